@@ -1,0 +1,103 @@
+//! The schema's history: an ordered list of migrations, run under one lock on Postgres and on SQLite.
+//!
+//! SQL that differs between the two stands in files beside its migration. A migration is never edited after a
+//! release. None drops the table `image_gallery` or a column that another application made.
+
+mod m0001_image_gallery;
+mod m0002_search;
+
+use sea_orm_migration::{Migration, MigrationStatus};
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+
+/// Key of the advisory lock that one migrating process holds on Postgres; any number, but always this one.
+const LOCK_KEY: i64 = 0x0069_6D67_5F67_616C;
+
+/// The ordered list of migrations.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_image_gallery::Migration),
+            Box::new(m0002_search::Migration),
+        ]
+    }
+}
+
+/// Applies what is pending, all or nothing, and names what it applied. Safe to run twice at once.
+pub async fn up(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    let transaction = begin_locked(database).await?;
+    let pending = names(Migrator::get_pending_migrations(&transaction).await?);
+    Migrator::up(&transaction, None).await?;
+    transaction.commit().await?;
+    Ok(pending)
+}
+
+/// Takes away everything that the project added, newest first, and names what it took back.
+/// The table `image_gallery` stays, with its rows.
+pub async fn down(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    let transaction = begin_locked(database).await?;
+    let mut applied = names(Migrator::get_applied_migrations(&transaction).await?);
+    Migrator::down(&transaction, None).await?;
+    transaction
+        .execute_unprepared("DROP TABLE seaql_migrations")
+        .await?;
+    transaction.commit().await?;
+    applied.reverse();
+    Ok(applied)
+}
+
+/// Every migration of this program with whether it is applied. Changes nothing.
+pub async fn status<C: ConnectionTrait>(connection: &C) -> Result<Vec<(String, bool)>, DbErr> {
+    let migrations = Migrator::get_migration_with_status_read_only(connection).await?;
+    Ok(migrations
+        .iter()
+        .map(|migration| {
+            let is_applied = migration.status() == MigrationStatus::Applied;
+            (migration.name().to_owned(), is_applied)
+        })
+        .collect())
+}
+
+/// A transaction that no second migrating process can be in: by an advisory lock on Postgres, by being SQLite's one
+/// writer there.
+async fn begin_locked(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let transaction = database
+        .begin_with_options(TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        })
+        .await?;
+    if database.get_database_backend() == DbBackend::Postgres {
+        let lock = format!("SELECT pg_advisory_xact_lock({LOCK_KEY})");
+        transaction.execute_unprepared(&lock).await?;
+    }
+    Ok(transaction)
+}
+
+/// Runs one of a pair of scripts.
+async fn run_script(
+    manager: &SchemaManager<'_>,
+    postgres: &str,
+    sqlite: &str,
+) -> Result<(), DbErr> {
+    let script = match manager.get_database_backend() {
+        DbBackend::Postgres => postgres,
+        DbBackend::Sqlite => sqlite,
+        other => return Err(DbErr::Migration(format!("no migrations for {other:?}"))),
+    };
+    manager.get_connection().execute_unprepared(script).await?;
+    Ok(())
+}
+
+fn names(migrations: Vec<Migration>) -> Vec<String> {
+    migrations
+        .iter()
+        .map(|migration| migration.name().to_owned())
+        .collect()
+}

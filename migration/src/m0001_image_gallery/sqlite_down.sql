@@ -1,0 +1,1 @@
+ALTER TABLE image_gallery DROP COLUMN original_prompt;

@@ -1,0 +1,14 @@
+-- Times are UTC text of fixed width, as the API prints them (2026-01-15T10:30:00.123456Z): they sort as they compare.
+-- The id is the UUID's sixteen bytes.
+CREATE TABLE image_gallery (
+    image_id BLOB NOT NULL PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    image_url TEXT NOT NULL,
+    refined_prompt TEXT,
+    intent TEXT,
+    metadata TEXT NOT NULL CHECK (json_valid(metadata)),
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    deleted_at TEXT,
+    original_prompt TEXT
+);

@@ -1,0 +1,75 @@
+//! The command line: which command runs, with which settings. One file for each command.
+
+pub mod env_file;
+mod migrate;
+mod schema;
+pub mod serve;
+
+use std::io::{self, ErrorKind, Write};
+
+use anyhow::Context;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use crate::config::{self, SettingError, Settings};
+
+/// A GraphQL server for galleries of AI-generated images whose files live on Cloudinary
+///
+/// Each setting is a flag or a variable, from the environment or from the file `.env` in the working directory; a flag
+/// wins over the environment, the environment over the file. An empty variable counts as unset.
+#[derive(Debug, Parser)]
+#[command(name = "image-gallery", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGINT or SIGTERM; also what happens without a command
+    Serve,
+    /// Migrate the database's schema
+    Migrate {
+        #[command(subcommand)]
+        direction: migrate::Direction,
+    },
+    /// Print the API's schema, as in the file `schema.graphql`
+    Schema,
+}
+
+impl Cli {
+    /// Reads arguments and environment. Fails with a [`SettingError`], or with clap's own error, `--help` included.
+    pub fn read() -> anyhow::Result<Self> {
+        let command = config::with_environment(Self::command());
+        let cli = command
+            .try_get_matches()
+            .and_then(|matches| Self::from_arg_matches(&matches));
+        cli.map_err(|error| match SettingError::from_usage(&error) {
+            Some(setting) => setting.into(),
+            None => error.into(),
+        })
+    }
+
+    /// Runs the command.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::run(self.settings).await,
+            Command::Migrate { direction } => migrate::run(&self.settings, direction).await,
+            Command::Schema => schema::run(),
+        }
+    }
+}
+
+/// Writes to the standard output. A reader who has seen enough (`| head`) is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = io::stdout().lock();
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to the standard output")
+        }
+        _ => Ok(()),
+    }
+}

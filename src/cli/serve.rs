@@ -1,0 +1,119 @@
+//! `image-gallery serve`: connects, migrates where that is wanted, and serves until it is told to stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::config::Settings;
+use crate::db::{self, Database};
+use crate::gallery::Gallery;
+use crate::graphql::executor::Executor;
+use crate::graphql::limits::Limits;
+use crate::server::{self, Server};
+
+/// Serves until SIGINT or SIGTERM, then lets the requests in flight end.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let server = start(settings).await?;
+    stop_signal().await?;
+    tracing::info!("stopping: requests in flight are brought to their end");
+    server.stop().await
+}
+
+/// A server that runs in the background.
+#[derive(Debug)]
+pub struct RunningServer {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<std::io::Result<()>>,
+    gallery: Arc<Gallery>,
+}
+
+/// Starts a server; it serves once this returns.
+pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
+    let listen_address = settings.listen_address()?;
+    let options = settings.database()?;
+    let target = &options.target;
+    let database = Database::connect(&options)
+        .await
+        .with_context(|| format!("cannot connect to {target}"))?;
+    prepare_schema(&database, settings.auto_migrate(target))
+        .await
+        .with_context(|| format!("cannot migrate {target}"))?;
+    let gallery = Arc::new(Gallery::new(database, settings.cloudinary_hosts.clone()));
+    let limits = Limits {
+        max_depth: settings.graphql_max_depth,
+        max_aliases: settings.graphql_max_aliases,
+        max_tokens: settings.graphql_max_tokens,
+        ..Limits::default()
+    };
+    let executor = Executor::new(Arc::clone(&gallery), limits, settings.request_timeout);
+    let options = server::Options {
+        max_body_bytes: settings.max_body_bytes,
+        has_graphiql: settings.graphiql,
+    };
+    let server = Server::bind(listen_address, executor, Arc::clone(&gallery), &options)
+        .await
+        .with_context(|| format!("cannot listen on {listen_address} (HOST, PORT)"))?;
+    let address = server.address();
+    tracing::info!("listening on http://{address}/graphql, with {target}");
+    let (stop, stopped) = oneshot::channel();
+    let serving = tokio::spawn(server.run(async {
+        // A dropped handle stops the server as well.
+        let _ = stopped.await;
+    }));
+    Ok(RunningServer { address, stop, serving, gallery })
+}
+
+impl RunningServer {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no new requests, lets those in flight end, and closes the database.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        // The receiver is gone only when the server has ended by itself; its error comes next.
+        let _ = self.stop.send(());
+        self.serving.await.context("the server's task failed")??;
+        self.gallery.database().close().await;
+        Ok(())
+    }
+}
+
+/// Runs pending migrations, or says how: a database that is not up to date is no reason not to start, since the
+/// operator may be migrating it right now.
+async fn prepare_schema(database: &Database, auto_migrate: bool) -> Result<(), db::Error> {
+    if auto_migrate {
+        for name in database.migrate_up().await? {
+            tracing::info!("applied migration {name}");
+        }
+    }
+    match database.require_migrated().await {
+        Err(error @ db::Error::MigrationsPending(_)) => {
+            tracing::warn!("{error}; until then requests are answered with SERVICE_UNAVAILABLE");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+#[cfg(unix)]
+async fn stop_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() -> anyhow::Result<()> {
+    Ok(tokio::signal::ctrl_c().await?)
+}

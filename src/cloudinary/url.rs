@@ -1,0 +1,347 @@
+//! Image URL → id: which URLs an image may have, and the UUID in them that is its identity.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use uuid::Uuid;
+
+/// The width of the column, in characters; a URL has ASCII only.
+pub const MAX_CHARACTERS: usize = 1024;
+
+const UUID_CHARACTERS: usize = 36;
+const HTTPS_PORT: u16 = 443;
+
+/// Hosts that an image URL may have: names, in which `*` stands for one label or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPatterns(Vec<String>);
+
+/// Why a text is no list of host patterns.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a host name, in which `*` may stand for one label or a part of one, e.g. `*-res.cloudinary.com`")]
+pub struct HostPatternError(String);
+
+impl Default for HostPatterns {
+    fn default() -> Self {
+        Self(vec![
+            "res.cloudinary.com".to_owned(),
+            "*-res.cloudinary.com".to_owned(),
+        ])
+    }
+}
+
+impl FromStr for HostPatterns {
+    type Err = HostPatternError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let patterns = text.split(',').map(|entry| {
+            let pattern = entry.trim().to_ascii_lowercase();
+            let is_label = |label: &str| {
+                !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-*".contains(&byte))
+            };
+            if pattern.split('.').all(is_label) {
+                Ok(pattern)
+            } else {
+                Err(HostPatternError(entry.trim().to_owned()))
+            }
+        });
+        patterns.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl fmt::Display for HostPatterns {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.join(", "))
+    }
+}
+
+impl HostPatterns {
+    /// Whether an image URL may have this host, in any letter case.
+    pub fn allow(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        self.0.iter().any(|pattern| {
+            let (patterns, labels) = (pattern.split('.'), host.split('.'));
+            patterns.clone().count() == labels.clone().count()
+                && patterns.zip(labels).all(|(pattern, label)| label_matches(pattern, label))
+        })
+    }
+}
+
+/// Each `*` stands for one character or more.
+fn label_matches(pattern: &str, label: &str) -> bool {
+    let Some((before, after)) = pattern.split_once('*') else {
+        return pattern == label;
+    };
+    let Some(rest) = label.strip_prefix(before) else {
+        return false;
+    };
+    let ends = rest.char_indices().skip(1).map(|(place, _)| place).chain([rest.len()]);
+    !rest.is_empty() && ends.into_iter().any(|end| label_matches(after, rest.get(end..).unwrap_or_default()))
+}
+
+/// The delivery URL of an image, as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageUrl {
+    text: String,
+    id: Uuid,
+    every_id: Vec<Uuid>,
+}
+
+/// Why a text is not the URL of an image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// Longer than its column.
+    #[error("has {0} characters; at most {MAX_CHARACTERS} are allowed")]
+    TooLong(usize),
+    /// No `https://`.
+    #[error("must begin with https://")]
+    NotHttps,
+    /// Holds what RFC 3986 does not allow, <https://www.rfc-editor.org/rfc/rfc3986#appendix-A>.
+    #[error("{0:?} is not allowed in a URL at this place; it has to be percent-encoded")]
+    Character(char),
+    /// Bears a login.
+    #[error("must not hold a user name or password")]
+    Login,
+    /// Another port than that of https.
+    #[error("must not name a port other than 443; it names `{0}`")]
+    Port(String),
+    /// Not one of Cloudinary's hosts.
+    #[error("the host `{host}` is not allowed; allowed are {allowed}")]
+    Host {
+        /// As given.
+        host: String,
+        /// The patterns.
+        allowed: String,
+    },
+    /// The path holds no UUID.
+    #[error("holds no UUID in its path; the image's UUID has to be in the public ID")]
+    UuidNotFound,
+}
+
+impl ImageUrl {
+    /// Reads a URL. Nothing of it is trimmed or mended.
+    pub fn parse(text: &str, hosts: &HostPatterns) -> Result<Self, UrlError> {
+        let characters = text.chars().count();
+        if characters > MAX_CHARACTERS {
+            return Err(UrlError::TooLong(characters));
+        }
+        let rest = after_scheme(text).ok_or(UrlError::NotHttps)?;
+        let (authority, rest) = split_before(rest, &['/', '?', '#']);
+        let (path, rest) = split_before(rest, &['?', '#']);
+        check_authority(authority, hosts)?;
+        check_characters(path, "/:@")?;
+        let (query, fragment) = split_before(rest, &['#']);
+        check_characters(query.strip_prefix('?').unwrap_or(query), "/:@?")?;
+        check_characters(fragment.strip_prefix('#').unwrap_or(fragment), "/:@?")?;
+        let every_id = uuids(path);
+        let last_segment = path.rsplit('/').next().unwrap_or_default();
+        let id = uuids(last_segment).pop().or_else(|| every_id.last().copied());
+        Ok(Self {
+            text: text.to_owned(),
+            id: id.ok_or(UrlError::UuidNotFound)?,
+            every_id,
+        })
+    }
+
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The image's id: the last UUID of the last path segment; where that has none, the last one of the path.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Every UUID of the path, in its order.
+    pub fn every_id(&self) -> &[Uuid] {
+        &self.every_id
+    }
+}
+
+fn after_scheme(text: &str) -> Option<&str> {
+    const SCHEME: &str = "https://";
+    let scheme = text.get(..SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(SCHEME).then(|| text.get(SCHEME.len()..))?
+}
+
+fn split_before<'a>(text: &'a str, ends: &[char]) -> (&'a str, &'a str) {
+    text.split_at(text.find(ends).unwrap_or(text.len()))
+}
+
+fn check_authority(authority: &str, hosts: &HostPatterns) -> Result<(), UrlError> {
+    if authority.contains('@') {
+        return Err(UrlError::Login);
+    }
+    let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
+    if !port.is_empty() && port.parse() != Ok(HTTPS_PORT) {
+        return Err(UrlError::Port(port.to_owned()));
+    }
+    if !hosts.allow(host) {
+        return Err(UrlError::Host {
+            host: host.to_owned(),
+            allowed: hosts.to_string(),
+        });
+    }
+    Ok(())
+}
+
+/// Allows RFC 3986's unreserved characters and sub-delimiters, percent-encoded bytes, and what this part allows besides.
+fn check_characters(part: &str, besides: &str) -> Result<(), UrlError> {
+    let mut rest = part.chars();
+    while let Some(character) = rest.next() {
+        let is_allowed = match character {
+            '%' => [rest.next(), rest.next()]
+                .iter()
+                .all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit())),
+            _ => {
+                character.is_ascii_alphanumeric()
+                    || "-._~!$&'()*+,;=".contains(character)
+                    || besides.contains(character)
+            }
+        };
+        if !is_allowed {
+            return Err(UrlError::Character(character));
+        }
+    }
+    Ok(())
+}
+
+/// Every UUID of a text, in its order, overlapping ones too; each once.
+fn uuids(text: &str) -> Vec<Uuid> {
+    static UUID: LazyLock<Regex> = LazyLock::new(|| {
+        let pattern = "^(?i-u)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+        Regex::new(pattern).expect("the pattern is a constant that the tests use")
+    });
+    let mut found: Vec<Uuid> = Vec::new();
+    for start in 0..text.len() {
+        let candidate = text.get(start..start + UUID_CHARACTERS);
+        let is_uuid = |candidate: &&str| UUID.is_match(candidate);
+        if let Some(uuid) = candidate.filter(is_uuid).and_then(|candidate| Uuid::try_parse(candidate).ok()) {
+            found.retain(|earlier| *earlier != uuid);
+            found.push(uuid);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const A: &str = "11111111-1111-4111-8111-111111111111";
+    const B: &str = "22222222-2222-4222-8222-222222222222";
+
+    fn id(url: &str) -> Result<String, UrlError> {
+        ImageUrl::parse(url, &HostPatterns::default()).map(|url| url.id().to_string())
+    }
+
+    #[test]
+    fn the_id_is_the_last_uuid_of_the_last_segment_or_else_of_the_path() {
+        let cases = [
+            (format!("https://res.cloudinary.com/demo/image/upload/v1/{A}.png"), A),
+            (format!("https://res.cloudinary.com/demo/image/upload/{B}/{A}"), A),
+            (format!("https://res.cloudinary.com/demo/image/upload/{A}/cat.png"), A),
+            (format!("https://res.cloudinary.com/demo/image/upload/{A}/{B}/cat.png"), B),
+            (format!("https://res.cloudinary.com/demo/image/upload/{A}/"), A),
+            (format!("https://res.cloudinary.com/{B}_{A}.png?x={B}#{B}"), A),
+            (format!("https://res.cloudinary.com/x{A}1.png"), A),
+            (format!("HTTPS://RES.Cloudinary.COM:443/{}", A.to_uppercase()), A),
+            (format!("https://acme-res.cloudinary.com/image/upload/{A}"), A),
+            (format!("https://res.cloudinary.com:/%2F{A}"), A),
+            (
+                "https://res.cloudinary.com/11111111-1111-4111-8111-111122222222-2222-4222-8222-222222222222".to_owned(),
+                "22222222-2222-4222-8222-222222222222",
+            ),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(id(&url), Ok(expected.to_owned()), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_of_an_image_is_refused_with_its_reason() {
+        let path = format!("demo/image/upload/{A}.png");
+        let host = |host: &str| UrlError::Host {
+            host: host.to_owned(),
+            allowed: "res.cloudinary.com, *-res.cloudinary.com".to_owned(),
+        };
+        let cases = [
+            (format!("http://res.cloudinary.com/{path}"), UrlError::NotHttps),
+            (format!(" https://res.cloudinary.com/{path}"), UrlError::NotHttps),
+            (format!("https:/res.cloudinary.com/{path}"), UrlError::NotHttps),
+            (String::new(), UrlError::NotHttps),
+            (format!("https://res.cloudinary.com/{path} "), UrlError::Character(' ')),
+            (format!("https://res.cloudinary.com/é/{path}"), UrlError::Character('é')),
+            (format!("https://res.cloudinary.com/\0/{path}"), UrlError::Character('\0')),
+            (format!("https://res.cloudinary.com/%2/{path}"), UrlError::Character('%')),
+            (format!("https://res.cloudinary.com/{path}%"), UrlError::Character('%')),
+            (format!("https://res.cloudinary.com/{path}#a#b"), UrlError::Character('#')),
+            (format!("https://res.cloudinary.com/{path}?[a]"), UrlError::Character('[')),
+            (format!("https://res.cloudinary.com/\\{path}"), UrlError::Character('\\')),
+            (format!("https://me@res.cloudinary.com/{path}"), UrlError::Login),
+            (format!("https://@res.cloudinary.com/{path}"), UrlError::Login),
+            (format!("https://res.cloudinary.com:8443/{path}"), UrlError::Port("8443".to_owned())),
+            (format!("https://res.cloudinary.com:x/{path}"), UrlError::Port("x".to_owned())),
+            (format!("https:///res.cloudinary.com/{path}"), host("")),
+            (format!("https://res.cloudinary.com./{path}"), host("res.cloudinary.com.")),
+            (format!("https://evil.com/{path}"), host("evil.com")),
+            (format!("https://res.cloudinary.com.evil.com/{path}"), host("res.cloudinary.com.evil.com")),
+            (format!("https://-res.cloudinary.com/{path}"), host("-res.cloudinary.com")),
+            (format!("https://a.b-res.cloudinary.com/{path}"), host("a.b-res.cloudinary.com")),
+            ("https://res.cloudinary.com/demo/cat.png".to_owned(), UrlError::UuidNotFound),
+            (format!("https://res.cloudinary.com/demo/cat.png?id={A}#{A}"), UrlError::UuidNotFound),
+            ("https://res.cloudinary.com".to_owned(), UrlError::UuidNotFound),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(id(&url), Err(expected), "{url}");
+        }
+    }
+
+    #[test]
+    fn length_is_bounded_by_the_column() {
+        let base = format!("https://res.cloudinary.com/{A}");
+        let of_length = |length: usize| base.clone() + &"x".repeat(length - base.len());
+        assert!(id(&of_length(1024)).is_ok());
+        assert_eq!(id(&of_length(1025)), Err(UrlError::TooLong(1025)));
+    }
+
+    #[test]
+    fn patterns_are_read_strictly() {
+        for text in ["", "a,,b", "a b", "https://a", "a..b", "*.é"] {
+            assert!(text.parse::<HostPatterns>().is_err(), "{text:?}");
+        }
+        let patterns: HostPatterns = " IMG.example.com , a*b*.example.com".parse().expect("valid");
+        for (host, is_allowed) in [
+            ("img.example.com", true),
+            ("aXbY.example.com", true),
+            ("axb.example.com", false),
+            ("ab.example.com", false),
+            ("img.example.com.", false),
+        ] {
+            assert_eq!(patterns.allow(host), is_allowed, "{host}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_url_built_around_a_uuid_gives_it(id: u128, folder in "[a-z/]{0,20}", suffix in "[g-z]{0,8}", query in "[a-z0-9=&-]{0,40}") {
+            let id = Uuid::from_u128(id);
+            let url = format!("https://res.cloudinary.com/demo/image/upload/{folder}/{id}{suffix}?{query}");
+            let parsed = ImageUrl::parse(&url, &HostPatterns::default()).expect("valid");
+            prop_assert_eq!(parsed.id(), id);
+            prop_assert_eq!(parsed.as_str(), url.as_str());
+            let upper = ImageUrl::parse(&url.to_uppercase(), &HostPatterns::default()).expect("valid");
+            prop_assert_eq!(upper.id(), id);
+        }
+
+        #[test]
+        fn no_text_breaks_the_reading(text: String, tail in "\\PC{0,60}") {
+            let _ = id(&text);
+            let _ = id(&format!("https://res.cloudinary.com/{tail}"));
+        }
+    }
+}

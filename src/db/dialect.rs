@@ -1,0 +1,75 @@
+//! The two SQLs: everything that differs between Postgres and SQLite at run time, one function for each difference.
+
+use sea_orm::IntoSimpleExpr;
+use sea_orm::sea_query::{Expr, Func, SimpleExpr};
+use serde_json::{Map, Value as Json};
+
+use super::containment;
+use crate::entity::{Timestamp, image};
+
+/// Which SQL a database speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Postgres 15 or newer.
+    Postgres,
+    /// The embedded SQLite.
+    Sqlite,
+}
+
+impl Dialect {
+    /// An instant as a value. Only Postgres knows infinite ones.
+    pub fn timestamp(self, timestamp: Timestamp) -> SimpleExpr {
+        match (self, timestamp) {
+            (Self::Postgres, Timestamp::INFINITY) => Expr::cust("'infinity'::timestamptz"),
+            (Self::Postgres, Timestamp::NEGATIVE_INFINITY) => Expr::cust("'-infinity'::timestamptz"),
+            _ => Expr::value(timestamp),
+        }
+    }
+
+    /// `updated_at` moved forward: to `now`, or where it is there already, by one microsecond.
+    pub fn moved_forward(self, now: Timestamp) -> SimpleExpr {
+        match self {
+            Self::Postgres => Expr::cust_with_values(
+                "GREATEST($1, image_gallery.updated_at + interval '1 microsecond')",
+                [now],
+            ),
+            // SQLite's own arithmetic stops at milliseconds: the six digits are counted up beside it.
+            Self::Sqlite => Expr::cust_with_values(
+                "CASE WHEN updated_at < ? THEN ? ELSE coalesce(\
+                 strftime('%Y-%m-%dT%H:%M:%S', substr(updated_at, 1, 19), \
+                 CASE substr(updated_at, 21, 6) WHEN '999999' THEN '+1 second' ELSE '+0 seconds' END) \
+                 || printf('.%06dZ', (CAST(substr(updated_at, 21, 6) AS INTEGER) + 1) % 1000000), ?) END",
+                [now, now, now],
+            ),
+        }
+    }
+
+    /// The UTC day of `created_at` as text, e.g. `2026-01-15`.
+    pub fn day_of_creation(self) -> SimpleExpr {
+        match self {
+            Self::Postgres => Expr::cust("to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')"),
+            Self::Sqlite => Expr::cust("substr(created_at, 1, 10)"),
+        }
+    }
+
+    /// The stored label in lower case. SQLite knows the lower case of ASCII only; beyond it finds labels that are
+    /// stored in lower case, as this server always does.
+    pub fn intent_in_lower_case(self) -> SimpleExpr {
+        match self {
+            // The database's own collation may be C, which knows ASCII only.
+            Self::Postgres => Expr::cust(r#"lower(intent COLLATE "und-x-icu")"#),
+            Self::Sqlite => Func::lower(image::Column::Intent.into_simple_expr()).into(),
+        }
+    }
+
+    /// Every key and value of `part` is in `metadata`, as Postgres' jsonb containment has it.
+    pub fn metadata_contains(self, part: &Map<String, Json>) -> SimpleExpr {
+        match self {
+            // Served by the GIN index.
+            Self::Postgres => {
+                Expr::cust_with_values("metadata @> $1", [Json::Object(part.clone())])
+            }
+            Self::Sqlite => containment::sqlite(part),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What can go wrong at the database, by what the caller may do about it.
+
+use sea_orm::{DbErr, RuntimeErr};
+
+/// A failed unit of work: nothing of it was done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database cannot be reached or cannot take more work now: worth another try.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// This program's migrations have not all run.
+    #[error("migrations are pending: {}; run `image-gallery migrate up`", .0.join(", "))]
+    MigrationsPending(Vec<String>),
+    /// The database ended a statement that took too long.
+    #[error("the statement took too long")]
+    Timeout,
+    /// Anything else; the log gets it, the client does not.
+    #[error(transparent)]
+    Other(DbErr),
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        let runtime = match &error {
+            DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime) => runtime,
+            DbErr::ConnectionAcquire(_) => return Self::Unavailable(error.to_string()),
+            _ => return Self::Other(error),
+        };
+        let RuntimeErr::SqlxError(driver) = runtime else {
+            return Self::Other(error);
+        };
+        classify(driver).unwrap_or(Self::Other(error))
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        classify(&error).unwrap_or_else(|| Self::Other(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))
+    }
+}
+
+/// Tells what is known to pass from what is not.
+fn classify(error: &sqlx::Error) -> Option<Error> {
+    let sqlx::Error::Database(reported) = error else {
+        let is_away = matches!(
+            error,
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Protocol(_)
+        );
+        return is_away.then(|| Error::Unavailable(error.to_string()));
+    };
+    let code = reported.code()?;
+    match code.as_ref() {
+        "57014" => Some(Error::Timeout),
+        code if is_unavailable(code) => Some(Error::Unavailable(reported.message().to_owned())),
+        _ => None,
+    }
+}
+
+/// By SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) or by SQLite's extended result code
+/// (<https://www.sqlite.org/rescode.html>): connection lost, too many of them, shutting down, read-only, out of space,
+/// deadlock or serialization failure; busy, locked, disk full, file not to be opened.
+fn is_unavailable(code: &str) -> bool {
+    const POSTGRES: [&str; 9] = [
+        "53300", "53100", "53200", "57P01", "57P02", "57P03", "25006", "40001", "40P01",
+    ];
+    const SQLITE: [i32; 5] = [5, 6, 8, 13, 14];
+    let is_connection_exception = code.len() == 5 && code.starts_with("08");
+    let is_sqlite = code.len() < 5
+        && code
+            .parse::<i32>()
+            // The lower byte is the primary code, e.g. 517 (SQLITE_BUSY_SNAPSHOT) is a 5 (SQLITE_BUSY).
+            .is_ok_and(|code| SQLITE.contains(&(code & 0xff)));
+    is_connection_exception || POSTGRES.contains(&code) || is_sqlite
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_unavailable;
+
+    #[test]
+    fn knows_what_passes_by_itself() {
+        for code in ["08006", "57P01", "53300", "40P01", "5", "517", "14"] {
+            assert!(is_unavailable(code), "{code}");
+        }
+        for code in ["23505", "42P01", "22021", "1", "19", "1555"] {
+            assert!(!is_unavailable(code), "{code}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The tables, and how their columns are read whoever wrote them.
+
+pub mod image;
+mod metadata;
+mod timestamp;
+
+pub use metadata::Metadata;
+pub use timestamp::Timestamp;
+
+use sea_orm::{ColIdx, DbErr, QueryResult, TryGetError};
+use sqlx::Row;
+
+/// A column of SQLite as text, whatever type the writer gave it.
+fn sqlite_text<I: ColIdx>(result: &QueryResult, index: &I) -> Result<Option<String>, TryGetError> {
+    let unreadable = |reason: String| TryGetError::DbErr(DbErr::Type(reason));
+    let row = result
+        .try_as_sqlite_row()
+        .ok_or_else(|| unreadable("a row of neither Postgres nor SQLite".to_owned()))?;
+    row.try_get_unchecked(index.as_sqlx_sqlite_index())
+        .map_err(|error| unreadable(error.to_string()))
+}

@@ -1,0 +1,174 @@
+//! An instant in microseconds, as both databases keep it.
+
+use std::fmt;
+
+use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, Utc};
+use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, Value, ValueType, ValueTypeErr};
+use sea_orm::{ColIdx, DbErr, QueryResult, TryGetError, TryGetable};
+use sqlx::{Row, ValueRef};
+
+/// Microseconds between 1970 and 2000, the epoch of Postgres' binary timestamps.
+const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
+/// A UTC instant with microseconds. Postgres' `infinity` and `-infinity`, which another application may have stored,
+/// are the greatest and the smallest value; they print as the last and the first instant that RFC 3339 can write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Postgres' `infinity`.
+    pub const INFINITY: Self = Self(i64::MAX);
+    /// Postgres' `-infinity`.
+    pub const NEGATIVE_INFINITY: Self = Self(i64::MIN);
+    const FIRST_PRINTABLE: i64 = -62_167_219_200_000_000;
+    const LAST_PRINTABLE: i64 = 253_402_300_799_999_999;
+
+    /// From microseconds since 1970.
+    pub const fn from_microseconds(microseconds: i64) -> Self {
+        Self(microseconds)
+    }
+
+    /// Microseconds since 1970.
+    pub const fn microseconds(self) -> i64 {
+        self.0
+    }
+
+    /// Cut to microseconds. `None` outside the years 0 to 9999, which RFC 3339 cannot write.
+    pub fn from_datetime<Z: chrono::TimeZone>(datetime: &DateTime<Z>) -> Option<Self> {
+        let utc = datetime.with_timezone(&Utc);
+        (0..=9999)
+            .contains(&utc.year())
+            .then(|| Self(utc.timestamp_micros()))
+    }
+
+    /// As chrono's type, bounded to what RFC 3339 can write.
+    pub fn to_datetime(self) -> DateTime<Utc> {
+        let bounded = self.0.clamp(Self::FIRST_PRINTABLE, Self::LAST_PRINTABLE);
+        DateTime::from_timestamp_micros(bounded).unwrap_or_default()
+    }
+
+    /// From Postgres' binary form: microseconds since 2000.
+    fn from_postgres(microseconds: i64) -> Self {
+        match microseconds {
+            i64::MAX => Self::INFINITY,
+            i64::MIN => Self::NEGATIVE_INFINITY,
+            finite => Self(finite.saturating_add(POSTGRES_EPOCH)),
+        }
+    }
+
+    /// From SQLite's text. What no date is, as another program may have stored it, counts as before all time.
+    fn from_sqlite(text: &str) -> Self {
+        let instant = DateTime::parse_from_rfc3339(text)
+            .map(|datetime| datetime.with_timezone(&Utc))
+            .or_else(|_| {
+                NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f")
+                    .map(|datetime| datetime.and_utc())
+            });
+        instant.map_or(Self::NEGATIVE_INFINITY, |instant| {
+            Self(instant.timestamp_micros())
+        })
+    }
+}
+
+/// Prints UTC with `Z` and six digits, e.g. `2026-01-15T10:30:00.123456Z`: of fixed width, so that it sorts as it
+/// compares. SQLite stores this text.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self
+            .to_datetime()
+            .to_rfc3339_opts(SecondsFormat::Micros, true);
+        formatter.write_str(&text)
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(timestamp: Timestamp) -> Self {
+        Self::ChronoDateTimeUtc(Some(timestamp.to_datetime()))
+    }
+}
+
+impl Nullable for Timestamp {
+    fn null() -> Value {
+        Value::ChronoDateTimeUtc(None)
+    }
+}
+
+impl ValueType for Timestamp {
+    fn try_from(value: Value) -> Result<Self, ValueTypeErr> {
+        match value {
+            Value::ChronoDateTimeUtc(Some(datetime)) => Ok(Self(datetime.timestamp_micros())),
+            _ => Err(ValueTypeErr),
+        }
+    }
+
+    fn type_name() -> String {
+        "Timestamp".to_owned()
+    }
+
+    fn array_type() -> ArrayType {
+        ArrayType::ChronoDateTimeUtc
+    }
+
+    fn column_type() -> ColumnType {
+        ColumnType::TimestampWithTimeZone
+    }
+}
+
+impl TryGetable for Timestamp {
+    fn try_get_by<I: ColIdx>(result: &QueryResult, index: I) -> Result<Self, TryGetError> {
+        let null = || TryGetError::Null(format!("{index:?}"));
+        if let Some(row) = result.try_as_pg_row() {
+            let raw = row
+                .try_get_raw(index.as_sqlx_postgres_index())
+                .map_err(unreadable)?;
+            if raw.is_null() {
+                return Err(null());
+            }
+            let bytes = raw.as_bytes().map_err(unreadable)?;
+            let bytes = <[u8; 8]>::try_from(bytes).map_err(unreadable)?;
+            return Ok(Self::from_postgres(i64::from_be_bytes(bytes)));
+        }
+        let text: Option<String> = super::sqlite_text(result, &index)?;
+        text.map(|text| Self::from_sqlite(&text)).ok_or_else(null)
+    }
+}
+
+fn unreadable(error: impl fmt::Display) -> TryGetError {
+    TryGetError::DbErr(DbErr::Type(format!("timestamp: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_six_digits_and_z() {
+        let timestamp = Timestamp::from_microseconds(1_768_473_000_100_000);
+        assert_eq!(timestamp.to_string(), "2026-01-15T10:30:00.100000Z");
+    }
+
+    #[test]
+    fn infinities_print_as_the_bounds_of_rfc_3339() {
+        let printed = [
+            (Timestamp::INFINITY, "9999-12-31T23:59:59.999999Z"),
+            (Timestamp::NEGATIVE_INFINITY, "0000-01-01T00:00:00.000000Z"),
+        ];
+        for (timestamp, text) in printed {
+            assert_eq!(timestamp.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn reads_what_others_write_into_sqlite() {
+        let instant = Timestamp::from_microseconds(1_768_473_000_100_000);
+        for text in [
+            "2026-01-15T10:30:00.100000Z",
+            "2026-01-15T12:30:00.1+02:00",
+            "2026-01-15 10:30:00.100000+00:00",
+            "2026-01-15 10:30:00.1",
+        ] {
+            assert_eq!(Timestamp::from_sqlite(text), instant, "{text}");
+        }
+        assert_eq!(Timestamp::from_sqlite("soon"), Timestamp::NEGATIVE_INFINITY);
+    }
+}

@@ -1,0 +1,276 @@
+//! Storing images: idempotent by the id in the URL, and a fixed number of statements whatever the size of the batch.
+
+use std::collections::HashMap;
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryTrait, Set};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::input::{MAX_LABEL_CHARACTERS, MAX_PROMPT_CHARACTERS, check_metadata, check_text};
+use super::intent::{Intent, label_to_store};
+use super::{Error, Fault, Gallery, Image, Refusal, images, now, returning_rows, visible};
+use crate::auth::{Caller, Scope, UserId};
+use crate::cloudinary::url::ImageUrl;
+use crate::db::{self, Unit};
+use crate::entity::{Metadata, Timestamp, image};
+
+/// An image to store, as it was given.
+#[derive(Clone, Debug, Default)]
+pub struct NewImage {
+    /// Owner; the caller where it is left out.
+    pub user_id: Option<String>,
+    /// Cloudinary delivery URL.
+    pub image_url: String,
+    /// At most [`MAX_PROMPT_CHARACTERS`].
+    pub original_prompt: Option<String>,
+    /// At most [`MAX_PROMPT_CHARACTERS`].
+    pub refined_prompt: Option<String>,
+    /// Either this or a label.
+    pub intent: Option<Intent>,
+    /// Either this or an intent.
+    pub intent_label: Option<String>,
+    /// A JSON object; `{}` where it is left out.
+    pub metadata: Option<Json>,
+}
+
+/// A stored image, and whether this call stored it.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// As it is stored; it may be in the trash.
+    pub image: Image,
+    /// False when it was there already.
+    pub is_new: bool,
+}
+
+/// An image to store, within the limits.
+#[derive(Clone, Debug)]
+struct Record {
+    url: ImageUrl,
+    user_id: UserId,
+    original_prompt: Option<String>,
+    refined_prompt: Option<String>,
+    intent: Option<String>,
+    metadata: Metadata,
+}
+
+impl Gallery {
+    /// Stores images that are not there yet. One answer for each, in their order; one bad input does not stop the others.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        inputs: Vec<NewImage>,
+    ) -> Result<Vec<Result<Created, Vec<Fault>>>, Error> {
+        let checked: Vec<_> = inputs
+            .into_iter()
+            .map(|input| self.check(caller, input))
+            .collect();
+        let records: Vec<_> = checked.iter().flatten().cloned().collect();
+        if records.is_empty() {
+            return Ok(checked
+                .into_iter()
+                .filter_map(|record| record.err().map(Err))
+                .collect());
+        }
+        let stored = self
+            .database
+            .write(move |unit| Box::pin(store(unit, records)))
+            .await?;
+        let mut stored = stored.into_iter();
+        Ok(checked
+            .into_iter()
+            .filter_map(|record| match record {
+                Err(faults) => Some(Err(faults)),
+                Ok(_) => stored
+                    .next()
+                    .map(|outcome| outcome.map_err(|refusal| vec![refusal.into()])),
+            })
+            .collect())
+    }
+
+    fn check(&self, caller: &Caller, input: NewImage) -> Result<Record, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let user_id = or_fault(&mut faults, "userId", owner(caller, input.user_id.as_deref()));
+        let url = ImageUrl::parse(&input.image_url, &self.hosts).map_err(Refusal::ImageUrl);
+        let url = or_fault(&mut faults, "imageUrl", url);
+        for (field, prompt) in [
+            ("originalPrompt", &input.original_prompt),
+            ("refinedPrompt", &input.refined_prompt),
+        ] {
+            let checked = check_text(prompt.as_deref().unwrap_or_default(), MAX_PROMPT_CHARACTERS);
+            or_fault(&mut faults, field, checked);
+        }
+        let intent = check_label(input.intent, input.intent_label.as_deref());
+        let intent = or_fault(&mut faults, "intentLabel", intent);
+        let metadata = match &input.metadata {
+            None | Some(Json::Null) => Ok(Metadata::default()),
+            Some(metadata) => check_metadata(metadata).map(|object| Metadata(object.clone())),
+        };
+        let metadata = or_fault(&mut faults, "metadata", metadata);
+        match (user_id, url, intent, metadata) {
+            (Some(user_id), Some(url), Some(intent), Some(metadata)) if faults.is_empty() => Ok(Record {
+                url,
+                user_id,
+                original_prompt: input.original_prompt,
+                refined_prompt: input.refined_prompt,
+                intent,
+                metadata,
+            }),
+            _ => Err(faults),
+        }
+    }
+}
+
+/// Notes what is wrong with a field, so that a caller hears of everything at once.
+pub(super) fn or_fault<T>(
+    faults: &mut Vec<Fault>,
+    field: &'static str,
+    checked: Result<T, Refusal>,
+) -> Option<T> {
+    checked
+        .map_err(|refusal| faults.push(Fault::of(field, refusal)))
+        .ok()
+}
+
+/// The label to store, within the limits.
+pub(super) fn check_label(
+    intent: Option<Intent>,
+    label: Option<&str>,
+) -> Result<Option<String>, Refusal> {
+    if let Some(label) = label {
+        check_text(label, MAX_LABEL_CHARACTERS)?;
+    }
+    let stored = label_to_store(intent, label).map_err(Refusal::Intent)?;
+    // The lower case of a text may be longer than the text.
+    if let Some(stored) = &stored {
+        check_text(stored, MAX_LABEL_CHARACTERS)?;
+    }
+    Ok(stored)
+}
+
+fn owner(caller: &Caller, user_id: Option<&str>) -> Result<UserId, Refusal> {
+    match user_id {
+        Some(user_id) => UserId::new(user_id).map_err(Refusal::UserId),
+        None => caller.own_id().cloned().ok_or(Refusal::OwnerMissing),
+    }
+}
+
+/// How often a batch looks again for rows that were purged between its insert and its look.
+const ATTEMPTS: usize = 5;
+
+async fn store(unit: &Unit, records: Vec<Record>) -> Result<Vec<Result<Created, Refusal>>, Error> {
+    let mut outcomes: Vec<Option<Result<Created, Refusal>>> = vec![None; records.len()];
+    for _ in 0..ATTEMPTS {
+        let stored = find_stored(unit, &records).await?;
+        settle(&records, &mut outcomes, &stored);
+        let inserted = insert_missing(unit, &records, &outcomes).await?;
+        mark_new(&records, &mut outcomes, &inserted);
+        settle(&records, &mut outcomes, &inserted);
+        // Another caller stored the rest at this moment: look once more.
+        if outcomes.iter().all(Option::is_some) {
+            return Ok(outcomes.into_iter().flatten().collect());
+        }
+    }
+    let busy = "the same images are being stored and purged over and over".to_owned();
+    Err(db::Error::Unavailable(busy).into())
+}
+
+/// The rows that bear any of the ids in the URLs. They may be another owner's: what is shown of those is decided by
+/// [`Record::match_stored`].
+async fn find_stored(unit: &Unit, records: &[Record]) -> Result<Vec<Image>, Error> {
+    let ids = records.iter().flat_map(|record| record.url.every_id());
+    let rows = visible(&Scope::Everything).filter(image::Column::ImageId.is_in(ids.copied()));
+    Ok(rows.all(unit).await?)
+}
+
+/// Answers the records whose image is among the stored ones.
+fn settle(
+    records: &[Record],
+    outcomes: &mut [Option<Result<Created, Refusal>>],
+    stored: &[Image],
+) {
+    let by_id: HashMap<Uuid, &Image> = stored.iter().map(|row| (row.image_id, row)).collect();
+    for (record, outcome) in records.iter().zip(outcomes) {
+        if outcome.is_none() {
+            *outcome = record.match_stored(&by_id);
+        }
+    }
+}
+
+/// Answers the first record of each inserted row: the one that stored it.
+fn mark_new(
+    records: &[Record],
+    outcomes: &mut [Option<Result<Created, Refusal>>],
+    inserted: &[Image],
+) {
+    for row in inserted {
+        let place = records
+            .iter()
+            .zip(outcomes.iter_mut())
+            .find(|(record, outcome)| outcome.is_none() && record.url.id() == row.image_id);
+        if let Some((_, outcome)) = place {
+            *outcome = Some(Ok(Created { image: row.clone(), is_new: true }));
+        }
+    }
+}
+
+/// Inserts what is not answered yet, in the order of the ids, so that two batches never wait for each other in a ring.
+async fn insert_missing(
+    unit: &Unit,
+    records: &[Record],
+    outcomes: &[Option<Result<Created, Refusal>>],
+) -> Result<Vec<Image>, Error> {
+    let mut missing: Vec<&Record> = records
+        .iter()
+        .zip(outcomes)
+        .filter_map(|(record, outcome)| outcome.is_none().then_some(record))
+        .collect();
+    // Stable: of several records of one image the first is stored.
+    missing.sort_by_key(|record| record.url.id());
+    missing.dedup_by_key(|record| record.url.id());
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = now();
+    let mut insert = image::Entity::insert_many(missing.into_iter().map(|record| record.to_row(now)))
+        .on_conflict(OnConflict::column(image::Column::ImageId).do_nothing().to_owned())
+        .into_query();
+    images(unit, insert.returning(returning_rows())).await
+}
+
+impl Record {
+    /// The stored image that this record means, if any: the one of this id, or one of the same owner and URL that bears
+    /// another of the URL's UUIDs, as the Django application may have chosen it.
+    fn match_stored(&self, stored: &HashMap<Uuid, &Image>) -> Option<Result<Created, Refusal>> {
+        let is_own = |row: &&&Image| row.user_id == self.user_id.as_str();
+        let under_own_id = stored.get(&self.url.id());
+        let found = under_own_id.filter(is_own).or_else(|| {
+            self.url
+                .every_id()
+                .iter()
+                .filter_map(|id| stored.get(id))
+                .filter(is_own)
+                .find(|row| row.image_url == self.url.as_str())
+        });
+        match (found, under_own_id) {
+            (Some(row), _) => Some(Ok(Created { image: Image::clone(row), is_new: false })),
+            (None, Some(_)) => Some(Err(Refusal::IdTaken(self.url.id()))),
+            (None, None) => None,
+        }
+    }
+
+    fn to_row(&self, now: Timestamp) -> image::ActiveModel {
+        image::ActiveModel {
+            image_id: Set(self.url.id()),
+            user_id: Set(self.user_id.as_str().to_owned()),
+            image_url: Set(self.url.as_str().to_owned()),
+            original_prompt: Set(self.original_prompt.clone()),
+            refined_prompt: Set(self.refined_prompt.clone()),
+            intent: Set(self.intent.clone()),
+            metadata: Set(self.metadata.clone()),
+            created_at: Set(now),
+            updated_at: Set(now),
+            deleted_at: Set(None),
+        }
+    }
+}

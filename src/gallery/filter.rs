@@ -1,0 +1,109 @@
+//! What has to hold of the images of a list.
+
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::{ColumnTrait, Condition};
+use serde_json::{Map, Value as Json};
+
+use super::input::check_metadata;
+use super::intent::Intent;
+use super::search::{self, Search};
+use super::{Error, Refusal};
+use crate::db::Dialect;
+use crate::entity::{Timestamp, image};
+
+/// The most objects and arrays within `metadataContains`.
+pub const MAX_CONTAINERS: usize = 100;
+
+/// Conditions of a list, all of which must hold. Build it from what was given, and check that by [`Filter::check`].
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Any of these; none is no condition.
+    pub intents: Vec<Intent>,
+    /// Any of these labels, whatever their letter case; none is no condition.
+    pub intent_labels: Vec<String>,
+    /// Inclusive.
+    pub created_after: Option<Timestamp>,
+    /// Exclusive.
+    pub created_before: Option<Timestamp>,
+    /// Web-search syntax.
+    pub search: Option<String>,
+    /// Every key and value of this object is in the metadata.
+    pub metadata_contains: Option<Json>,
+}
+
+impl Filter {
+    /// Refuses what no database could be asked.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.intent_labels.iter().any(|label| label.contains('\0')) {
+            return Err(Error::BadInput("filter.intentLabels contains U+0000, which no label has".to_owned()));
+        }
+        let Some(part) = &self.metadata_contains else {
+            return Ok(());
+        };
+        let bad_input = |refusal: &Refusal| Error::BadInput(format!("filter.metadataContains {refusal}"));
+        check_metadata(part).map_err(|refusal| bad_input(&refusal))?;
+        let containers = containers(part) - 1;
+        if containers > MAX_CONTAINERS {
+            return Err(Error::BadInput(format!(
+                "filter.metadataContains has {containers} objects and arrays within; at most {MAX_CONTAINERS} are allowed"
+            )));
+        }
+        Ok(())
+    }
+
+    pub(super) fn condition(&self, dialect: Dialect) -> Condition {
+        Condition::all()
+            .add_option(self.intents_condition(dialect))
+            .add_option(self.labels_condition(dialect))
+            .add_option(self.created_after.map(|instant| image::Column::CreatedAt.gte(instant)))
+            .add_option(self.created_before.map(|instant| image::Column::CreatedAt.lt(instant)))
+            .add_option(self.search_condition(dialect))
+            .add_option(self.metadata_part().map(|part| dialect.metadata_contains(part)))
+    }
+
+    fn intents_condition(&self, dialect: Dialect) -> Option<Condition> {
+        if self.intents.is_empty() {
+            return None;
+        }
+        let labels: Vec<_> = self.intents.iter().filter_map(|intent| intent.label()).collect();
+        let mut any = Condition::any().add(dialect.intent_in_lower_case().is_in(labels));
+        if self.intents.contains(&Intent::Other) {
+            let other = Condition::all()
+                .add(image::Column::Intent.ne(""))
+                .add(dialect.intent_in_lower_case().is_not_in(Intent::KNOWN_LABELS));
+            any = any.add(other);
+        }
+        Some(any)
+    }
+
+    /// An empty label is stored by others for none: no image has it.
+    fn labels_condition(&self, dialect: Dialect) -> Option<SimpleExpr> {
+        if self.intent_labels.is_empty() {
+            return None;
+        }
+        let labels = self.intent_labels.iter().map(|label| label.to_lowercase());
+        Some(dialect.intent_in_lower_case().is_in(labels.filter(|label| !label.is_empty())))
+    }
+
+    /// An empty object is in every metadata, also in one that is stored as no object and reads as `{}`.
+    fn metadata_part(&self) -> Option<&Map<String, Json>> {
+        let part = self.metadata_contains.as_ref()?.as_object()?;
+        (!part.is_empty()).then_some(part)
+    }
+
+    fn search_condition(&self, dialect: Dialect) -> Option<SimpleExpr> {
+        match search::parse(self.search.as_deref()?) {
+            Search::Blank => None,
+            Search::Nothing => Some(Expr::value(false)),
+            Search::Query(_) => None,
+        }
+    }
+}
+
+fn containers(value: &Json) -> usize {
+    match value {
+        Json::Array(array) => 1 + array.iter().map(containers).sum::<usize>(),
+        Json::Object(object) => 1 + object.values().map(containers).sum::<usize>(),
+        _ => 0,
+    }
+}

@@ -1,0 +1,86 @@
+//! What an image was made for: three intents that the pipeline knows, and any other application's own label.
+
+/// The kind of a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Intent {
+    /// `generate`
+    Generate,
+    /// `edit`
+    Edit,
+    /// `enhance`
+    Enhance,
+    /// Any other label.
+    Other,
+}
+
+impl Intent {
+    /// The labels that are stored for the intents that have one of their own.
+    pub const KNOWN_LABELS: [&'static str; 3] = ["generate", "edit", "enhance"];
+
+    /// The label that is stored; [`Intent::Other`] has none of its own.
+    pub fn label(self) -> Option<&'static str> {
+        match self {
+            Self::Generate => Some("generate"),
+            Self::Edit => Some("edit"),
+            Self::Enhance => Some("enhance"),
+            Self::Other => None,
+        }
+    }
+
+    /// What a stored label stands for, whatever its letter case. The empty one stands for none.
+    pub fn of_label(label: &str) -> Option<Self> {
+        match label.to_lowercase().as_str() {
+            "" => None,
+            "generate" => Some(Self::Generate),
+            "edit" => Some(Self::Edit),
+            "enhance" => Some(Self::Enhance),
+            _ => Some(Self::Other),
+        }
+    }
+}
+
+/// The label to store for what was given, in lower case; the error says why the two do not go together.
+pub fn label_to_store(intent: Option<Intent>, label: Option<&str>) -> Result<Option<String>, String> {
+    let Some(label) = label else {
+        return match intent {
+            Some(Intent::Other) => Err("intent OTHER needs an intentLabel".to_owned()),
+            Some(known) => Ok(known.label().map(str::to_owned)),
+            None => Ok(None),
+        };
+    };
+    if label.trim().is_empty() {
+        return Err("intentLabel must not be blank; leave it out, or send null, for none".to_owned());
+    }
+    let stands_for = Intent::of_label(label);
+    if intent.is_some() && intent != stands_for {
+        return Err(format!(
+            "intent and intentLabel `{label}` contradict each other; send one of them"
+        ));
+    }
+    Ok(Some(label.to_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intent_and_label_are_one_thing() {
+        use Intent::{Edit, Generate, Other};
+        let stored = |label: &str| Ok(Some(label.to_owned()));
+        let accepted = [
+            (None, None, Ok(None)),
+            (Some(Generate), None, stored("generate")),
+            (None, Some("Generate"), stored("generate")),
+            (Some(Edit), Some("EDIT"), stored("edit")),
+            (Some(Other), Some("Upscale"), stored("upscale")),
+            (None, Some("Äpfel"), stored("äpfel")),
+        ];
+        for (intent, label, expected) in accepted {
+            assert_eq!(label_to_store(intent, label), expected, "{intent:?} {label:?}");
+        }
+        for (intent, label) in [(Some(Other), None), (Some(Other), Some("edit")), (Some(Edit), Some("upscale")), (None, Some(" "))] {
+            assert!(label_to_store(intent, label).is_err(), "{intent:?} {label:?}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What the product does, one verb or noun to a file. Who asks is the first argument; which rows that opens is decided
+//! by [`crate::auth::Caller::scope`] and applied by [`visible`], where every query begins.
+
+mod create;
+mod filter;
+mod find;
+pub mod input;
+pub mod intent;
+mod list;
+pub mod search;
+mod stats;
+mod sweep;
+mod trash;
+mod update;
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Query, ReturningClause};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoSimpleExpr, Iterable,
+    QueryFilter, Select, StatementBuilder,
+};
+use uuid::Uuid;
+
+use crate::auth::{Scope, UserIdError};
+use crate::cloudinary::url::{HostPatterns, UrlError};
+use crate::db::{self, Database, Unit};
+use crate::entity::{Timestamp, image};
+
+pub use create::{Created, NewImage};
+pub use filter::Filter;
+pub use image::Model as Image;
+pub use list::{List, Shelf, Slice};
+pub use stats::{DayCount, LabelCount};
+pub use sweep::{Sweep, Swept};
+pub use trash::Moved;
+pub use update::{Change, ImageUpdate};
+
+/// The most items that one batch may have.
+pub const MAX_BATCH: usize = 100;
+
+/// The gallery: every operation is a method of this handle.
+#[derive(Debug)]
+pub struct Gallery {
+    database: Database,
+    hosts: HostPatterns,
+}
+
+/// An image's identifier: the UUID taken from its URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImageId(pub Uuid);
+
+impl ImageId {
+    /// Reads the hyphenated form, in any letter case; anything else is no id of an image.
+    pub fn parse(text: &str) -> Option<Self> {
+        const HYPHENATED_LENGTH: usize = 36;
+        if text.len() != HYPHENATED_LENGTH {
+            return None;
+        }
+        Uuid::try_parse(text).ok().map(Self)
+    }
+}
+
+/// Why an operation did nothing at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An argument is outside what is allowed; the message says what was wrong and what is allowed.
+    #[error("{0}")]
+    BadInput(String),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] db::Error),
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// Why one thing was not done, though the rest may have been: what the caller can mend.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// The URL is none that an image may have, or holds no id.
+    #[error(transparent)]
+    ImageUrl(#[from] UrlError),
+    /// The new URL belongs to another image.
+    #[error("this URL is of the image {0}; an image keeps its id, so only another URL of the same asset can replace its URL")]
+    AnotherAsset(Uuid),
+    /// The id is stored already for another owner.
+    #[error("the image {0} is already stored for another owner")]
+    IdTaken(Uuid),
+    /// There is none that the caller may see.
+    #[error("there is no image with this id")]
+    NotFound,
+    /// It is in the trash.
+    #[error("the image is in the trash: restore it first")]
+    Deleted(Box<Image>),
+    /// It is not in the trash.
+    #[error("the image is active: soft-delete it first, or purge it with force")]
+    NotDeleted,
+    /// It has been changed since the caller read it.
+    #[error("the image has changed: its updatedAt is {}", .0.updated_at)]
+    Conflict(Box<Image>),
+    /// The metadata is not acceptable.
+    #[error("{0}")]
+    Metadata(String),
+    /// U+0000.
+    #[error("contains U+0000, which cannot be stored")]
+    Nul,
+    /// Intent and label do not go together.
+    #[error("{0}")]
+    Intent(String),
+    /// The owner's identifier is not acceptable.
+    #[error(transparent)]
+    UserId(UserIdError),
+    /// No owner was named, and the caller is nobody in particular.
+    #[error("is required: the caller is not signed in, so there is nobody else to own the image")]
+    OwnerMissing,
+    /// A text is longer than it may be.
+    #[error("has {characters} characters; at most {maximum} are allowed")]
+    TooLong {
+        /// Unicode scalar values given.
+        characters: usize,
+        /// Unicode scalar values allowed.
+        maximum: usize,
+    },
+    /// A batch has more items than it may have.
+    #[error("{0} items were given; at most 100 are allowed, and nothing was done")]
+    TooMany(usize),
+}
+
+/// A refusal, with the field of the input that it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// The input's field as the API names it; none where the image as a whole is meant.
+    pub field: Option<&'static str>,
+    /// What is wrong.
+    pub refusal: Refusal,
+}
+
+impl Fault {
+    fn of(field: &'static str, refusal: Refusal) -> Self {
+        Self { field: Some(field), refusal }
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self { field: None, refusal }
+    }
+}
+
+impl Gallery {
+    /// A gallery in `database`, of images on `hosts`.
+    pub fn new(database: Database, hosts: HostPatterns) -> Self {
+        Self { database, hosts }
+    }
+
+    /// The database below, for those who watch over it.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+/// Refuses a batch that is larger than [`MAX_BATCH`].
+pub fn check_batch(items: usize) -> Result<(), Refusal> {
+    if items > MAX_BATCH {
+        return Err(Refusal::TooMany(items));
+    }
+    Ok(())
+}
+
+/// The rows in a scope: where every query of the gallery begins.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that selects rows")]
+fn visible(scope: &Scope) -> Select<image::Entity> {
+    let everything = image::Entity::find();
+    match scope {
+        Scope::Everything => everything,
+        Scope::Owner(user_id) => everything.filter(image::Column::UserId.eq(user_id.as_str())),
+    }
+}
+
+/// This instant, in the microseconds that both databases keep.
+#[expect(clippy::disallowed_methods, reason = "this is the one clock")]
+fn now() -> Timestamp {
+    let now: DateTime<Utc> = Utc::now();
+    Timestamp::from_microseconds(now.timestamp_micros())
+}
+
+/// Every column of the changed rows.
+fn returning_rows() -> ReturningClause {
+    Query::returning().exprs(image::Column::iter().map(IntoSimpleExpr::into_simple_expr))
+}
+
+/// Runs a statement that returns images.
+async fn images<S: StatementBuilder>(unit: &Unit, statement: &S) -> Result<Vec<Image>, Error> {
+    let rows = unit.query_all(statement).await?;
+    let images = rows.iter().map(|row| Image::from_query_result(row, ""));
+    Ok(images.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ImageId;
+
+    #[test]
+    fn only_the_hyphenated_form_is_an_id() {
+        let id = "123e4567-e89b-12d3-a456-426614174000";
+        assert_eq!(ImageId::parse(&id.to_uppercase()), ImageId::parse(id));
+        assert!(ImageId::parse(id).is_some());
+        for text in ["", "123e4567e89b12d3a456426614174000", "{123e4567-e89b-12d3-a456-426614174000}", "x23e4567-e89b-12d3-a456-426614174000"] {
+            assert_eq!(ImageId::parse(text), None, "{text}");
+        }
+    }
+}

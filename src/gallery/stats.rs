@@ -1,0 +1,167 @@
+//! Counts over the gallery.
+
+use std::collections::HashMap;
+
+use chrono::{Days, NaiveDate};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, SimpleExpr};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select};
+
+use super::intent::Intent;
+use super::{Error, Gallery, now, visible};
+use crate::auth::{Caller, UserId};
+use crate::db::Unit;
+use crate::entity::{Timestamp, image};
+
+/// The most days of [`Gallery::created_per_day`].
+pub const MAX_DAYS: u64 = 366;
+
+/// How many active images bear a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelCount {
+    /// The commonest spelling; none for the images without a label.
+    pub label: Option<String>,
+    /// What it stands for.
+    pub intent: Option<Intent>,
+    /// Images.
+    pub count: u64,
+}
+
+/// How many active images were created on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayCount {
+    /// UTC.
+    pub date: NaiveDate,
+    /// Images.
+    pub count: u64,
+}
+
+impl Gallery {
+    /// Active images by label, letter case aside; the most frequent first.
+    pub async fn count_by_intent(
+        &self,
+        caller: &Caller,
+        user_id: Option<UserId>,
+    ) -> Result<Vec<LabelCount>, Error> {
+        let query = active(caller, user_id)
+            .select_only()
+            .column(image::Column::Intent)
+            .expr_as(count_rows(), "rows")
+            .group_by(image::Column::Intent);
+        let spellings = self
+            .database
+            .read(move |unit| {
+                Box::pin(async move {
+                    let rows: Vec<(Option<String>, i64)> = query.into_tuple().all(unit).await?;
+                    Ok::<_, Error>(rows)
+                })
+            })
+            .await?;
+        Ok(by_label(spellings))
+    }
+
+    /// Active images created on each of the last `days` UTC days, oldest first, today included.
+    pub async fn created_per_day(
+        &self,
+        caller: &Caller,
+        user_id: Option<UserId>,
+        days: i32,
+    ) -> Result<Vec<DayCount>, Error> {
+        let days = u64::try_from(days)
+            .ok()
+            .filter(|days| (1..=MAX_DAYS).contains(days))
+            .ok_or_else(|| Error::BadInput(format!("days: {days} is not in 1 to {MAX_DAYS}")))?;
+        let today = now().to_datetime().date_naive();
+        let (first, tomorrow) = (today - Days::new(days - 1), today + Days::new(1));
+        let day = self.database.dialect().day_of_creation();
+        let query = active(caller, user_id)
+            .filter(image::Column::CreatedAt.gte(midnight(first)))
+            .filter(image::Column::CreatedAt.lt(midnight(tomorrow)))
+            .select_only()
+            .expr_as(day, "day")
+            .expr_as(count_rows(), "rows");
+        let counts = self
+            .database
+            .read(move |unit| Box::pin(async move { count_days(unit, query).await }))
+            .await?;
+        let dates = first.iter_days().take_while(|date| *date < tomorrow);
+        Ok(dates
+            .map(|date| DayCount {
+                date,
+                count: counts.get(&date.to_string()).copied().unwrap_or(0),
+            })
+            .collect())
+    }
+}
+
+fn active(caller: &Caller, user_id: Option<UserId>) -> Select<image::Entity> {
+    visible(&caller.scope(user_id)).filter(image::Column::DeletedAt.is_null())
+}
+
+fn count_rows() -> SimpleExpr {
+    Func::count(Expr::col(Asterisk)).cast_as("bigint")
+}
+
+fn midnight(date: NaiveDate) -> Timestamp {
+    let midnight = date.and_time(chrono::NaiveTime::MIN).and_utc();
+    Timestamp::from_microseconds(midnight.timestamp_micros())
+}
+
+async fn count_days(unit: &Unit, query: Select<image::Entity>) -> Result<HashMap<String, u64>, Error> {
+    let mut query = query;
+    // The second day of the select list is grouped by its place: an expression with values is never the same twice.
+    QueryTrait::query(&mut query).add_group_by([Expr::cust("1")]);
+    let rows: Vec<(String, i64)> = query.into_tuple().all(unit).await?;
+    Ok(rows.into_iter().map(|(day, rows)| (day, natural(rows))).collect())
+}
+
+/// Brings the spellings of each label together, under the commonest one.
+fn by_label(spellings: Vec<(Option<String>, i64)>) -> Vec<LabelCount> {
+    let mut groups: HashMap<Option<String>, Vec<(Option<String>, u64)>> = HashMap::new();
+    for (spelling, rows) in spellings {
+        let spelling = spelling.filter(|spelling| !spelling.is_empty());
+        let label = spelling.as_ref().map(|spelling| spelling.to_lowercase());
+        groups.entry(label).or_default().push((spelling, natural(rows)));
+    }
+    let mut counts: Vec<_> = groups
+        .into_iter()
+        .map(|(label, mut spellings)| {
+            spellings.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+            LabelCount {
+                intent: label.as_deref().and_then(Intent::of_label),
+                count: spellings.iter().map(|(_, rows)| rows).sum(),
+                label: spellings.into_iter().next().and_then(|(spelling, _)| spelling),
+            }
+        })
+        .collect();
+    counts.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.label.cmp(&other.label)));
+    counts
+}
+
+fn natural(rows: i64) -> u64 {
+    u64::try_from(rows).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_a_label_count_together_under_the_commonest() {
+        let stored = |label: &str, rows| (Some(label.to_owned()), rows);
+        let spellings = vec![
+            stored("generate", 2),
+            stored("Generate", 3),
+            stored("ÄPFEL", 1),
+            stored("äpfel", 1),
+            stored("", 4),
+            (None, 5),
+        ];
+        let row = |label: Option<&str>, intent, count| LabelCount { label: label.map(str::to_owned), intent, count };
+        let expected = [
+            row(None, None, 9),
+            row(Some("Generate"), Some(Intent::Generate), 5),
+            row(Some("ÄPFEL"), Some(Intent::Other), 2),
+        ];
+        assert_eq!(by_label(spellings), expected);
+    }
+}

@@ -1,0 +1,158 @@
+//! Emptying or restoring the whole trash, in small transactions: however much lies in it, little is held in memory and
+//! nobody waits for long.
+
+use std::time::Duration;
+
+use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
+};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::trash::delete_rows;
+use super::{Error, Gallery, now, visible};
+use crate::auth::{Caller, Scope, UserId};
+use crate::db::Unit;
+use crate::entity::{Timestamp, image};
+
+/// The most images of one call.
+const MAX_IMAGES: usize = 10_000;
+/// The images of one transaction.
+const BATCH: u64 = 500;
+/// How long one call goes on beginning new transactions.
+const MAX_DURATION: Duration = Duration::from_secs(5);
+
+/// Whose trash, and which part of it.
+#[derive(Clone, Debug, Default)]
+pub struct Sweep {
+    /// One owner's.
+    pub user_id: Option<UserId>,
+    /// Everybody's.
+    pub all: bool,
+    /// Only what was put there before this instant.
+    pub deleted_before: Option<Timestamp>,
+    /// Only what was put there at this instant or later.
+    pub deleted_after: Option<Timestamp>,
+}
+
+/// What one call did.
+#[derive(Clone, Debug, Default)]
+pub struct Swept {
+    /// The images, longest in the trash first.
+    pub ids: Vec<Uuid>,
+    /// Whether some are left.
+    pub has_more: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Verb {
+    Purge,
+    Restore,
+}
+
+impl Gallery {
+    /// Purges what is in the trash, at most 10,000 images a call.
+    pub async fn empty_trash(&self, caller: &Caller, sweep: Sweep) -> Result<Swept, Error> {
+        self.sweep(caller, sweep, Verb::Purge).await
+    }
+
+    /// Restores what is in the trash, at most 10,000 images a call.
+    pub async fn restore_trash(&self, caller: &Caller, sweep: Sweep) -> Result<Swept, Error> {
+        self.sweep(caller, sweep, Verb::Restore).await
+    }
+
+    async fn sweep(&self, caller: &Caller, sweep: Sweep, verb: Verb) -> Result<Swept, Error> {
+        let scope = sweep.scope(caller)?;
+        let condition = sweep.condition();
+        let deadline = Instant::now() + MAX_DURATION;
+        let mut swept = Swept::default();
+        while swept.ids.len() < MAX_IMAGES && Instant::now() < deadline {
+            let (scope, condition) = (scope.clone(), condition.clone());
+            let batch = self
+                .database
+                .write(move |unit| Box::pin(async move { sweep_batch(unit, &scope, condition, verb).await }))
+                .await?;
+            if batch.is_empty() {
+                break;
+            }
+            swept.ids.extend(batch);
+        }
+        swept.has_more = self.has_some(scope, condition).await?;
+        Ok(swept)
+    }
+
+    async fn has_some(&self, scope: Scope, condition: Condition) -> Result<bool, Error> {
+        self.database
+            .read(move |unit| {
+                Box::pin(async move {
+                    let rows = visible(&scope).filter(condition).limit(1);
+                    Ok(rows.one(unit).await?.is_some())
+                })
+            })
+            .await
+    }
+}
+
+impl Sweep {
+    /// Whose trash it is has to be said: everybody's by `all`, one owner's by name, or the caller's own.
+    fn scope(&self, caller: &Caller) -> Result<Scope, Error> {
+        let own = || caller.own_id().cloned();
+        let refused = |reason: &str| Err(Error::BadInput(reason.to_owned()));
+        match (self.user_id.clone(), self.all) {
+            (Some(_), true) => refused("userId and all: true cannot be given together; send one of them"),
+            (None, true) => Ok(caller.scope(None)),
+            (user_id, false) => user_id.or_else(own).map_or_else(
+                || refused("say whose trash: give userId, or all: true for everybody's"),
+                |user_id| Ok(caller.scope(Some(user_id))),
+            ),
+        }
+    }
+
+    fn condition(&self) -> Condition {
+        let deleted_at = image::Column::DeletedAt;
+        Condition::all()
+            .add(deleted_at.is_not_null())
+            .add_option(self.deleted_before.map(|instant| deleted_at.lt(instant)))
+            .add_option(self.deleted_after.map(|instant| deleted_at.gte(instant)))
+    }
+}
+
+/// Takes the next rows that nobody else is at work on.
+async fn sweep_batch(
+    unit: &Unit,
+    scope: &Scope,
+    condition: Condition,
+    verb: Verb,
+) -> Result<Vec<Uuid>, Error> {
+    let ids: Vec<Uuid> = visible(scope)
+        .select_only()
+        .column(image::Column::ImageId)
+        .filter(condition)
+        .order_by_asc(image::Column::DeletedAt)
+        .order_by_asc(image::Column::ImageId)
+        .limit(BATCH)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .into_tuple()
+        .all(unit)
+        .await?;
+    match verb {
+        Verb::Purge => delete_rows(unit, ids.clone()).await?,
+        Verb::Restore => restore_rows(unit, ids.clone()).await?,
+    }
+    Ok(ids)
+}
+
+async fn restore_rows(unit: &Unit, ids: Vec<Uuid>) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let update = image::Entity::update_many()
+        .col_expr(image::Column::DeletedAt, Option::<Timestamp>::None.into())
+        .col_expr(image::Column::UpdatedAt, unit.dialect().moved_forward(now()))
+        .filter(image::Column::ImageId.is_in(ids))
+        .into_query();
+    unit.execute(&update).await?;
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! The trash: soft delete, restore, purge. One image and many are the same code: a look that locks the rows, in the
+//! order of their ids, and one change of those that it concerns.
+
+use std::collections::{HashMap, HashSet};
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
+};
+use uuid::Uuid;
+
+use super::{Error, Gallery, Image, ImageId, Refusal, images, now, returning_rows, visible};
+use crate::auth::{Caller, Scope};
+use crate::db::Unit;
+use crate::entity::{Timestamp, image};
+
+/// An image, and whether this call moved it.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// As it is now.
+    pub image: Image,
+    /// False when it already was there.
+    pub has_changed: bool,
+}
+
+/// Where [`Gallery::soft_delete`] and [`Gallery::restore`] move an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Destination {
+    Trash,
+    Gallery,
+}
+
+impl Gallery {
+    /// Moves images to the trash. One answer for each id, in their order.
+    pub async fn soft_delete(
+        &self,
+        caller: &Caller,
+        ids: &[Option<ImageId>],
+    ) -> Result<Vec<Result<Moved, Refusal>>, Error> {
+        self.relocate(caller, ids, Destination::Trash).await
+    }
+
+    /// Takes images out of the trash. One answer for each id, in their order.
+    pub async fn restore(
+        &self,
+        caller: &Caller,
+        ids: &[Option<ImageId>],
+    ) -> Result<Vec<Result<Moved, Refusal>>, Error> {
+        self.relocate(caller, ids, Destination::Gallery).await
+    }
+
+    /// Deletes images for good: those in the trash, and with `force` active ones too. One answer for each id, in their
+    /// order.
+    pub async fn purge(
+        &self,
+        caller: &Caller,
+        ids: &[Option<ImageId>],
+        force: bool,
+    ) -> Result<Vec<Result<ImageId, Refusal>>, Error> {
+        let scope = caller.scope(None);
+        let known = distinct(ids);
+        let found = self
+            .database
+            .write(move |unit| Box::pin(async move { purge(unit, &scope, known, force).await }))
+            .await?;
+        Ok(answers(ids, &found))
+    }
+
+    async fn relocate(
+        &self,
+        caller: &Caller,
+        ids: &[Option<ImageId>],
+        destination: Destination,
+    ) -> Result<Vec<Result<Moved, Refusal>>, Error> {
+        let scope = caller.scope(None);
+        let known = distinct(ids);
+        let found = self
+            .database
+            .write(move |unit| Box::pin(async move { relocate(unit, &scope, known, destination).await }))
+            .await?;
+        Ok(answers(ids, &found))
+    }
+}
+
+fn distinct(ids: &[Option<ImageId>]) -> Vec<Uuid> {
+    let ids: HashSet<Uuid> = ids.iter().flatten().map(|id| id.0).collect();
+    ids.into_iter().collect()
+}
+
+/// Puts what happened to each id in the order in which they were given. What was not found is not there.
+fn answers<T: Clone>(
+    ids: &[Option<ImageId>],
+    found: &HashMap<Uuid, Result<T, Refusal>>,
+) -> Vec<Result<T, Refusal>> {
+    ids.iter()
+        .map(|id| {
+            let answer = id.and_then(|id| found.get(&id.0));
+            answer.cloned().unwrap_or(Err(Refusal::NotFound))
+        })
+        .collect()
+}
+
+/// The rows of these ids, held until the transaction ends.
+async fn locked(unit: &Unit, scope: &Scope, ids: Vec<Uuid>) -> Result<Vec<Image>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = visible(scope)
+        .filter(image::Column::ImageId.is_in(ids))
+        .order_by_asc(image::Column::ImageId)
+        .lock_exclusive();
+    Ok(rows.all(unit).await?)
+}
+
+async fn relocate(
+    unit: &Unit,
+    scope: &Scope,
+    ids: Vec<Uuid>,
+    destination: Destination,
+) -> Result<HashMap<Uuid, Result<Moved, Refusal>>, Error> {
+    let is_there = |row: &Image| row.deleted_at.is_some() == (destination == Destination::Trash);
+    let (there, elsewhere): (Vec<_>, Vec<_>) = locked(unit, scope, ids)
+        .await?
+        .into_iter()
+        .partition(is_there);
+    let elsewhere = elsewhere.into_iter().map(|row| row.image_id).collect();
+    let moved = move_rows(unit, elsewhere, destination).await?;
+    let there = there.into_iter().map(|image| (image, false));
+    let moved = moved.into_iter().map(|image| (image, true));
+    Ok(there
+        .chain(moved)
+        .map(|(image, has_changed)| (image.image_id, Ok(Moved { image, has_changed })))
+        .collect())
+}
+
+async fn move_rows(unit: &Unit, ids: Vec<Uuid>, destination: Destination) -> Result<Vec<Image>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = now();
+    let deleted_at = match destination {
+        Destination::Trash => Some(now),
+        Destination::Gallery => Option::<Timestamp>::None,
+    };
+    let mut update = image::Entity::update_many()
+        .col_expr(image::Column::DeletedAt, deleted_at.into())
+        .col_expr(image::Column::UpdatedAt, unit.dialect().moved_forward(now))
+        .filter(image::Column::ImageId.is_in(ids))
+        .into_query();
+    images(unit, update.returning(returning_rows())).await
+}
+
+async fn purge(
+    unit: &Unit,
+    scope: &Scope,
+    ids: Vec<Uuid>,
+    force: bool,
+) -> Result<HashMap<Uuid, Result<ImageId, Refusal>>, Error> {
+    let rows = locked(unit, scope, ids).await?;
+    let may_go = |row: &Image| force || row.deleted_at.is_some();
+    let doomed: Vec<Uuid> = rows.iter().filter(|row| may_go(row)).map(|row| row.image_id).collect();
+    delete_rows(unit, doomed).await?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let outcome = if may_go(row) {
+                Ok(ImageId(row.image_id))
+            } else {
+                Err(Refusal::NotDeleted)
+            };
+            (row.image_id, outcome)
+        })
+        .collect())
+}
+
+/// Deletes rows that this transaction has locked.
+pub(super) async fn delete_rows(unit: &Unit, ids: Vec<Uuid>) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let delete = image::Entity::delete_many()
+        .filter(image::Column::ImageId.is_in(ids))
+        .into_query();
+    unit.execute(&delete).await?;
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! `Image`: one stored image as the API shows it, and `Node`.
+
+use async_graphql::{Enum, ID, InputObject, Interface, Object};
+
+use super::error::{Failure, Result};
+use super::scalar::{DateTime, Json, Url};
+use crate::cloudinary::transform::{Crop, Format, Gravity, Transform, delivery_url};
+use crate::gallery;
+use crate::gallery::intent::Intent;
+
+/// Anything that can be found by its id alone.
+#[derive(Debug, Interface)]
+#[graphql(field(
+    name = "id",
+    ty = "ID",
+    desc = "Globally unique, so it is also the cache key."
+))]
+pub enum Node {
+    /// An image.
+    Image(Image),
+}
+
+/// What an image was made for.
+#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
+#[graphql(remote = "Intent")]
+pub enum ImageIntent {
+    /// Made from a prompt; stored as `generate`.
+    Generate,
+    /// Changed by a prompt; stored as `edit`.
+    Edit,
+    /// Improved; stored as `enhance`.
+    Enhance,
+    /// Any other stored label; `Image.intentLabel` carries it as stored.
+    Other,
+}
+
+/// How the image is brought to the width and height asked for.
+#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
+#[graphql(remote = "Crop")]
+pub enum ImageCrop {
+    /// Fills the size exactly; what does not fit is cut off.
+    Fill,
+    /// As large as fits within the size, also larger than it is stored.
+    Fit,
+    /// As large as fits within the size, but never larger than it is stored.
+    Limit,
+    /// Stretched to the size exactly.
+    Scale,
+    /// Cut out around the `gravity`, for thumbnails.
+    Thumb,
+    /// Fits within the size; the rest is filled with background.
+    Pad,
+}
+
+/// Which part of the image stays in sight when it is cut or padded (`FILL`, `THUMB`, `PAD`); other crops pay it no heed.
+#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
+#[graphql(remote = "Gravity")]
+pub enum ImageGravity {
+    /// What Cloudinary finds most interesting; not with `PAD`.
+    Auto,
+    /// The centre.
+    Center,
+    /// The largest face.
+    Face,
+    /// The top.
+    North,
+    /// The bottom.
+    South,
+    /// The right.
+    East,
+    /// The left.
+    West,
+}
+
+/// The file format of a delivered image.
+#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
+#[graphql(remote = "Format")]
+pub enum ImageFormat {
+    /// The best one that the browser takes.
+    Auto,
+    /// JPEG.
+    Jpg,
+    /// PNG.
+    Png,
+    /// WebP.
+    Webp,
+    /// AVIF.
+    Avif,
+}
+
+/// How Cloudinary is to deliver the asset. A value out of its range is BAD_USER_INPUT.
+#[derive(Clone, Debug, InputObject)]
+pub struct ImageTransform {
+    /// Pixels, 1 to 10000.
+    width: Option<i32>,
+    /// Pixels, 1 to 10000.
+    height: Option<i32>,
+    /// How the image is brought to that size; of no effect when neither width nor height is given.
+    #[graphql(default_with = "Some(ImageCrop::Limit)")]
+    crop: Option<ImageCrop>,
+    /// Which part stays in sight when the crop cuts or pads.
+    gravity: Option<ImageGravity>,
+    /// 1 to 100; omitted means automatic.
+    quality: Option<i32>,
+    /// File format; AUTO is the best one that the browser takes.
+    #[graphql(default_with = "Some(ImageFormat::Auto)")]
+    format: Option<ImageFormat>,
+}
+
+/// An AI-generated image whose file lies on Cloudinary.
+#[derive(Clone, Debug)]
+pub struct Image(pub gallery::Image);
+
+#[Object]
+impl Image {
+    /// UUID taken from the Cloudinary URL, lower case, hyphenated. Globally unique, so it is also the cache key.
+    pub async fn id(&self) -> ID {
+        ID(self.0.image_id.to_string())
+    }
+
+    /// Owner.
+    async fn user_id(&self) -> &str {
+        &self.0.user_id
+    }
+
+    /// Delivery URL as stored; with `transform`, the same asset resized or converted by Cloudinary. A signed URL (`s--…--`) or one without `/upload/` comes back as stored. A value out of range is BAD_USER_INPUT.
+    async fn image_url(
+        &self,
+        #[graphql(desc = "Left out: the URL as stored.")] transform: Option<ImageTransform>,
+    ) -> Result<Url> {
+        let stored = &self.0.image_url;
+        let Some(transform) = transform else {
+            return Ok(Url(stored.clone()));
+        };
+        Ok(Url(delivery_url(stored, &transform.checked()?)))
+    }
+
+    /// What the person typed, at most 20,000 characters where this server stored it.
+    async fn original_prompt(&self) -> Option<&str> {
+        self.0.original_prompt.as_deref()
+    }
+
+    /// What the model was given, at most 20,000 characters where this server stored it.
+    async fn refined_prompt(&self) -> Option<&str> {
+        self.0.refined_prompt.as_deref()
+    }
+
+    /// What the image was made for; null when that is not known.
+    async fn intent(&self) -> Option<ImageIntent> {
+        Intent::of_label(self.label()?).map(Into::into)
+    }
+
+    /// The intent exactly as stored, e.g. `generate`, or another application's own label in its own letter case.
+    async fn intent_label(&self) -> Option<&str> {
+        self.label()
+    }
+
+    /// Free JSON object; `{}` when there is none.
+    async fn metadata(&self) -> Json {
+        Json(serde_json::Value::Object(self.0.metadata.0.clone()))
+    }
+
+    /// When it was stored.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// When it last changed: moves, always forward, when a stored value changes, and with soft delete and restore.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.0.updated_at)
+    }
+
+    /// Set while the image is in the trash; null while it is active.
+    async fn deleted_at(&self) -> Option<DateTime> {
+        self.0.deleted_at.map(DateTime)
+    }
+}
+
+impl Image {
+    /// Another application stores an empty label for none.
+    fn label(&self) -> Option<&str> {
+        self.0.intent.as_deref().filter(|label| !label.is_empty())
+    }
+}
+
+impl ImageTransform {
+    fn checked(&self) -> Result<Transform> {
+        Transform::new(
+            self.width,
+            self.height,
+            self.crop.unwrap_or(ImageCrop::Limit).into(),
+            self.gravity.map(Into::into),
+            self.quality,
+            self.format.unwrap_or(ImageFormat::Auto).into(),
+        )
+        .map_err(|error| Failure::bad_input(format!("transform.{error}")))
+    }
+}

@@ -1,0 +1,50 @@
+//! The contract: every type, field and error code of the API, and the one place that executes operations.
+
+mod connection;
+pub mod error;
+pub mod executor;
+mod filter;
+mod image;
+pub mod limits;
+mod mutation;
+mod query;
+mod scalar;
+mod stats;
+mod user_error;
+
+use async_graphql::{Context, EmptySubscription, SDLExportOptions, Schema, SchemaBuilder};
+
+use crate::auth::Caller;
+use crate::gallery::Gallery;
+use mutation::Mutation;
+use query::Query;
+
+/// The schema with its root types.
+pub type GallerySchema = Schema<Query, Mutation, EmptySubscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query, Mutation::default(), EmptySubscription)
+        .register_output_type::<image::Node>()
+        // The checks of `limits` have bounded the document before the library sees it; its own bound on recursion
+        // would count spreads that ours allows.
+        .limit_recursive_depth(1000)
+}
+
+/// The schema in SDL, as the file `schema.graphql` holds it.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .prefer_single_line_descriptions()
+        .use_space_ident()
+        .indent_width(2);
+    builder().finish().sdl_with_options(options)
+}
+
+/// The gallery behind the schema.
+fn gallery<'a>(ctx: &Context<'a>) -> &'a Gallery {
+    ctx.data_unchecked::<std::sync::Arc<Gallery>>()
+}
+
+/// Who asks.
+fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
+    ctx.data_unchecked::<Caller>()
+}

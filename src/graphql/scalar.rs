@@ -1,0 +1,86 @@
+//! The contract's own scalars.
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::{DateTime as ChronoDateTime, NaiveDate};
+
+use crate::entity::Timestamp;
+
+/// RFC 3339 instant; always given out in UTC with `Z` and six fractional digits, e.g. `2026-01-15T10:30:00.123456Z`. Send it back as received: a JavaScript `Date` cuts it short. As an input any offset is taken, and digits behind the sixth are cut.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DateTime(pub Timestamp);
+
+#[Scalar(
+    name = "DateTime",
+    specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html"
+)]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
+        ChronoDateTime::parse_from_rfc3339(text)
+            .ok()
+            .and_then(|datetime| Timestamp::from_datetime(&datetime))
+            .map(Self)
+            .ok_or_else(|| {
+                InputValueError::custom(format!(
+                    "`{text}` is not an RFC 3339 instant with its offset, e.g. 2026-01-15T10:30:00.123456Z"
+                ))
+            })
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+/// A UTC calendar day, e.g. `2026-01-15`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Date(pub NaiveDate);
+
+#[Scalar(name = "Date")]
+impl ScalarType for Date {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) => Ok(Self(text.parse()?)),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+/// Any JSON value. `metadata` is always a JSON object. Numbers that fit a 64-bit integer or a double keep their value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Json(pub serde_json::Value);
+
+#[Scalar(name = "JSON")]
+impl ScalarType for Json {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Ok(Self(value.into_json()?))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from_json(self.0.clone()).unwrap_or_default()
+    }
+}
+
+/// Absolute https URL. As an input any string is taken; what is wrong with it comes as a userError.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Url(pub String);
+
+#[Scalar(name = "URL")]
+impl ScalarType for Url {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(text) => Ok(Self(text)),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}

@@ -1,0 +1,28 @@
+//! A GraphQL server for galleries of AI-generated images whose files live on Cloudinary.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`cli`] | the commands: serve, migrate, schema |
+//! | [`config`] | every setting: name, default, meaning |
+//! | [`telemetry`] | the log |
+//! | [`server`] | HTTP: router, layers, start and stop |
+//! | [`graphql`] | the contract: types, limits, errors, and the executor that every operation goes through |
+//! | [`gallery`] | what the product does, one verb or noun to a file |
+//! | [`auth`] | who asks, and which rows they may touch |
+//! | [`cloudinary`] | image URL → id, URL + transformation → URL |
+//! | [`db`] | connections, units of work, the two SQLs, keyset paging |
+//! | [`entity`] | the tables |
+//!
+//! Arrows point one way: `cli` → { `config`, `server` }, `server` → `graphql` → `gallery` → `db` → `entity`.
+//! `auth` and `cloudinary` are pure, for everyone above `db`.
+
+pub mod auth;
+pub mod cli;
+pub mod cloudinary;
+pub mod config;
+pub mod db;
+pub mod entity;
+pub mod gallery;
+pub mod graphql;
+pub mod server;
+pub mod telemetry;

@@ -1,0 +1,49 @@
+//! The program `image-gallery`: reads `.env`, arguments and environment, runs the command, and ends with 0; with 1 when
+//! the command failed; with 2 when a setting or an argument is wrong.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use image_gallery::cli::{self, Cli};
+use image_gallery::config::SettingError;
+use image_gallery::telemetry;
+
+const FAILED: u8 = 1;
+const WRONG_SETTING: u8 = 2;
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+fn start() -> anyhow::Result<()> {
+    // The environment may be written to only while there is one thread, so this is no `#[tokio::main]`.
+    cli::env_file::load(Path::new(".env"))?;
+    let cli = Cli::read()?;
+    telemetry::start(&cli.settings.log_filter, cli.settings.log_format)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    runtime.block_on(cli.run())
+}
+
+/// Prints an error in one line; clap's own (`--help` is one) as clap means them.
+fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        // Nobody is left to tell when this fails.
+        let _ = usage.print();
+        return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(WRONG_SETTING));
+    }
+    let line = format!("{error:#}").replace(char::is_control, " ");
+    let _ = writeln!(io::stderr(), "{line}");
+    if error.is::<SettingError>() {
+        ExitCode::from(WRONG_SETTING)
+    } else {
+        ExitCode::from(FAILED)
+    }
+}

@@ -1,0 +1,113 @@
+//! Logs: what is written, in which form, to the standard error.
+
+use std::io::{self, IsTerminal};
+use std::str::FromStr;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, Registry, fmt};
+
+/// Libraries that report each statement at `info` or `debug`: heard only when they are asked for by name.
+const TALKATIVE: [&str; 2] = ["sqlx", "sea_orm"];
+
+/// Which log lines are written: a level, or `target=level` pairs, as `tracing_subscriber::EnvFilter` reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter(String);
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Pretty,
+    /// One JSON object in each line, for programs.
+    Json,
+}
+
+impl FromStr for Filter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match EnvFilter::try_new(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(_) => Err(
+                "is not a log filter: `error`, `warn`, `info`, `debug`, `trace`, `off`, \
+                 or a list like `info,image_gallery=debug`"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "pretty" => Ok(Self::Pretty),
+            "json" => Ok(Self::Json),
+            _ => Err("is not `pretty` or `json`".to_owned()),
+        }
+    }
+}
+
+impl Filter {
+    fn layer(&self) -> EnvFilter {
+        let filter = EnvFilter::new(&self.0);
+        if filter
+            .max_level_hint()
+            .is_some_and(|level| level <= LevelFilter::WARN)
+        {
+            return filter;
+        }
+        TALKATIVE
+            .iter()
+            .filter(|library| !self.0.contains(*library))
+            .filter_map(|library| format!("{library}=warn").parse().ok())
+            .fold(filter, EnvFilter::add_directive)
+    }
+}
+
+/// Begins to log. Fails when the process logs already.
+pub fn start(filter: &Filter, format: Format) -> Result<(), TryInitError> {
+    tracing_subscriber::registry()
+        .with(lines(format).with_filter(filter.layer()))
+        .try_init()
+}
+
+fn lines(format: Format) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let lines = fmt::layer().with_writer(io::stderr);
+    match format {
+        Format::Json => lines.json().boxed(),
+        Format::Pretty if io::stderr().is_terminal() => lines.boxed(),
+        Format::Pretty => lines.with_ansi(false).boxed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_report_statements_only_when_asked_by_name() {
+        for (text, expected) in [
+            ("info", "sea_orm=warn,sqlx=warn,info"),
+            ("debug", "sea_orm=warn,sqlx=warn,debug"),
+            ("warn", "warn"),
+            ("error", "error"),
+            ("off", "off"),
+            ("info,sqlx=debug", "sea_orm=warn,sqlx=debug,info"),
+        ] {
+            let filter: Filter = text.parse().expect(text);
+            assert_eq!(filter.layer().to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_filter_is_refused() {
+        for text in ["image_gallery=loud", "info,=,", "a=b=c"] {
+            text.parse::<Filter>().expect_err(text);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The real server, in this process on a port of its own, and requests to it.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use image_gallery::cli::serve::{self, RunningServer};
+use image_gallery::config::Settings;
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+
+use super::caller::User;
+use super::{Fixture, TestDatabase};
+
+/// A server with an own database. Clones are the same server.
+#[derive(Clone)]
+pub(crate) struct TestApp(Arc<Shared>);
+
+struct Shared {
+    database: TestDatabase,
+    arguments: Vec<String>,
+    client: reqwest::Client,
+    /// `None` while it is stopped.
+    server: Mutex<Option<RunningServer>>,
+    /// Where it listens, or listened last.
+    address: Mutex<SocketAddr>,
+}
+
+impl Fixture for TestApp {
+    const IS_MIGRATED: bool = true;
+
+    async fn set_up(database: TestDatabase, settings: &[&str]) -> Self {
+        let url = format!("--database-url={}", database.url());
+        let own = [url.as_str(), "--port=0"];
+        let arguments: Vec<String> = own
+            .iter()
+            .chain(settings)
+            .map(ToString::to_string)
+            .collect();
+        let server = start(&arguments).await;
+        Self(Arc::new(Shared {
+            database,
+            arguments,
+            client: client(),
+            address: Mutex::new(server.address()),
+            server: Mutex::new(Some(server)),
+        }))
+    }
+}
+
+impl TestApp {
+    /// Base URL of the server, without a slash at its end. It changes when the server is started anew.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        *self.0.address.lock().expect("no test panics holding it")
+    }
+
+    /// The client that all requests of this test go through.
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.0.client
+    }
+
+    /// Sends one GraphQL request by POST; whatever comes back is the reply.
+    pub(crate) async fn graphql(&self, query: &str, variables: Value) -> Reply {
+        let body = json!({ "query": query, "variables": variables });
+        let request = self.client().post(format!("{}/graphql", self.url()));
+        let response = request.json(&body).send().await;
+        Reply::read(response.expect("the server answers")).await
+    }
+
+    /// Runs an operation that succeeds, and gives its `data`.
+    pub(crate) async fn run(&self, query: &str, variables: Value) -> Value {
+        self.graphql(query, variables).await.into_data()
+    }
+
+    /// Runs an operation that fails, and gives the first top-level error's code.
+    pub(crate) async fn error_code(&self, query: &str, variables: Value) -> String {
+        self.graphql(query, variables).await.error_code()
+    }
+
+    /// Somebody with this user id.
+    pub(crate) fn user(&self, id: &str) -> User {
+        User::new(self.clone(), id)
+    }
+
+    /// The database under the server.
+    pub(crate) fn database(&self) -> &TestDatabase {
+        &self.0.database
+    }
+
+    /// Runs statements behind the server's back.
+    pub(crate) async fn db_execute(&self, sql: &str) {
+        self.database().db_execute(sql).await;
+    }
+
+    /// Looks into the database behind the server's back: see [`TestDatabase::db_query_text`].
+    pub(crate) async fn db_query_text(&self, sql: &str) -> Option<String> {
+        self.database().db_query_text(sql).await
+    }
+
+    /// Stops the server as SIGTERM would, and waits until it has ended. Requests are refused until a restart.
+    pub(crate) async fn stop(&self) {
+        let server = self.server().take();
+        if let Some(server) = server {
+            server.stop().await.expect("the server ends cleanly");
+        }
+    }
+
+    /// Stops the server and starts it anew upon the same database, on another port.
+    pub(crate) async fn restart(&self) {
+        self.stop().await;
+        let server = start(&self.0.arguments).await;
+        *self.0.address.lock().expect("no test panics holding it") = server.address();
+        *self.server() = Some(server);
+    }
+
+    fn server(&self) -> std::sync::MutexGuard<'_, Option<RunningServer>> {
+        self.0.server.lock().expect("no test panics holding it")
+    }
+}
+
+async fn start(arguments: &[String]) -> RunningServer {
+    let settings = Settings::from_arguments(arguments).expect("the settings are right");
+    serve::start(settings).await.expect("the server starts")
+}
+
+/// No proxy: a developer's may not know the loopback.
+fn client() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().build();
+    client.expect("an HTTP client")
+}
+
+/// What came back over HTTP.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// The HTTP status.
+    pub(crate) status: StatusCode,
+    /// The HTTP headers.
+    pub(crate) headers: HeaderMap,
+    /// The body; as a JSON string when it was not JSON.
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    /// Reads a response to its end.
+    pub(crate) async fn read(response: reqwest::Response) -> Self {
+        let status = response.status();
+        let headers = response.headers().clone();
+        let text = response.text().await.expect("the body is whole");
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Self {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    /// `data` of a reply without top-level errors.
+    #[track_caller]
+    pub(crate) fn into_data(mut self) -> Value {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.body);
+        assert_eq!(self.body.get("errors"), None, "{}", self.body);
+        self.body["data"].take()
+    }
+
+    /// The first top-level error's `extensions.code`.
+    #[track_caller]
+    pub(crate) fn error_code(&self) -> String {
+        let code = self.body["errors"][0]["extensions"]["code"].as_str();
+        let code = code.unwrap_or_else(|| panic!("no error code in {}", self.body));
+        code.to_owned()
+    }
+}

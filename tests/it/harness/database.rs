@@ -1,0 +1,135 @@
+//! A database for one test, and SQL behind the server's back: this is how another application is played.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
+use tempfile::TempDir;
+
+use super::Fixture;
+use super::postgres::Server;
+
+/// Where a test's database is. As a fixture: an empty database, without tables.
+#[derive(Clone, Debug)]
+pub(crate) enum TestDatabase {
+    /// The path of a file, which need not be there yet.
+    Sqlite(PathBuf),
+    /// A URL, with the password of a role that may do everything.
+    Postgres(String),
+}
+
+impl TestDatabase {
+    /// The value for `DATABASE_URL`.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!("sqlite://{}?mode=rwc", path.display()),
+            Self::Postgres(url) => url.clone(),
+        }
+    }
+
+    /// Runs statements on a connection of its own.
+    pub(crate) async fn db_execute(&self, sql: &str) {
+        let done = match self {
+            Self::Sqlite(path) => {
+                let mut connection = open_sqlite(path).await;
+                let statements = sqlx::raw_sql(AssertSqlSafe(sql));
+                connection.execute(statements).await.map(drop)
+            }
+            Self::Postgres(url) => {
+                let mut connection = open_postgres(url).await;
+                let statements = sqlx::raw_sql(AssertSqlSafe(sql));
+                connection.execute(statements).await.map(drop)
+            }
+        };
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// The first column of the first row as text; `None` when it is null or there is no row.
+    pub(crate) async fn db_query_text(&self, sql: &str) -> Option<String> {
+        let text = match self {
+            Self::Sqlite(path) => {
+                let mut connection = open_sqlite(path).await;
+                let query = sqlx::raw_sql(AssertSqlSafe(sql));
+                let row = connection.fetch_optional(query).await;
+                row.and_then(|row| row.map_or(Ok(None), |row| row.try_get_unchecked(0)))
+            }
+            Self::Postgres(url) => {
+                let mut connection = open_postgres(url).await;
+                let query = sqlx::raw_sql(AssertSqlSafe(sql));
+                let row = connection.fetch_optional(query).await;
+                row.and_then(|row| row.map_or(Ok(None), |row| row.try_get_unchecked(0)))
+            }
+        };
+        text.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+}
+
+impl Fixture for TestDatabase {
+    const IS_MIGRATED: bool = false;
+
+    async fn set_up(database: Self, settings: &[&str]) -> Self {
+        assert!(settings.is_empty(), "a database takes no settings");
+        database
+    }
+}
+
+/// A test's database together with what it takes to remove it.
+pub(super) struct TemporaryDatabase {
+    pub(super) database: TestDatabase,
+    home: Home,
+}
+
+enum Home {
+    /// The file goes with its directory.
+    Directory(TempDir),
+    Server {
+        server: Arc<Server>,
+        name: String,
+    },
+}
+
+impl TemporaryDatabase {
+    /// A SQLite file that is not there yet. The program makes it.
+    pub(super) fn sqlite() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self {
+            database: TestDatabase::Sqlite(directory.path().join("gallery.db")),
+            home: Home::Directory(directory),
+        }
+    }
+
+    /// A database that stands on a Postgres server.
+    pub(super) fn postgres(server: Arc<Server>, name: String) -> Self {
+        Self {
+            database: TestDatabase::Postgres(server.url(&name)),
+            home: Home::Server { server, name },
+        }
+    }
+
+    /// Removes it, with whoever is still connected to it.
+    pub(super) async fn remove(self) {
+        match self.home {
+            Home::Directory(directory) => drop(directory),
+            Home::Server { server, name } => server.drop_database(&name).await,
+        }
+    }
+}
+
+async fn open_sqlite(path: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .busy_timeout(Duration::from_secs(10))
+        .connect()
+        .await
+        .expect("the SQLite file opens")
+}
+
+async fn open_postgres(url: &str) -> PgConnection {
+    PgConnection::connect(url)
+        .await
+        .expect("the Postgres server answers")
+}

@@ -1,0 +1,131 @@
+//! What the tests stand on: a database and a server for each test, callers, and the program itself as a process.
+//!
+//! SQLite is a file in a temporary directory. Postgres is the server at `TEST_POSTGRES_URL` or else a temporary cluster
+//! shared by the whole run; each test gets a database of its own there, and nothing is left afterwards however the run
+//! ends. Where there is no Postgres its tests say so and pass, or with `REQUIRE_POSTGRES=1` fail.
+
+mod app;
+mod binary;
+mod caller;
+mod database;
+mod postgres;
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+
+pub(crate) use app::TestApp;
+pub(crate) use binary::{Output, Program};
+pub(crate) use caller::image_url;
+pub(crate) use database::TestDatabase;
+
+use database::TemporaryDatabase;
+use postgres::Server;
+
+/// What a test's body is given, made anew for each run of it.
+pub(crate) trait Fixture: Sized {
+    /// Whether the database has its tables when the body begins.
+    const IS_MIGRATED: bool;
+
+    /// Makes it upon an own database. `settings` are the program's own flags, such as `--graphql-max-tokens=50`.
+    async fn set_up(database: TestDatabase, settings: &[&str]) -> Self;
+}
+
+/// Runs each test on SQLite and on Postgres, as `name::sqlite` and `name::postgres`.
+///
+/// ```ignore
+/// each_database! {
+///     async fn restoring_an_active_image_changes_nothing(app: TestApp) { … }
+/// }
+///
+/// each_database! {
+///     settings = ["--graphql-max-tokens=50"];
+///     async fn a_long_query_is_refused(app: TestApp) { … }
+/// }
+/// ```
+///
+/// A body that asks for a `TestDatabase` gets an empty one, without tables or server. Attributes stay with the body.
+macro_rules! each_database {
+    (settings = [$($setting:expr),* $(,)?]; $($tests:tt)*) => {
+        $crate::harness::each_database! { @each [$($setting),*] $($tests)* }
+    };
+    (@each $settings:tt $(
+        $(#[$attribute:meta])*
+        async fn $name:ident($argument:ident: $fixture:ty) $body:block
+    )*) => {
+        $(
+            $(#[$attribute])*
+            async fn $name($argument: $fixture) $body
+
+            mod $name {
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn sqlite() {
+                    $crate::harness::on_sqlite(&$settings, super::$name).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn postgres() {
+                    $crate::harness::on_postgres(&$settings, super::$name).await;
+                }
+            }
+        )*
+    };
+    ($($tests:tt)*) => {
+        $crate::harness::each_database! { @each [] $($tests)* }
+    };
+}
+
+pub(crate) use each_database;
+
+/// Runs a test's body on a SQLite file of its own.
+pub(crate) async fn on_sqlite<F: Fixture>(settings: &[&str], body: impl AsyncFnOnce(F)) {
+    run(TemporaryDatabase::sqlite(), settings, body).await;
+}
+
+/// Runs a test's body on a Postgres database of its own; without Postgres only says that it was skipped.
+pub(crate) async fn on_postgres<F: Fixture>(settings: &[&str], body: impl AsyncFnOnce(F)) {
+    if let Some(server) = Server::shared() {
+        let database = server.create_database(F::IS_MIGRATED).await;
+        run(database, settings, body).await;
+    }
+}
+
+/// Runs a test's body on a Postgres cluster made for it alone, with more arguments for `initdb`; the last one wins.
+pub(crate) async fn on_own_cluster<F: Fixture>(
+    initdb_arguments: &[&str],
+    settings: &[&str],
+    body: impl AsyncFnOnce(F),
+) {
+    if let Some(server) = Server::own_cluster(initdb_arguments) {
+        let database = server.create_database(F::IS_MIGRATED).await;
+        run(database, settings, body).await;
+    }
+}
+
+/// The database goes whether the body returns or panics.
+async fn run<F: Fixture>(
+    temporary: TemporaryDatabase,
+    settings: &[&str],
+    body: impl AsyncFnOnce(F),
+) {
+    let database = temporary.database.clone();
+    let test = async { body(F::set_up(database, settings).await).await };
+    let outcome = AssertUnwindSafe(test).catch_unwind().await;
+    temporary.remove().await;
+    if let Err(panic) = outcome {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Asks until there is an answer, for half a minute at most. The only place where a test waits by the clock.
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,239 @@
+//! The Postgres server of a run: a temporary cluster, or the one at `TEST_POSTGRES_URL`, of which only databases and
+//! roles that begin with the run's own name are touched.
+//!
+//! Either way a second process, the keeper, holds the other end of a pipe. When the test process ends, even by SIGKILL,
+//! the pipe closes, and the keeper clears up. It is in a process group of its own: Ctrl-C does not reach it.
+
+use std::env;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor};
+use tokio::sync::OnceCell;
+use url::Url;
+use uuid::Uuid;
+
+use super::binary::Program;
+use super::database::TemporaryDatabase;
+
+/// Tells a keeper of a given server which run's databases are its own.
+const RUN_VARIABLE: &str = "IMAGE_GALLERY_TEST_RUN";
+/// What `cluster.sh` exits with when there is no Postgres on the machine.
+const NOT_INSTALLED: i32 = 3;
+
+/// A Postgres server on which tests may create databases.
+pub(super) struct Server {
+    url: Url,
+    /// Every database and role of this run begins with it, so that two runs on one server never meet.
+    run: String,
+    created: AtomicU32,
+    template: OnceCell<String>,
+    /// Held for its end of the pipe.
+    _keeper: Keeper,
+}
+
+impl Server {
+    /// The server that the whole run shares; `None` when there is none, after saying so.
+    pub(super) fn shared() -> Option<Arc<Self>> {
+        static SHARED: OnceLock<Result<Option<Arc<Server>>, String>> = OnceLock::new();
+        let server = SHARED.get_or_init(|| {
+            let server = match env::var_os("TEST_POSTGRES_URL") {
+                Some(url) => Self::given(&url.to_string_lossy()).map(Some),
+                None => Self::cluster(&[]),
+            };
+            server.map(|server| server.map(Arc::new))
+        });
+        found_or_skipped(server.clone())
+    }
+
+    /// A temporary cluster for one test, gone as soon as it is dropped.
+    pub(super) fn own_cluster(initdb_arguments: &[&str]) -> Option<Arc<Self>> {
+        found_or_skipped(Self::cluster(initdb_arguments).map(|server| server.map(Arc::new)))
+    }
+
+    fn cluster(initdb_arguments: &[&str]) -> Result<Option<Self>, String> {
+        let mut command = Command::new("sh");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/harness/cluster.sh");
+        command.arg(script).args(initdb_arguments);
+        let mut keeper = Keeper::start(command.stdout(Stdio::piped()))?;
+        let mut said = String::new();
+        for line in keeper.lines() {
+            if let Some(url) = line.strip_prefix("ready ") {
+                return Self::new(url, run_name(), keeper).map(Some);
+            }
+            said = said + &line + "\n";
+        }
+        match keeper.exit_code() {
+            Some(NOT_INSTALLED) => Ok(None),
+            code => Err(format!("no temporary Postgres cluster ({code:?}):\n{said}")),
+        }
+    }
+
+    fn given(url: &str) -> Result<Self, String> {
+        let run = run_name();
+        let own_program = env::current_exe().map_err(|error| error.to_string())?;
+        let mut command = Command::new(own_program);
+        command
+            .args(["--exact", "--ignored"])
+            .arg("harness::postgres::databases_of_a_finished_run_are_removed")
+            .env(RUN_VARIABLE, &run);
+        let keeper = Keeper::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
+        Self::new(url, run, keeper)
+    }
+
+    fn new(url: &str, run: String, keeper: Keeper) -> Result<Self, String> {
+        Ok(Self {
+            url: Url::parse(url).map_err(|error| format!("TEST_POSTGRES_URL: {error}"))?,
+            run,
+            created: AtomicU32::new(0),
+            template: OnceCell::new(),
+            _keeper: keeper,
+        })
+    }
+
+    /// The URL of one of this server's databases.
+    pub(super) fn url(&self, database: &str) -> String {
+        let mut url = self.url.clone();
+        url.set_path(database);
+        url.into()
+    }
+
+    /// A new database, empty or with the tables in it.
+    pub(super) async fn create_database(self: &Arc<Self>, is_migrated: bool) -> TemporaryDatabase {
+        let number = self.created.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}_{number}", self.run);
+        let template = if is_migrated {
+            self.template.get_or_init(|| self.migrated_template()).await
+        } else {
+            "template0"
+        };
+        self.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
+            .await;
+        TemporaryDatabase::postgres(Arc::clone(self), name)
+    }
+
+    /// Drops a database, and a role of the same name where a test has made one.
+    pub(super) async fn drop_database(&self, name: &str) {
+        self.execute(&format!("DROP DATABASE {name} WITH (FORCE)"))
+            .await;
+        self.execute(&format!("DROP ROLE IF EXISTS {name}")).await;
+    }
+
+    /// The program itself migrates the database that the others are cloned from: when it has ended, its connections have
+    /// too, and cloning wants a database to which nobody is connected.
+    async fn migrated_template(&self) -> String {
+        let name = format!("{}_template", self.run);
+        self.execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
+            .await;
+        let migration = Program::new().with("DATABASE_URL", &self.url(&name));
+        migration.run(&["migrate", "up"]).await.expect_success();
+        name
+    }
+
+    async fn execute(&self, sql: &str) {
+        let mut connection = PgConnection::connect(self.url.as_str())
+            .await
+            .expect("the Postgres server answers");
+        let done = connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
+
+fn run_name() -> String {
+    let random = Uuid::new_v4().simple().to_string();
+    format!("image_gallery_test_{}", &random[..12])
+}
+
+/// Panics for a cluster that did not start, and where Postgres is required but missing.
+fn found_or_skipped(server: Result<Option<Arc<Server>>, String>) -> Option<Arc<Server>> {
+    let server = server.unwrap_or_else(|error| panic!("{error}"));
+    if server.is_none() {
+        let hint = "no PostgreSQL found; set TEST_POSTGRES_URL or install postgresql";
+        assert!(!is_required(), "{hint} (REQUIRE_POSTGRES=1)");
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("a test");
+        // Not by `eprintln!`, which the test runner keeps back for a test that passes.
+        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {hint}");
+    }
+    server
+}
+
+/// Where a server was given, a test that wants a cluster of its own may be skipped.
+fn is_required() -> bool {
+    let is_asked_for = env::var_os("REQUIRE_POSTGRES").is_some_and(|value| value == "1");
+    is_asked_for && env::var_os("TEST_POSTGRES_URL").is_none()
+}
+
+/// A process that clears up when its standard input ends.
+struct Keeper(Child);
+
+impl Keeper {
+    fn start(command: &mut Command) -> Result<Self, String> {
+        let command = command.stdin(Stdio::piped()).process_group(0);
+        let child = command.spawn().map_err(|error| error.to_string())?;
+        Ok(Self(child))
+    }
+
+    fn lines(&mut self) -> impl Iterator<Item = String> + use<> {
+        let stdout = self.0.stdout.take().expect("its output is piped");
+        BufReader::new(stdout).lines().map_while(Result::ok)
+    }
+
+    fn exit_code(&mut self) -> Option<i32> {
+        self.0.wait().ok()?.code()
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // Waiting closes the pipe first.
+        let _ = self.0.wait();
+    }
+}
+
+/// Not a test of anything: the keeper of a server at `TEST_POSTGRES_URL`, started by the harness.
+#[tokio::test]
+#[ignore = "the harness starts it to clear up at TEST_POSTGRES_URL"]
+async fn databases_of_a_finished_run_are_removed() {
+    let (Ok(run), Ok(url)) = (env::var(RUN_VARIABLE), env::var("TEST_POSTGRES_URL")) else {
+        return;
+    };
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    let mut connection = PgConnection::connect(&url)
+        .await
+        .expect("the Postgres server answers");
+    let statements: Vec<String> = sqlx::query_scalar(
+        "SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE starts_with(datname, $1)
+         UNION ALL SELECT format('DROP ROLE %I', rolname) FROM pg_roles WHERE starts_with(rolname, $1)",
+    )
+    .bind(&run)
+    .fetch_all(&mut connection)
+    .await
+    .expect("the databases can be listed");
+    for statement in statements {
+        // What cannot be dropped must not keep the rest.
+        let _ = connection
+            .execute(sqlx::raw_sql(AssertSqlSafe(statement)))
+            .await;
+    }
+}
+
+/// The harness keeps its promise: a cluster as asked for, and nothing of it afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_as_asked_for_and_goes_with_its_holder() {
+    let Some(server) = Server::own_cluster(&["--locale=C.UTF-8"]) else {
+        return;
+    };
+    let database = server.create_database(false).await.database;
+    let locale = database.db_query_text("SHOW lc_ctype").await;
+    assert_eq!(locale.as_deref(), Some("C.UTF-8"));
+    let directory = database.db_query_text("SHOW data_directory").await;
+    let directory = directory.expect("a directory");
+    drop(server);
+    assert!(!Path::new(&directory).exists());
+}

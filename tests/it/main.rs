@@ -1,0 +1,4 @@
+//! The tests: HTTP against the real server, on SQLite and on Postgres. One file for each feature of the contract.
+
+mod cli;
+mod harness;

@@ -6,12 +6,12 @@
 mod m0001_image_gallery;
 mod m0002_search;
 
-use sea_orm_migration::{Migration, MigrationStatus};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
+use sea_orm_migration::{Migration, MigrationStatus};
 
 /// Key of the advisory lock that one migrating process holds on Postgres; any number, but always this one.
 const LOCK_KEY: i64 = 0x0069_6D67_5F67_616C;

@@ -90,13 +90,20 @@ mod tests {
         ];
         for (text, expected) in cases {
             let user_id = UserId::new(text);
-            assert_eq!(user_id.as_ref().map(UserId::as_str), expected.as_ref().map(|text| *text), "{text:?}");
+            assert_eq!(
+                user_id.as_ref().map(UserId::as_str),
+                expected.as_ref().map(|text| *text),
+                "{text:?}"
+            );
         }
     }
 
     #[test]
     fn length_counts_characters_not_bytes() {
         assert!(UserId::new(&"é".repeat(255)).is_ok());
-        assert_eq!(UserId::new(&"é".repeat(256)), Err(UserIdError::TooLong(256)));
+        assert_eq!(
+            UserId::new(&"é".repeat(256)),
+            Err(UserIdError::TooLong(256))
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! `image-gallery migrate up|down|status`: brings the database's schema to this program's, or takes it away again.
 
-use anyhow::Context;
-use clap::Subcommand;
 use crate::config::Settings;
 use crate::db::Database;
+use anyhow::Context;
+use clap::Subcommand;
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Direction {

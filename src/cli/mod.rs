@@ -7,9 +7,9 @@ pub mod serve;
 
 use std::io::{self, ErrorKind, Write};
 
+use crate::config::{self, SettingError, Settings};
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use crate::config::{self, SettingError, Settings};
 
 /// A GraphQL server for galleries of AI-generated images whose files live on Cloudinary
 ///

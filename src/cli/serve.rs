@@ -47,7 +47,6 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         max_depth: settings.graphql_max_depth,
         max_aliases: settings.graphql_max_aliases,
         max_tokens: settings.graphql_max_tokens,
-        ..Limits::default()
     };
     let executor = Executor::new(Arc::clone(&gallery), limits, settings.request_timeout);
     let options = server::Options {
@@ -64,7 +63,12 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         // A dropped handle stops the server as well.
         let _ = stopped.await;
     }));
-    Ok(RunningServer { address, stop, serving, gallery })
+    Ok(RunningServer {
+        address,
+        stop,
+        serving,
+        gallery,
+    })
 }
 
 impl RunningServer {

@@ -88,20 +88,32 @@ impl Transform {
         check("width", width, PIXELS)?;
         check("height", height, PIXELS)?;
         check("quality", quality, 1..=100)?;
-        Ok(Self { width, height, crop, gravity, quality, format })
+        Ok(Self {
+            width,
+            height,
+            crop,
+            gravity,
+            quality,
+            format,
+        })
     }
 
     /// The parameters in the order of their letters, as Cloudinary's own SDKs write them.
     fn parameters(&self) -> String {
         // A crop needs a size, and a gravity a crop that it can steer: Cloudinary refuses others.
         let crop = (self.width.is_some() || self.height.is_some()).then_some(self.crop);
-        let gravity = self.gravity.filter(|gravity| crop.is_some_and(|crop| crop.takes(*gravity)));
+        let gravity = self
+            .gravity
+            .filter(|gravity| crop.is_some_and(|crop| crop.takes(*gravity)));
         let parameters = [
             crop.map(|crop| format!("c_{}", crop.name())),
             Some(format!("f_{}", self.format.name())),
             gravity.map(|gravity| format!("g_{}", gravity.name())),
             self.height.map(|height| format!("h_{height}")),
-            Some(self.quality.map_or("q_auto".to_owned(), |quality| format!("q_{quality}"))),
+            Some(
+                self.quality
+                    .map_or("q_auto".to_owned(), |quality| format!("q_{quality}")),
+            ),
             self.width.map(|width| format!("w_{width}")),
         ];
         let parameters: Vec<String> = parameters.into_iter().flatten().collect();
@@ -109,7 +121,11 @@ impl Transform {
     }
 }
 
-fn check(name: &'static str, value: Option<i32>, range: RangeInclusive<i32>) -> Result<(), OutOfRange> {
+fn check(
+    name: &'static str,
+    value: Option<i32>,
+    range: RangeInclusive<i32>,
+) -> Result<(), OutOfRange> {
     match value {
         Some(value) if !range.contains(&value) => Err(OutOfRange {
             name,
@@ -220,7 +236,13 @@ mod tests {
     fn parameters_stand_in_the_order_of_their_letters() {
         let cases = [
             (PLAIN, "f_auto,q_auto"),
-            (Transform { width: Some(300), ..PLAIN }, "c_limit,f_auto,q_auto,w_300"),
+            (
+                Transform {
+                    width: Some(300),
+                    ..PLAIN
+                },
+                "c_limit,f_auto,q_auto,w_300",
+            ),
             (
                 Transform {
                     width: Some(300),
@@ -232,13 +254,30 @@ mod tests {
                 },
                 "c_fill,f_webp,g_face,h_200,q_80,w_300",
             ),
-            (Transform { gravity: Some(Gravity::Face), crop: Crop::Fill, ..PLAIN }, "f_auto,q_auto"),
             (
-                Transform { height: Some(9), gravity: Some(Gravity::Auto), crop: Crop::Pad, ..PLAIN },
+                Transform {
+                    gravity: Some(Gravity::Face),
+                    crop: Crop::Fill,
+                    ..PLAIN
+                },
+                "f_auto,q_auto",
+            ),
+            (
+                Transform {
+                    height: Some(9),
+                    gravity: Some(Gravity::Auto),
+                    crop: Crop::Pad,
+                    ..PLAIN
+                },
                 "c_pad,f_auto,h_9,q_auto",
             ),
             (
-                Transform { height: Some(9), gravity: Some(Gravity::North), crop: Crop::Pad, ..PLAIN },
+                Transform {
+                    height: Some(9),
+                    gravity: Some(Gravity::North),
+                    crop: Crop::Pad,
+                    ..PLAIN
+                },
                 "c_pad,f_auto,g_north,h_9,q_auto",
             ),
         ];
@@ -250,10 +289,22 @@ mod tests {
     #[test]
     fn the_parameters_go_right_behind_upload() {
         let cases = [
-            ("https://res.cloudinary.com/demo/image/upload/v1/a.png", "https://res.cloudinary.com/demo/image/upload/f_auto,q_auto/v1/a.png"),
-            ("https://res.cloudinary.com/demo/image/upload/w_9/a.png?b=/upload/", "https://res.cloudinary.com/demo/image/upload/f_auto,q_auto/w_9/a.png?b=/upload/"),
-            ("https://res.cloudinary.com/upload/image/upload/upload/a.png", "https://res.cloudinary.com/upload/image/upload/f_auto,q_auto/upload/a.png"),
-            ("https://acme-res.cloudinary.com/image/upload/a.png", "https://acme-res.cloudinary.com/image/upload/f_auto,q_auto/a.png"),
+            (
+                "https://res.cloudinary.com/demo/image/upload/v1/a.png",
+                "https://res.cloudinary.com/demo/image/upload/f_auto,q_auto/v1/a.png",
+            ),
+            (
+                "https://res.cloudinary.com/demo/image/upload/w_9/a.png?b=/upload/",
+                "https://res.cloudinary.com/demo/image/upload/f_auto,q_auto/w_9/a.png?b=/upload/",
+            ),
+            (
+                "https://res.cloudinary.com/upload/image/upload/upload/a.png",
+                "https://res.cloudinary.com/upload/image/upload/f_auto,q_auto/upload/a.png",
+            ),
+            (
+                "https://acme-res.cloudinary.com/image/upload/a.png",
+                "https://acme-res.cloudinary.com/image/upload/f_auto,q_auto/a.png",
+            ),
         ];
         for (stored, expected) in cases {
             assert_eq!(delivery_url(stored, &PLAIN), expected);
@@ -276,12 +327,20 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_refused_by_name() {
-        let new = |width, quality| Transform::new(width, None, Crop::Limit, None, quality, Format::Auto);
+        let new =
+            |width, quality| Transform::new(width, None, Crop::Limit, None, quality, Format::Auto);
         assert!(new(Some(10_000), Some(100)).is_ok());
-        let message = |outcome: Result<Transform, OutOfRange>| outcome.expect_err("out of range").to_string();
+        let message =
+            |outcome: Result<Transform, OutOfRange>| outcome.expect_err("out of range").to_string();
         assert_eq!(message(new(Some(0), None)), "width: 0 is not in 1 to 10000");
-        assert_eq!(message(new(Some(10_001), None)), "width: 10001 is not in 1 to 10000");
-        assert_eq!(message(new(None, Some(101))), "quality: 101 is not in 1 to 100");
+        assert_eq!(
+            message(new(Some(10_001), None)),
+            "width: 10001 is not in 1 to 10000"
+        );
+        assert_eq!(
+            message(new(None, Some(101))),
+            "quality: 101 is not in 1 to 100"
+        );
     }
 
     proptest! {

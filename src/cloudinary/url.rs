@@ -19,7 +19,9 @@ pub struct HostPatterns(Vec<String>);
 
 /// Why a text is no list of host patterns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a host name, in which `*` may stand for one label or a part of one, e.g. `*-res.cloudinary.com`")]
+#[error(
+    "`{0}` is not a host name, in which `*` may stand for one label or a part of one, e.g. `*-res.cloudinary.com`"
+)]
 pub struct HostPatternError(String);
 
 impl Default for HostPatterns {
@@ -38,7 +40,10 @@ impl FromStr for HostPatterns {
         let patterns = text.split(',').map(|entry| {
             let pattern = entry.trim().to_ascii_lowercase();
             let is_label = |label: &str| {
-                !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-*".contains(&byte))
+                !label.is_empty()
+                    && label
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || b"-*".contains(&byte))
             };
             if pattern.split('.').all(is_label) {
                 Ok(pattern)
@@ -63,7 +68,9 @@ impl HostPatterns {
         self.0.iter().any(|pattern| {
             let (patterns, labels) = (pattern.split('.'), host.split('.'));
             patterns.clone().count() == labels.clone().count()
-                && patterns.zip(labels).all(|(pattern, label)| label_matches(pattern, label))
+                && patterns
+                    .zip(labels)
+                    .all(|(pattern, label)| label_matches(pattern, label))
         })
     }
 }
@@ -76,8 +83,15 @@ fn label_matches(pattern: &str, label: &str) -> bool {
     let Some(rest) = label.strip_prefix(before) else {
         return false;
     };
-    let ends = rest.char_indices().skip(1).map(|(place, _)| place).chain([rest.len()]);
-    !rest.is_empty() && ends.into_iter().any(|end| label_matches(after, rest.get(end..).unwrap_or_default()))
+    let ends = rest
+        .char_indices()
+        .skip(1)
+        .map(|(place, _)| place)
+        .chain([rest.len()]);
+    !rest.is_empty()
+        && ends
+            .into_iter()
+            .any(|end| label_matches(after, rest.get(end..).unwrap_or_default()))
 }
 
 /// The delivery URL of an image, as it was given.
@@ -136,7 +150,9 @@ impl ImageUrl {
         check_characters(fragment.strip_prefix('#').unwrap_or(fragment), "/:@?")?;
         let every_id = uuids(path);
         let last_segment = path.rsplit('/').next().unwrap_or_default();
-        let id = uuids(last_segment).pop().or_else(|| every_id.last().copied());
+        let id = uuids(last_segment)
+            .pop()
+            .or_else(|| every_id.last().copied());
         Ok(Self {
             text: text.to_owned(),
             id: id.ok_or(UrlError::UuidNotFound)?,
@@ -163,7 +179,9 @@ impl ImageUrl {
 fn after_scheme(text: &str) -> Option<&str> {
     const SCHEME: &str = "https://";
     let scheme = text.get(..SCHEME.len())?;
-    scheme.eq_ignore_ascii_case(SCHEME).then(|| text.get(SCHEME.len()..))?
+    scheme
+        .eq_ignore_ascii_case(SCHEME)
+        .then(|| text.get(SCHEME.len()..))?
 }
 
 fn split_before<'a>(text: &'a str, ends: &[char]) -> (&'a str, &'a str) {
@@ -218,7 +236,10 @@ fn uuids(text: &str) -> Vec<Uuid> {
     for start in 0..text.len() {
         let candidate = text.get(start..start + UUID_CHARACTERS);
         let is_uuid = |candidate: &&str| UUID.is_match(candidate);
-        if let Some(uuid) = candidate.filter(is_uuid).and_then(|candidate| Uuid::try_parse(candidate).ok()) {
+        if let Some(uuid) = candidate
+            .filter(is_uuid)
+            .and_then(|candidate| Uuid::try_parse(candidate).ok())
+        {
             found.retain(|earlier| *earlier != uuid);
             found.push(uuid);
         }
@@ -270,31 +291,97 @@ mod tests {
             allowed: "res.cloudinary.com, *-res.cloudinary.com".to_owned(),
         };
         let cases = [
-            (format!("http://res.cloudinary.com/{path}"), UrlError::NotHttps),
-            (format!(" https://res.cloudinary.com/{path}"), UrlError::NotHttps),
-            (format!("https:/res.cloudinary.com/{path}"), UrlError::NotHttps),
+            (
+                format!("http://res.cloudinary.com/{path}"),
+                UrlError::NotHttps,
+            ),
+            (
+                format!(" https://res.cloudinary.com/{path}"),
+                UrlError::NotHttps,
+            ),
+            (
+                format!("https:/res.cloudinary.com/{path}"),
+                UrlError::NotHttps,
+            ),
             (String::new(), UrlError::NotHttps),
-            (format!("https://res.cloudinary.com/{path} "), UrlError::Character(' ')),
-            (format!("https://res.cloudinary.com/é/{path}"), UrlError::Character('é')),
-            (format!("https://res.cloudinary.com/\0/{path}"), UrlError::Character('\0')),
-            (format!("https://res.cloudinary.com/%2/{path}"), UrlError::Character('%')),
-            (format!("https://res.cloudinary.com/{path}%"), UrlError::Character('%')),
-            (format!("https://res.cloudinary.com/{path}#a#b"), UrlError::Character('#')),
-            (format!("https://res.cloudinary.com/{path}?[a]"), UrlError::Character('[')),
-            (format!("https://res.cloudinary.com/\\{path}"), UrlError::Character('\\')),
-            (format!("https://me@res.cloudinary.com/{path}"), UrlError::Login),
-            (format!("https://@res.cloudinary.com/{path}"), UrlError::Login),
-            (format!("https://res.cloudinary.com:8443/{path}"), UrlError::Port("8443".to_owned())),
-            (format!("https://res.cloudinary.com:x/{path}"), UrlError::Port("x".to_owned())),
+            (
+                format!("https://res.cloudinary.com/{path} "),
+                UrlError::Character(' '),
+            ),
+            (
+                format!("https://res.cloudinary.com/é/{path}"),
+                UrlError::Character('é'),
+            ),
+            (
+                format!("https://res.cloudinary.com/\0/{path}"),
+                UrlError::Character('\0'),
+            ),
+            (
+                format!("https://res.cloudinary.com/%2/{path}"),
+                UrlError::Character('%'),
+            ),
+            (
+                format!("https://res.cloudinary.com/{path}%"),
+                UrlError::Character('%'),
+            ),
+            (
+                format!("https://res.cloudinary.com/{path}#a#b"),
+                UrlError::Character('#'),
+            ),
+            (
+                format!("https://res.cloudinary.com/{path}?[a]"),
+                UrlError::Character('['),
+            ),
+            (
+                format!("https://res.cloudinary.com/\\{path}"),
+                UrlError::Character('\\'),
+            ),
+            (
+                format!("https://me@res.cloudinary.com/{path}"),
+                UrlError::Login,
+            ),
+            (
+                format!("https://@res.cloudinary.com/{path}"),
+                UrlError::Login,
+            ),
+            (
+                format!("https://res.cloudinary.com:8443/{path}"),
+                UrlError::Port("8443".to_owned()),
+            ),
+            (
+                format!("https://res.cloudinary.com:x/{path}"),
+                UrlError::Port("x".to_owned()),
+            ),
             (format!("https:///res.cloudinary.com/{path}"), host("")),
-            (format!("https://res.cloudinary.com./{path}"), host("res.cloudinary.com.")),
+            (
+                format!("https://res.cloudinary.com./{path}"),
+                host("res.cloudinary.com."),
+            ),
             (format!("https://evil.com/{path}"), host("evil.com")),
-            (format!("https://res.cloudinary.com.evil.com/{path}"), host("res.cloudinary.com.evil.com")),
-            (format!("https://-res.cloudinary.com/{path}"), host("-res.cloudinary.com")),
-            (format!("https://a.b-res.cloudinary.com/{path}"), host("a.b-res.cloudinary.com")),
-            ("https://res.cloudinary.com/demo/cat.png".to_owned(), UrlError::UuidNotFound),
-            (format!("https://res.cloudinary.com/demo/cat.png?id={A}#{A}"), UrlError::UuidNotFound),
-            ("https://res.cloudinary.com".to_owned(), UrlError::UuidNotFound),
+            (
+                format!("https://res.cloudinary.com.evil.com/{path}"),
+                host("res.cloudinary.com.evil.com"),
+            ),
+            (
+                format!("https://-res.cloudinary.com/{path}"),
+                host("-res.cloudinary.com"),
+            ),
+            (
+                format!("https://a.b-res.cloudinary.com/{path}"),
+                host("a.b-res.cloudinary.com"),
+            ),
+            (
+                "https://res.cloudinary.com/demo/cat.png".to_owned(),
+                UrlError::UuidNotFound,
+            ),
+            (
+                format!("https://res.cloudinary.com/demo/cat.png?id={A}#{A}"),
+                UrlError::UuidNotFound,
+            ),
+            (
+                "https://res.cloudinary.com".to_owned(),
+                UrlError::UuidNotFound,
+            ),
         ];
         for (url, expected) in cases {
             assert_eq!(id(&url), Err(expected), "{url}");
@@ -314,7 +401,9 @@ mod tests {
         for text in ["", "a,,b", "a b", "https://a", "a..b", "*.é"] {
             assert!(text.parse::<HostPatterns>().is_err(), "{text:?}");
         }
-        let patterns: HostPatterns = " IMG.example.com , a*b*.example.com".parse().expect("valid");
+        let patterns: HostPatterns = " IMG.example.com , a*b*.example.com"
+            .parse()
+            .expect("valid");
         for (host, is_allowed) in [
             ("img.example.com", true),
             ("aXbY.example.com", true),

@@ -28,7 +28,8 @@ struct Builder {
 
 impl Builder {
     fn object(&mut self, target: &str, object: &Map<String, Json>) -> Vec<String> {
-        let (containers, scalars): (Vec<_>, Vec<_>) = object.iter().partition(|(_, value)| is_container(value));
+        let (containers, scalars): (Vec<_>, Vec<_>) =
+            object.iter().partition(|(_, value)| is_container(value));
         let mut conditions = Vec::new();
         if !scalars.is_empty() {
             let scalars: Map<_, _> = scalars
@@ -36,7 +37,10 @@ impl Builder {
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect();
             self.values.push(Json::Object(scalars).to_string().into());
-            conditions.push(each_wanted(target, &format!("have.key = want.key AND {SAME}")));
+            conditions.push(each_wanted(
+                target,
+                &format!("have.key = want.key AND {SAME}"),
+            ));
         }
         for (key, container) in containers {
             self.values.push(key.as_str().into());
@@ -46,7 +50,8 @@ impl Builder {
     }
 
     fn array(&mut self, target: &str, array: &[Json]) -> Vec<String> {
-        let (containers, scalars): (Vec<_>, Vec<_>) = array.iter().partition(|value| is_container(value));
+        let (containers, scalars): (Vec<_>, Vec<_>) =
+            array.iter().partition(|value| is_container(value));
         let mut conditions = Vec::new();
         if !scalars.is_empty() {
             let scalars = scalars.into_iter().cloned().collect();
@@ -60,7 +65,12 @@ impl Builder {
     }
 
     /// Some row of `target` is where it should be and contains the container.
-    fn container(&mut self, target: &str, container: &Json, place: impl Fn(&str) -> String) -> String {
+    fn container(
+        &mut self,
+        target: &str,
+        container: &Json,
+        place: impl Fn(&str) -> String,
+    ) -> String {
         self.subqueries += 1;
         let row = format!("member{}", self.subqueries);
         let value = format!("{row}.value");

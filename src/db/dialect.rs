@@ -21,7 +21,9 @@ impl Dialect {
     pub fn timestamp(self, timestamp: Timestamp) -> SimpleExpr {
         match (self, timestamp) {
             (Self::Postgres, Timestamp::INFINITY) => Expr::cust("'infinity'::timestamptz"),
-            (Self::Postgres, Timestamp::NEGATIVE_INFINITY) => Expr::cust("'-infinity'::timestamptz"),
+            (Self::Postgres, Timestamp::NEGATIVE_INFINITY) => {
+                Expr::cust("'-infinity'::timestamptz")
+            }
             _ => Expr::value(timestamp),
         }
     }

@@ -35,7 +35,8 @@ impl From<DbErr> for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        classify(&error).unwrap_or_else(|| Self::Other(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))
+        classify(&error)
+            .unwrap_or_else(|| Self::Other(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))
     }
 }
 

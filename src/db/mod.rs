@@ -68,7 +68,10 @@ impl Database {
         Ok(Self::new(Dialect::Postgres, pool.clone(), pool))
     }
 
-    async fn connect_sqlite(target: &SqliteConnectOptions, options: &Options) -> Result<Self, Error> {
+    async fn connect_sqlite(
+        target: &SqliteConnectOptions,
+        options: &Options,
+    ) -> Result<Self, Error> {
         let target = with_statement_log(target.clone(), options.slow_query)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -184,7 +187,9 @@ fn with_statement_log<O: ConnectOptions>(options: O, slow_query: Duration) -> O 
     clippy::disallowed_methods,
     reason = "this is how `Database::write` begins"
 )]
-async fn begin(writer: &DatabaseConnection) -> Result<sea_orm::DatabaseTransaction, sea_orm::DbErr> {
+async fn begin(
+    writer: &DatabaseConnection,
+) -> Result<sea_orm::DatabaseTransaction, sea_orm::DbErr> {
     writer
         .begin_with_options(TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),

@@ -93,10 +93,18 @@ impl Order {
             Expr::value(position.id),
         ]);
         match (side, self.direction) {
-            (Side::After, Direction::Ascending) | (Side::Before, Direction::Descending) => row.gt(place),
-            (Side::After, Direction::Descending) | (Side::Before, Direction::Ascending) => row.lt(place),
-            (Side::FromOn, Direction::Ascending) | (Side::UpTo, Direction::Descending) => row.gte(place),
-            (Side::FromOn, Direction::Descending) | (Side::UpTo, Direction::Ascending) => row.lte(place),
+            (Side::After, Direction::Ascending) | (Side::Before, Direction::Descending) => {
+                row.gt(place)
+            }
+            (Side::After, Direction::Descending) | (Side::Before, Direction::Ascending) => {
+                row.lt(place)
+            }
+            (Side::FromOn, Direction::Ascending) | (Side::UpTo, Direction::Descending) => {
+                row.gte(place)
+            }
+            (Side::FromOn, Direction::Descending) | (Side::UpTo, Direction::Ascending) => {
+                row.lte(place)
+            }
         }
     }
 }
@@ -247,8 +255,14 @@ mod tests {
             },
         };
         for order in [
-            Order { direction: Direction::Ascending, ..ORDER },
-            Order { field: Field::UpdatedAt, ..ORDER },
+            Order {
+                direction: Direction::Ascending,
+                ..ORDER
+            },
+            Order {
+                field: Field::UpdatedAt,
+                ..ORDER
+            },
         ] {
             let decoded = Cursor::decode(&cursor.encode(), order);
             assert_eq!(decoded, Err(CursorError::OtherOrder));

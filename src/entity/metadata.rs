@@ -31,8 +31,7 @@ fn quote_huge_numbers(text: &str) -> String {
     {
         let (before, token_on) = rest.split_at(start);
         let (token, after) = token_on.split_at(token_length(token_on));
-        let is_huge =
-            !token.starts_with('"') && token.parse::<f64>().is_ok_and(f64::is_infinite);
+        let is_huge = !token.starts_with('"') && token.parse::<f64>().is_ok_and(f64::is_infinite);
         quoted.push_str(before);
         if is_huge {
             quoted.extend(["\"", token, "\""]);
@@ -48,8 +47,11 @@ fn quote_huge_numbers(text: &str) -> String {
 /// Length in bytes of the string or number that the text begins with.
 fn token_length(text: &str) -> usize {
     if !text.starts_with('"') {
-        let is_of_number = |character: char| matches!(character, '0'..='9' | '-' | '+' | '.' | 'e' | 'E');
-        return text.find(|character| !is_of_number(character)).unwrap_or(text.len());
+        let is_of_number =
+            |character: char| matches!(character, '0'..='9' | '-' | '+' | '.' | 'e' | 'E');
+        return text
+            .find(|character| !is_of_number(character))
+            .unwrap_or(text.len());
     }
     let mut is_escaped = false;
     for (position, character) in text.char_indices().skip(1) {
@@ -131,16 +133,26 @@ mod tests {
     #[test]
     fn reads_whatever_is_stored() {
         let cases = [
-            (r#"{"a": 9007199254740993}"#, json!({"a": 9_007_199_254_740_993_i64})),
+            (
+                r#"{"a": 9007199254740993}"#,
+                json!({"a": 9_007_199_254_740_993_i64}),
+            ),
             (r#"{"a": 0.1, "b": "x"}"#, json!({"a": 0.1, "b": "x"})),
-            (r#"{"a": 1e400, "b": ["1e400\"", -2e999, 3]}"#, json!({"a": "1e400", "b": ["1e400\"", "-2e999", 3]})),
+            (
+                r#"{"a": 1e400, "b": ["1e400\"", -2e999, 3]}"#,
+                json!({"a": "1e400", "b": ["1e400\"", "-2e999", 3]}),
+            ),
             ("[1, 2]", json!({})),
             ("null", json!({})),
             ("not json", json!({})),
             ("", json!({})),
         ];
         for (stored, expected) in cases {
-            assert_eq!(Json::Object(Metadata::from_stored(stored).0), expected, "{stored}");
+            assert_eq!(
+                Json::Object(Metadata::from_stored(stored).0),
+                expected,
+                "{stored}"
+            );
         }
     }
 }

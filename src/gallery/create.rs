@@ -90,7 +90,11 @@ impl Gallery {
 
     fn check(&self, caller: &Caller, input: NewImage) -> Result<Record, Vec<Fault>> {
         let mut faults = Vec::new();
-        let user_id = or_fault(&mut faults, "userId", owner(caller, input.user_id.as_deref()));
+        let user_id = or_fault(
+            &mut faults,
+            "userId",
+            owner(caller, input.user_id.as_deref()),
+        );
         let url = ImageUrl::parse(&input.image_url, &self.hosts).map_err(Refusal::ImageUrl);
         let url = or_fault(&mut faults, "imageUrl", url);
         for (field, prompt) in [
@@ -108,14 +112,16 @@ impl Gallery {
         };
         let metadata = or_fault(&mut faults, "metadata", metadata);
         match (user_id, url, intent, metadata) {
-            (Some(user_id), Some(url), Some(intent), Some(metadata)) if faults.is_empty() => Ok(Record {
-                url,
-                user_id,
-                original_prompt: input.original_prompt,
-                refined_prompt: input.refined_prompt,
-                intent,
-                metadata,
-            }),
+            (Some(user_id), Some(url), Some(intent), Some(metadata)) if faults.is_empty() => {
+                Ok(Record {
+                    url,
+                    user_id,
+                    original_prompt: input.original_prompt,
+                    refined_prompt: input.refined_prompt,
+                    intent,
+                    metadata,
+                })
+            }
             _ => Err(faults),
         }
     }
@@ -184,11 +190,7 @@ async fn find_stored(unit: &Unit, records: &[Record]) -> Result<Vec<Image>, Erro
 }
 
 /// Answers the records whose image is among the stored ones.
-fn settle(
-    records: &[Record],
-    outcomes: &mut [Option<Result<Created, Refusal>>],
-    stored: &[Image],
-) {
+fn settle(records: &[Record], outcomes: &mut [Option<Result<Created, Refusal>>], stored: &[Image]) {
     let by_id: HashMap<Uuid, &Image> = stored.iter().map(|row| (row.image_id, row)).collect();
     for (record, outcome) in records.iter().zip(outcomes) {
         if outcome.is_none() {
@@ -209,7 +211,10 @@ fn mark_new(
             .zip(outcomes.iter_mut())
             .find(|(record, outcome)| outcome.is_none() && record.url.id() == row.image_id);
         if let Some((_, outcome)) = place {
-            *outcome = Some(Ok(Created { image: row.clone(), is_new: true }));
+            *outcome = Some(Ok(Created {
+                image: row.clone(),
+                is_new: true,
+            }));
         }
     }
 }
@@ -232,9 +237,14 @@ async fn insert_missing(
         return Ok(Vec::new());
     }
     let now = now();
-    let mut insert = image::Entity::insert_many(missing.into_iter().map(|record| record.to_row(now)))
-        .on_conflict(OnConflict::column(image::Column::ImageId).do_nothing().to_owned())
-        .into_query();
+    let mut insert =
+        image::Entity::insert_many(missing.into_iter().map(|record| record.to_row(now)))
+            .on_conflict(
+                OnConflict::column(image::Column::ImageId)
+                    .do_nothing()
+                    .to_owned(),
+            )
+            .into_query();
     images(unit, insert.returning(returning_rows())).await
 }
 
@@ -253,7 +263,10 @@ impl Record {
                 .find(|row| row.image_url == self.url.as_str())
         });
         match (found, under_own_id) {
-            (Some(row), _) => Some(Ok(Created { image: Image::clone(row), is_new: false })),
+            (Some(row), _) => Some(Ok(Created {
+                image: Image::clone(row),
+                is_new: false,
+            })),
             (None, Some(_)) => Some(Err(Refusal::IdTaken(self.url.id()))),
             (None, None) => None,
         }

@@ -35,12 +35,15 @@ impl Filter {
     /// Refuses what no database could be asked.
     pub fn check(&self) -> Result<(), Error> {
         if self.intent_labels.iter().any(|label| label.contains('\0')) {
-            return Err(Error::BadInput("filter.intentLabels contains U+0000, which no label has".to_owned()));
+            return Err(Error::BadInput(
+                "filter.intentLabels contains U+0000, which no label has".to_owned(),
+            ));
         }
         let Some(part) = &self.metadata_contains else {
             return Ok(());
         };
-        let bad_input = |refusal: &Refusal| Error::BadInput(format!("filter.metadataContains {refusal}"));
+        let bad_input =
+            |refusal: &Refusal| Error::BadInput(format!("filter.metadataContains {refusal}"));
         check_metadata(part).map_err(|refusal| bad_input(&refusal))?;
         let containers = containers(part) - 1;
         if containers > MAX_CONTAINERS {
@@ -55,22 +58,37 @@ impl Filter {
         Condition::all()
             .add_option(self.intents_condition(dialect))
             .add_option(self.labels_condition(dialect))
-            .add_option(self.created_after.map(|instant| image::Column::CreatedAt.gte(instant)))
-            .add_option(self.created_before.map(|instant| image::Column::CreatedAt.lt(instant)))
+            .add_option(
+                self.created_after
+                    .map(|instant| image::Column::CreatedAt.gte(instant)),
+            )
+            .add_option(
+                self.created_before
+                    .map(|instant| image::Column::CreatedAt.lt(instant)),
+            )
             .add_option(self.search_condition(dialect))
-            .add_option(self.metadata_part().map(|part| dialect.metadata_contains(part)))
+            .add_option(
+                self.metadata_part()
+                    .map(|part| dialect.metadata_contains(part)),
+            )
     }
 
     fn intents_condition(&self, dialect: Dialect) -> Option<Condition> {
         if self.intents.is_empty() {
             return None;
         }
-        let labels: Vec<_> = self.intents.iter().filter_map(|intent| intent.label()).collect();
+        let labels: Vec<_> = self
+            .intents
+            .iter()
+            .filter_map(|intent| intent.label())
+            .collect();
         let mut any = Condition::any().add(dialect.intent_in_lower_case().is_in(labels));
         if self.intents.contains(&Intent::Other) {
-            let other = Condition::all()
-                .add(image::Column::Intent.ne(""))
-                .add(dialect.intent_in_lower_case().is_not_in(Intent::KNOWN_LABELS));
+            let other = Condition::all().add(image::Column::Intent.ne("")).add(
+                dialect
+                    .intent_in_lower_case()
+                    .is_not_in(Intent::KNOWN_LABELS),
+            );
             any = any.add(other);
         }
         Some(any)
@@ -82,7 +100,11 @@ impl Filter {
             return None;
         }
         let labels = self.intent_labels.iter().map(|label| label.to_lowercase());
-        Some(dialect.intent_in_lower_case().is_in(labels.filter(|label| !label.is_empty())))
+        Some(
+            dialect
+                .intent_in_lower_case()
+                .is_in(labels.filter(|label| !label.is_empty())),
+        )
     }
 
     /// An empty object is in every metadata, also in one that is stored as no object and reads as `{}`.

@@ -24,7 +24,10 @@ pub fn check_text(text: &str, maximum: usize) -> Result<(), Refusal> {
     }
     let characters = text.chars().count();
     if characters > maximum {
-        return Err(Refusal::TooLong { characters, maximum });
+        return Err(Refusal::TooLong {
+            characters,
+            maximum,
+        });
     }
     Ok(())
 }
@@ -49,7 +52,10 @@ pub fn check_object(object: &Map<String, Json>) -> Result<(), Refusal> {
             "is nested {levels} levels deep; at most {MAX_METADATA_LEVELS} are allowed"
         )));
     }
-    if object.iter().any(|(key, value)| key.contains('\0') || has_nul(value)) {
+    if object
+        .iter()
+        .any(|(key, value)| key.contains('\0') || has_nul(value))
+    {
         return Err(Refusal::Nul);
     }
     let bytes = serde_json::to_vec(object).map_or(usize::MAX, |json| json.len());
@@ -104,15 +110,26 @@ mod tests {
     #[test]
     fn metadata_may_be_exactly_as_deep_and_as_large_as_the_limits() {
         assert!(check_metadata(&nested(32)).is_ok());
-        assert!(matches!(check_metadata(&nested(33)), Err(Refusal::Metadata(_))));
+        assert!(matches!(
+            check_metadata(&nested(33)),
+            Err(Refusal::Metadata(_))
+        ));
         let of_bytes = |bytes: usize| json!({ "a": "x".repeat(bytes - r#"{"a":""}"#.len()) });
         assert!(check_metadata(&of_bytes(MAX_METADATA_BYTES)).is_ok());
-        assert!(matches!(check_metadata(&of_bytes(MAX_METADATA_BYTES + 1)), Err(Refusal::Metadata(_))));
+        assert!(matches!(
+            check_metadata(&of_bytes(MAX_METADATA_BYTES + 1)),
+            Err(Refusal::Metadata(_))
+        ));
     }
 
     #[test]
     fn nul_is_found_in_keys_and_values_at_any_depth() {
-        for metadata in [json!({"a\0": 1}), json!({"a": "\0"}), json!({"a": [{"b": ["\0"]}]}), json!({"a": [{"\0": 1}]})] {
+        for metadata in [
+            json!({"a\0": 1}),
+            json!({"a": "\0"}),
+            json!({"a": [{"b": ["\0"]}]}),
+            json!({"a": [{"\0": 1}]}),
+        ] {
             assert_eq!(check_metadata(&metadata), Err(Refusal::Nul));
         }
     }
@@ -120,14 +137,23 @@ mod tests {
     #[test]
     fn only_an_object_is_metadata() {
         for metadata in [json!(null), json!([]), json!("{}"), json!(1), json!(true)] {
-            assert!(matches!(check_metadata(&metadata), Err(Refusal::Metadata(_))), "{metadata}");
+            assert!(
+                matches!(check_metadata(&metadata), Err(Refusal::Metadata(_))),
+                "{metadata}"
+            );
         }
     }
 
     #[test]
     fn length_counts_characters() {
         assert!(check_text(&"猫".repeat(20), 20).is_ok());
-        assert_eq!(check_text(&"猫".repeat(21), 20), Err(Refusal::TooLong { characters: 21, maximum: 20 }));
+        assert_eq!(
+            check_text(&"猫".repeat(21), 20),
+            Err(Refusal::TooLong {
+                characters: 21,
+                maximum: 20
+            })
+        );
         assert_eq!(check_text("\0", 20), Err(Refusal::Nul));
     }
 }

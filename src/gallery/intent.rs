@@ -40,7 +40,10 @@ impl Intent {
 }
 
 /// The label to store for what was given, in lower case; the error says why the two do not go together.
-pub fn label_to_store(intent: Option<Intent>, label: Option<&str>) -> Result<Option<String>, String> {
+pub fn label_to_store(
+    intent: Option<Intent>,
+    label: Option<&str>,
+) -> Result<Option<String>, String> {
     let Some(label) = label else {
         return match intent {
             Some(Intent::Other) => Err("intent OTHER needs an intentLabel".to_owned()),
@@ -49,7 +52,9 @@ pub fn label_to_store(intent: Option<Intent>, label: Option<&str>) -> Result<Opt
         };
     };
     if label.trim().is_empty() {
-        return Err("intentLabel must not be blank; leave it out, or send null, for none".to_owned());
+        return Err(
+            "intentLabel must not be blank; leave it out, or send null, for none".to_owned(),
+        );
     }
     let stands_for = Intent::of_label(label);
     if intent.is_some() && intent != stands_for {
@@ -77,10 +82,22 @@ mod tests {
             (None, Some("Äpfel"), stored("äpfel")),
         ];
         for (intent, label, expected) in accepted {
-            assert_eq!(label_to_store(intent, label), expected, "{intent:?} {label:?}");
+            assert_eq!(
+                label_to_store(intent, label),
+                expected,
+                "{intent:?} {label:?}"
+            );
         }
-        for (intent, label) in [(Some(Other), None), (Some(Other), Some("edit")), (Some(Edit), Some("upscale")), (None, Some(" "))] {
-            assert!(label_to_store(intent, label).is_err(), "{intent:?} {label:?}");
+        for (intent, label) in [
+            (Some(Other), None),
+            (Some(Other), Some("edit")),
+            (Some(Edit), Some("upscale")),
+            (None, Some(" ")),
+        ] {
+            assert!(
+                label_to_store(intent, label).is_err(),
+                "{intent:?} {label:?}"
+            );
         }
     }
 }

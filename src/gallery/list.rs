@@ -107,7 +107,9 @@ impl Gallery {
 async fn read_page(unit: &Unit, query: Select<image::Entity>, page: &Page) -> Result<Slice, Error> {
     let order = page.order;
     let bounds = [(page.after, Side::After), (page.before, Side::Before)];
-    let mut query = order.sort(query, page.end).limit(page.limit.saturating_add(1));
+    let mut query = order
+        .sort(query, page.end)
+        .limit(page.limit.saturating_add(1));
     for (position, side) in bounds {
         if let Some(position) = position {
             query = query.filter(order.beyond(position, side, unit.dialect()));
@@ -131,5 +133,7 @@ pub(super) async fn count(unit: &Unit, query: Select<image::Entity>) -> Result<u
         .into_tuple()
         .one(unit)
         .await?;
-    Ok(counted.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0))
+    Ok(counted
+        .and_then(|rows| u64::try_from(rows).ok())
+        .unwrap_or(0))
 }

@@ -84,7 +84,9 @@ pub enum Refusal {
     #[error(transparent)]
     ImageUrl(#[from] UrlError),
     /// The new URL belongs to another image.
-    #[error("this URL is of the image {0}; an image keeps its id, so only another URL of the same asset can replace its URL")]
+    #[error(
+        "this URL is of the image {0}; an image keeps its id, so only another URL of the same asset can replace its URL"
+    )]
     AnotherAsset(Uuid),
     /// The id is stored already for another owner.
     #[error("the image {0} is already stored for another owner")]
@@ -140,13 +142,19 @@ pub struct Fault {
 
 impl Fault {
     fn of(field: &'static str, refusal: Refusal) -> Self {
-        Self { field: Some(field), refusal }
+        Self {
+            field: Some(field),
+            refusal,
+        }
     }
 }
 
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
-        Self { field: None, refusal }
+        Self {
+            field: None,
+            refusal,
+        }
     }
 }
 
@@ -171,7 +179,10 @@ pub fn check_batch(items: usize) -> Result<(), Refusal> {
 }
 
 /// The rows in a scope: where every query of the gallery begins.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that selects rows")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that selects rows"
+)]
 fn visible(scope: &Scope) -> Select<image::Entity> {
     let everything = image::Entity::find();
     match scope {
@@ -208,7 +219,12 @@ mod tests {
         let id = "123e4567-e89b-12d3-a456-426614174000";
         assert_eq!(ImageId::parse(&id.to_uppercase()), ImageId::parse(id));
         assert!(ImageId::parse(id).is_some());
-        for text in ["", "123e4567e89b12d3a456426614174000", "{123e4567-e89b-12d3-a456-426614174000}", "x23e4567-e89b-12d3-a456-426614174000"] {
+        for text in [
+            "",
+            "123e4567e89b12d3a456426614174000",
+            "{123e4567-e89b-12d3-a456-426614174000}",
+            "x23e4567-e89b-12d3-a456-426614174000",
+        ] {
             assert_eq!(ImageId::parse(text), None, "{text}");
         }
     }

@@ -1,8 +1,14 @@
 //! stub
 /// x
-pub enum Search { /// x
-Blank, /// x
-Nothing, /// x
-Query(String) }
+pub enum Search {
+    /// x
+    Blank,
+    /// x
+    Nothing,
+    /// x
+    Query(String),
+}
 /// x
-pub fn parse(_t: &str) -> Search { Search::Blank }
+pub fn parse(_t: &str) -> Search {
+    Search::Blank
+}

@@ -106,12 +106,18 @@ fn midnight(date: NaiveDate) -> Timestamp {
     Timestamp::from_microseconds(midnight.timestamp_micros())
 }
 
-async fn count_days(unit: &Unit, query: Select<image::Entity>) -> Result<HashMap<String, u64>, Error> {
+async fn count_days(
+    unit: &Unit,
+    query: Select<image::Entity>,
+) -> Result<HashMap<String, u64>, Error> {
     let mut query = query;
     // The second day of the select list is grouped by its place: an expression with values is never the same twice.
     QueryTrait::query(&mut query).add_group_by([Expr::cust("1")]);
     let rows: Vec<(String, i64)> = query.into_tuple().all(unit).await?;
-    Ok(rows.into_iter().map(|(day, rows)| (day, natural(rows))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(day, rows)| (day, natural(rows)))
+        .collect())
 }
 
 /// Brings the spellings of each label together, under the commonest one.
@@ -120,7 +126,10 @@ fn by_label(spellings: Vec<(Option<String>, i64)>) -> Vec<LabelCount> {
     for (spelling, rows) in spellings {
         let spelling = spelling.filter(|spelling| !spelling.is_empty());
         let label = spelling.as_ref().map(|spelling| spelling.to_lowercase());
-        groups.entry(label).or_default().push((spelling, natural(rows)));
+        groups
+            .entry(label)
+            .or_default()
+            .push((spelling, natural(rows)));
     }
     let mut counts: Vec<_> = groups
         .into_iter()
@@ -129,11 +138,19 @@ fn by_label(spellings: Vec<(Option<String>, i64)>) -> Vec<LabelCount> {
             LabelCount {
                 intent: label.as_deref().and_then(Intent::of_label),
                 count: spellings.iter().map(|(_, rows)| rows).sum(),
-                label: spellings.into_iter().next().and_then(|(spelling, _)| spelling),
+                label: spellings
+                    .into_iter()
+                    .next()
+                    .and_then(|(spelling, _)| spelling),
             }
         })
         .collect();
-    counts.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.label.cmp(&other.label)));
+    counts.sort_by(|one, other| {
+        other
+            .count
+            .cmp(&one.count)
+            .then_with(|| one.label.cmp(&other.label))
+    });
     counts
 }
 
@@ -156,7 +173,11 @@ mod tests {
             stored("", 4),
             (None, 5),
         ];
-        let row = |label: Option<&str>, intent, count| LabelCount { label: label.map(str::to_owned), intent, count };
+        let row = |label: Option<&str>, intent, count| LabelCount {
+            label: label.map(str::to_owned),
+            intent,
+            count,
+        };
         let expected = [
             row(None, None, 9),
             row(Some("Generate"), Some(Intent::Generate), 5),

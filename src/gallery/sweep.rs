@@ -72,7 +72,9 @@ impl Gallery {
             let (scope, condition) = (scope.clone(), condition.clone());
             let batch = self
                 .database
-                .write(move |unit| Box::pin(async move { sweep_batch(unit, &scope, condition, verb).await }))
+                .write(move |unit| {
+                    Box::pin(async move { sweep_batch(unit, &scope, condition, verb).await })
+                })
                 .await?;
             if batch.is_empty() {
                 break;
@@ -101,7 +103,9 @@ impl Sweep {
         let own = || caller.own_id().cloned();
         let refused = |reason: &str| Err(Error::BadInput(reason.to_owned()));
         match (self.user_id.clone(), self.all) {
-            (Some(_), true) => refused("userId and all: true cannot be given together; send one of them"),
+            (Some(_), true) => {
+                refused("userId and all: true cannot be given together; send one of them")
+            }
             (None, true) => Ok(caller.scope(None)),
             (user_id, false) => user_id.or_else(own).map_or_else(
                 || refused("say whose trash: give userId, or all: true for everybody's"),
@@ -150,7 +154,10 @@ async fn restore_rows(unit: &Unit, ids: Vec<Uuid>) -> Result<(), Error> {
     }
     let update = image::Entity::update_many()
         .col_expr(image::Column::DeletedAt, Option::<Timestamp>::None.into())
-        .col_expr(image::Column::UpdatedAt, unit.dialect().moved_forward(now()))
+        .col_expr(
+            image::Column::UpdatedAt,
+            unit.dialect().moved_forward(now()),
+        )
         .filter(image::Column::ImageId.is_in(ids))
         .into_query();
     unit.execute(&update).await?;

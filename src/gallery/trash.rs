@@ -4,8 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -76,7 +75,9 @@ impl Gallery {
         let known = distinct(ids);
         let found = self
             .database
-            .write(move |unit| Box::pin(async move { relocate(unit, &scope, known, destination).await }))
+            .write(move |unit| {
+                Box::pin(async move { relocate(unit, &scope, known, destination).await })
+            })
             .await?;
         Ok(answers(ids, &found))
     }
@@ -133,7 +134,11 @@ async fn relocate(
         .collect())
 }
 
-async fn move_rows(unit: &Unit, ids: Vec<Uuid>, destination: Destination) -> Result<Vec<Image>, Error> {
+async fn move_rows(
+    unit: &Unit,
+    ids: Vec<Uuid>,
+    destination: Destination,
+) -> Result<Vec<Image>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -158,7 +163,11 @@ async fn purge(
 ) -> Result<HashMap<Uuid, Result<ImageId, Refusal>>, Error> {
     let rows = locked(unit, scope, ids).await?;
     let may_go = |row: &Image| force || row.deleted_at.is_some();
-    let doomed: Vec<Uuid> = rows.iter().filter(|row| may_go(row)).map(|row| row.image_id).collect();
+    let doomed: Vec<Uuid> = rows
+        .iter()
+        .filter(|row| may_go(row))
+        .map(|row| row.image_id)
+        .collect();
     delete_rows(unit, doomed).await?;
     Ok(rows
         .iter()

@@ -83,7 +83,9 @@ impl Gallery {
         let scope = caller.scope(None);
         let hosts = self.hosts.clone();
         self.database
-            .write(move |unit| Box::pin(async move { apply(unit, &scope, id, changes, &hosts).await }))
+            .write(move |unit| {
+                Box::pin(async move { apply(unit, &scope, id, changes, &hosts).await })
+            })
             .await
     }
 }
@@ -100,7 +102,11 @@ fn check(update: ImageUpdate, hosts: &HostPatterns) -> Result<Changes, Vec<Fault
         ("refinedPrompt", &update.refined_prompt),
     ] {
         if let Change::Set(prompt) = prompt {
-            or_fault(&mut faults, field, check_text(prompt, MAX_PROMPT_CHARACTERS));
+            or_fault(
+                &mut faults,
+                field,
+                check_text(prompt, MAX_PROMPT_CHARACTERS),
+            );
         }
     }
     let intent = check_intent(&update.intent, &update.intent_label);
@@ -126,7 +132,10 @@ fn check(update: ImageUpdate, hosts: &HostPatterns) -> Result<Changes, Vec<Fault
 }
 
 /// A null beside a value counts as left out.
-fn check_intent(intent: &Change<Intent>, label: &Change<String>) -> Result<Change<String>, Refusal> {
+fn check_intent(
+    intent: &Change<Intent>,
+    label: &Change<String>,
+) -> Result<Change<String>, Refusal> {
     let given_intent = match intent {
         Change::Set(intent) => Some(*intent),
         _ => None,
@@ -159,13 +168,16 @@ fn check_metadata_change(
     };
     let refused = |reason: &str| Fault::of("metadataPatch", Refusal::Metadata(reason.to_owned()));
     if metadata != Change::Keep {
-        return Err(refused("cannot be given together with metadata; send one of them"));
+        return Err(refused(
+            "cannot be given together with metadata; send one of them",
+        ));
     }
     let Json::Object(patch) = patch else {
         return Err(refused("must be a JSON object: the result has to be one"));
     };
     // What a patch adds to nothing it adds to every object: such faults need no look at the image.
-    check_object(&merged(Map::new(), &patch)).map_err(|refusal| Fault::of("metadataPatch", refusal))?;
+    check_object(&merged(Map::new(), &patch))
+        .map_err(|refusal| Fault::of("metadataPatch", refusal))?;
     Ok(MetadataChange::Patch(patch))
 }
 
@@ -199,7 +211,11 @@ async fn apply(
     hosts: &HostPatterns,
 ) -> Result<Result<Image, Vec<Fault>>, Error> {
     let of_this_id = image::Column::ImageId.eq(id);
-    let found = visible(scope).filter(of_this_id.clone()).lock_exclusive().one(unit).await?;
+    let found = visible(scope)
+        .filter(of_this_id.clone())
+        .lock_exclusive()
+        .one(unit)
+        .await?;
     let Some(stored) = found else {
         return Ok(Err(vec![Fault::of("id", Refusal::NotFound)]));
     };
@@ -212,14 +228,18 @@ async fn apply(
         return Ok(Err(vec![Refusal::Deleted(Box::new(stored)).into()]));
     }
     if if_updated_at.is_some_and(|expected| expected != stored.updated_at) {
-        return Ok(Err(vec![Fault::of("ifUpdatedAt", Refusal::Conflict(Box::new(stored)))]));
+        return Ok(Err(vec![Fault::of(
+            "ifUpdatedAt",
+            Refusal::Conflict(Box::new(stored)),
+        )]));
     }
     if columns.is_empty() {
         return Ok(Ok(stored));
     }
-    let mut update = image::Entity::update_many()
-        .filter(of_this_id)
-        .col_expr(image::Column::UpdatedAt, unit.dialect().moved_forward(now()));
+    let mut update = image::Entity::update_many().filter(of_this_id).col_expr(
+        image::Column::UpdatedAt,
+        unit.dialect().moved_forward(now()),
+    );
     if let Some(expected) = if_updated_at {
         update = update.filter(image::Column::UpdatedAt.eq(expected));
     }
@@ -227,24 +247,40 @@ async fn apply(
         update = update.col_expr(column, value.into());
     }
     let mut changed = images(unit, update.into_query().returning(returning_rows())).await?;
-    Ok(changed
-        .pop()
-        .ok_or_else(|| vec![Fault::of("ifUpdatedAt", Refusal::Conflict(Box::new(stored)))]))
+    Ok(changed.pop().ok_or_else(|| {
+        vec![Fault::of(
+            "ifUpdatedAt",
+            Refusal::Conflict(Box::new(stored)),
+        )]
+    }))
 }
 
 impl Changes {
     /// The columns that get another value than they have.
-    fn columns(self, stored: &Image, hosts: &HostPatterns) -> Result<Vec<(image::Column, Value)>, Fault> {
+    fn columns(
+        self,
+        stored: &Image,
+        hosts: &HostPatterns,
+    ) -> Result<Vec<(image::Column, Value)>, Fault> {
         let mut columns = Vec::new();
         if let Some(url) = self.url {
-            check_same_asset(&url, stored, hosts).map_err(|refusal| Fault::of("imageUrl", refusal))?;
+            check_same_asset(&url, stored, hosts)
+                .map_err(|refusal| Fault::of("imageUrl", refusal))?;
             if url.as_str() != stored.image_url {
                 columns.push((image::Column::ImageUrl, url.as_str().into()));
             }
         }
         for (column, change, stored) in [
-            (image::Column::OriginalPrompt, self.original_prompt, &stored.original_prompt),
-            (image::Column::RefinedPrompt, self.refined_prompt, &stored.refined_prompt),
+            (
+                image::Column::OriginalPrompt,
+                self.original_prompt,
+                &stored.original_prompt,
+            ),
+            (
+                image::Column::RefinedPrompt,
+                self.refined_prompt,
+                &stored.refined_prompt,
+            ),
             (image::Column::Intent, self.intent, &stored.intent),
         ] {
             let wanted = match change {
@@ -296,13 +332,33 @@ mod tests {
     fn merges_as_rfc_7396_does() {
         let cases = [
             (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (
+                json!({"a": "b"}),
+                json!({"b": "c"}),
+                json!({"a": "b", "b": "c"}),
+            ),
             (json!({"a": "b"}), json!({"a": null}), json!({})),
             (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
-            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
-            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
-            (json!({"a": 1}), json!({"a": {"b": 2}}), json!({"a": {"b": 2}})),
+            (
+                json!({"a": {"b": "c"}}),
+                json!({"a": {"b": "d", "c": null}}),
+                json!({"a": {"b": "d"}}),
+            ),
+            (
+                json!({"a": [{"b": "c"}]}),
+                json!({"a": [1]}),
+                json!({"a": [1]}),
+            ),
+            (
+                json!({}),
+                json!({"a": {"bb": {"ccc": null}}}),
+                json!({"a": {"bb": {}}}),
+            ),
+            (
+                json!({"a": 1}),
+                json!({"a": {"b": 2}}),
+                json!({"a": {"b": 2}}),
+            ),
         ];
         for (target, patch, expected) in cases {
             let (Json::Object(target), Json::Object(patch)) = (target, patch) else {
@@ -323,7 +379,11 @@ mod tests {
             (Change::Keep, Change::Keep, Change::Keep),
         ];
         for (intent, label, expected) in cases {
-            assert_eq!(check_intent(&intent, &label), Ok(expected), "{intent:?} {label:?}");
+            assert_eq!(
+                check_intent(&intent, &label),
+                Ok(expected),
+                "{intent:?} {label:?}"
+            );
         }
     }
 }

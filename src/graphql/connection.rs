@@ -105,23 +105,37 @@ impl PageInfo {
     /// Cursor of the first edge; null on an empty page.
     async fn start_cursor(&self) -> Option<String> {
         let order = self.0.page.order;
-        self.0.slice.images.first().map(|image| order.cursor(image).encode())
+        self.0
+            .slice
+            .images
+            .first()
+            .map(|image| order.cursor(image).encode())
     }
 
     /// Cursor of the last edge; null on an empty page.
     async fn end_cursor(&self) -> Option<String> {
         let order = self.0.page.order;
-        self.0.slice.images.last().map(|image| order.cursor(image).encode())
+        self.0
+            .slice
+            .images
+            .last()
+            .map(|image| order.cursor(image).encode())
     }
 }
 
 impl Answer {
     fn first(&self) -> Option<Position> {
-        self.slice.images.first().map(|image| self.page.order.position(image))
+        self.slice
+            .images
+            .first()
+            .map(|image| self.page.order.position(image))
     }
 
     fn last(&self) -> Option<Position> {
-        self.slice.images.last().map(|image| self.page.order.position(image))
+        self.slice
+            .images
+            .last()
+            .map(|image| self.page.order.position(image))
     }
 
     async fn has_beyond(&self, ctx: &Context<'_>, position: Position, side: Side) -> Result<bool> {

@@ -53,7 +53,10 @@ pub struct Reply {
 impl Reply {
     /// A request that failed before it was executed.
     pub fn refused(error: ServerError) -> Self {
-        Self { data: None, errors: vec![error] }
+        Self {
+            data: None,
+            errors: vec![error],
+        }
     }
 
     /// Whether nothing came of the request because the database is away: clients do well to try again.
@@ -63,7 +66,12 @@ impl Reply {
             Some(Value::Object(fields)) => fields.values().all(|field| *field == Value::Null),
             Some(_) => false,
         };
-        is_empty && !self.errors.is_empty() && self.errors.iter().all(|error| Code::Unavailable.is_of(error))
+        is_empty
+            && !self.errors.is_empty()
+            && self
+                .errors
+                .iter()
+                .all(|error| Code::Unavailable.is_of(error))
     }
 }
 
@@ -83,7 +91,12 @@ impl Executor {
             .data(Arc::clone(&gallery))
             .extension(Stages)
             .finish();
-        Self { schema, gallery, limits, time_out }
+        Self {
+            schema,
+            gallery,
+            limits,
+            time_out,
+        }
     }
 
     /// Executes one operation for a caller. Never panics, and never takes longer than the time-out.
@@ -104,7 +117,9 @@ impl Executor {
             }
             Err(_elapsed) => {
                 let seconds = self.time_out.as_secs();
-                Reply::refused(Code::Timeout.error(format!("the request took longer than {seconds} s, and was given up")))
+                Reply::refused(Code::Timeout.error(format!(
+                    "the request took longer than {seconds} s, and was given up"
+                )))
             }
         }
     }
@@ -122,7 +137,12 @@ impl Executor {
         Ok(document)
     }
 
-    async fn run(&self, caller: Caller, operation: Operation, document: ExecutableDocument) -> Reply {
+    async fn run(
+        &self,
+        caller: Caller,
+        operation: Operation,
+        document: ExecutableDocument,
+    ) -> Reply {
         if let Err(error) = self.gallery.database().require_migrated().await {
             tracing::warn!(request.id = operation.request_id, %error, "the request was turned away");
             let (code, message) = database_face(&error);
@@ -136,7 +156,11 @@ impl Executor {
         request.operation_name = operation.operation_name;
         request.set_parsed_query(document);
         let response = self.schema.execute(request).await;
-        finish(response, was_executed.load(Ordering::Relaxed), &operation.request_id)
+        finish(
+            response,
+            was_executed.load(Ordering::Relaxed),
+            &operation.request_id,
+        )
     }
 }
 
@@ -149,15 +173,22 @@ fn refusal(limit: &LimitExceeded) -> ServerError {
 }
 
 /// Refuses a name that no operation has, and a document of several operations without a name.
-fn require_operation(operations: &DocumentOperations, name: Option<&str>) -> Result<(), ServerError> {
+fn require_operation(
+    operations: &DocumentOperations,
+    name: Option<&str>,
+) -> Result<(), ServerError> {
     match (operations, name) {
-        (DocumentOperations::Multiple(operations), Some(name)) if operations.contains_key(name) => Ok(()),
+        (DocumentOperations::Multiple(operations), Some(name)) if operations.contains_key(name) => {
+            Ok(())
+        }
         (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => Ok(()),
         (DocumentOperations::Multiple(_), None) => Err(Code::BadUserInput.error(
             "the document has several operations: operationName must say which of them is meant",
         )),
         (DocumentOperations::Single(_), None) => Ok(()),
-        (_, Some(name)) => Err(Code::BadUserInput.error(format!("operationName: the document has no operation `{name}`"))),
+        (_, Some(name)) => Err(Code::BadUserInput.error(format!(
+            "operationName: the document has no operation `{name}`"
+        ))),
     }
 }
 

@@ -71,12 +71,20 @@ impl From<ImageOrder> for Order {
 impl ImageFilter {
     pub(super) fn checked(self) -> Result<Filter> {
         let filter = Filter {
-            intents: self.intents.unwrap_or_default().into_iter().map(Into::into).collect(),
+            intents: self
+                .intents
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
             intent_labels: self.intent_labels.unwrap_or_default(),
             created_after: self.created_after.map(|instant| instant.0),
             created_before: self.created_before.map(|instant| instant.0),
             search: self.search,
-            metadata_contains: self.metadata_contains.map(|part| part.0).filter(|part| !part.is_null()),
+            metadata_contains: self
+                .metadata_contains
+                .map(|part| part.0)
+                .filter(|part| !part.is_null()),
         };
         filter.check()?;
         Ok(filter)
@@ -86,7 +94,9 @@ impl ImageFilter {
 /// An owner named as an argument.
 pub(super) fn user_id(user_id: Option<&str>) -> Result<Option<UserId>> {
     user_id
-        .map(|text| UserId::new(text).map_err(|error| Failure::bad_input(format!("userId {error}"))))
+        .map(|text| {
+            UserId::new(text).map_err(|error| Failure::bad_input(format!("userId {error}")))
+        })
         .transpose()
 }
 
@@ -106,7 +116,9 @@ impl PageArguments {
     pub(super) fn page(&self, order: Order) -> Result<Page> {
         let (end, limit) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
-                return Err(Failure::bad_input("first and last cannot be given together; send one of them"));
+                return Err(Failure::bad_input(
+                    "first and last cannot be given together; send one of them",
+                ));
             }
             (None, None) => (End::Front, Self::DEFAULT_LIMIT),
             (Some(first), None) => (End::Front, Self::limit("first", first)?),
@@ -125,7 +137,12 @@ impl PageArguments {
         u64::try_from(given)
             .ok()
             .filter(|limit| (1..=Self::MAX_LIMIT).contains(limit))
-            .ok_or_else(|| Failure::bad_input(format!("{argument}: {given} is not in 1 to {}", Self::MAX_LIMIT)))
+            .ok_or_else(|| {
+                Failure::bad_input(format!(
+                    "{argument}: {given} is not in 1 to {}",
+                    Self::MAX_LIMIT
+                ))
+            })
     }
 }
 
@@ -135,5 +152,9 @@ fn position(argument: &str, cursor: Option<&str>, order: Order) -> Result<Option
         .filter(|text| !text.is_empty())
         .map(|text| Cursor::decode(text, order).map(|cursor| cursor.position))
         .transpose()
-        .map_err(|error| Failure::bad_input(format!("{argument} {error}; take one from a page of the same list and orderBy")))
+        .map_err(|error| {
+            Failure::bad_input(format!(
+                "{argument} {error}; take one from a page of the same list and orderBy"
+            ))
+        })
 }

@@ -22,12 +22,14 @@ use query::Query;
 /// The schema with its root types.
 pub type GallerySchema = Schema<Query, Mutation, EmptySubscription>;
 
+/// Brackets of a definition, and of the fragments within each other that it spreads.
+const MAX_LIBRARY_RECURSION: usize = 2 * limits::MAX_NESTING;
+
 fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query, Mutation::default(), EmptySubscription)
         .register_output_type::<image::Node>()
-        // The checks of `limits` have bounded the document before the library sees it; its own bound on recursion
-        // would count spreads that ours allows.
-        .limit_recursive_depth(1000)
+        // `limits` has bounded what the library walks; its own bound on recursion would count less than that allows.
+        .limit_recursive_depth(MAX_LIBRARY_RECURSION)
 }
 
 /// The schema in SDL, as the file `schema.graphql` holds it.

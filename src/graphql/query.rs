@@ -67,10 +67,14 @@ impl Query {
         #[graphql(desc = "What has to hold of each image.")] filter: Option<ImageFilter>,
         #[graphql(desc = "By CREATED_AT, newest first, when left out; not by DELETED_AT.")]
         order_by: Option<ImageOrder>,
-        #[graphql(desc = "So many from the front, 1 to 100; 20 when neither first nor last is given.")]
+        #[graphql(
+            desc = "So many from the front, 1 to 100; 20 when neither first nor last is given."
+        )]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<i32>,
+        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<
+            i32,
+        >,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ImageConnection> {
         let order = order_by.map_or(newest_first(Field::CreatedAt), Order::from);
@@ -79,8 +83,21 @@ impl Query {
                 "orderBy: active images cannot be ordered by DELETED_AT; use CREATED_AT or UPDATED_AT, or deletedImages",
             ));
         }
-        let arguments = PageArguments { first, after, last, before };
-        connection(ctx, Shelf::Active, user_id.as_deref(), filter, order, &arguments).await
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        connection(
+            ctx,
+            Shelf::Active,
+            user_id.as_deref(),
+            filter,
+            order,
+            &arguments,
+        )
+        .await
     }
 
     /// The trash, most recently deleted first; otherwise as `images`.
@@ -90,16 +107,35 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "Only this owner's images.")] user_id: Option<String>,
         #[graphql(desc = "What has to hold of each image.")] filter: Option<ImageFilter>,
-        #[graphql(desc = "By DELETED_AT, newest first, when left out.")] order_by: Option<ImageOrder>,
-        #[graphql(desc = "So many from the front, 1 to 100; 20 when neither first nor last is given.")]
+        #[graphql(desc = "By DELETED_AT, newest first, when left out.")] order_by: Option<
+            ImageOrder,
+        >,
+        #[graphql(
+            desc = "So many from the front, 1 to 100; 20 when neither first nor last is given."
+        )]
         first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<i32>,
+        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<
+            i32,
+        >,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ImageConnection> {
         let order = order_by.map_or(newest_first(Field::DeletedAt), Order::from);
-        let arguments = PageArguments { first, after, last, before };
-        connection(ctx, Shelf::Trash, user_id.as_deref(), filter, order, &arguments).await
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        connection(
+            ctx,
+            Shelf::Trash,
+            user_id.as_deref(),
+            filter,
+            order,
+            &arguments,
+        )
+        .await
     }
 
     /// Counts over the gallery.
@@ -126,7 +162,9 @@ fn newest_first(field: Field) -> Order {
 }
 
 async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Image>> {
-    let found = gallery(ctx).find(caller(ctx), &[ImageId::parse(id)]).await?;
+    let found = gallery(ctx)
+        .find(caller(ctx), &[ImageId::parse(id)])
+        .await?;
     Ok(found.into_iter().flatten().next().map(Image))
 }
 

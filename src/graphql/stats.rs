@@ -30,7 +30,9 @@ impl GalleryStats {
 
     /// Of the active images; the most frequent label first.
     async fn by_intent(&self, ctx: &Context<'_>) -> Result<Vec<IntentCount>> {
-        let counts = gallery(ctx).count_by_intent(caller(ctx), self.user_id.clone()).await?;
+        let counts = gallery(ctx)
+            .count_by_intent(caller(ctx), self.user_id.clone())
+            .await?;
         Ok(counts
             .into_iter()
             .map(|row| IntentCount {

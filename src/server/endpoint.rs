@@ -4,8 +4,8 @@ use async_graphql::{ServerError, Variables};
 use axum::Extension;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::State as Extract;
+use axum::extract::rejection::BytesRejection;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -48,7 +48,10 @@ pub(super) async fn post(
     let body = match body {
         Ok(body) => body,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than MAX_BODY_BYTES allows");
+            return refused(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the body is larger than MAX_BODY_BYTES allows",
+            );
         }
         Err(_) => return refused(StatusCode::BAD_REQUEST, "the body could not be read"),
     };
@@ -66,7 +69,8 @@ pub(super) async fn method_not_allowed() -> Response {
 }
 
 fn parse(body: &[u8], RequestId(request_id): RequestId) -> Result<Operation, String> {
-    let body: Body = serde_json::from_slice(body).map_err(|error| format!("the body is not a GraphQL request: {error}"))?;
+    let body: Body = serde_json::from_slice(body)
+        .map_err(|error| format!("the body is not a GraphQL request: {error}"))?;
     let query = body.query.ok_or("the body has no `query`")?;
     let variables = serde_json::Value::Object(body.variables.unwrap_or_default());
     Ok(Operation {
@@ -78,7 +82,9 @@ fn parse(body: &[u8], RequestId(request_id): RequestId) -> Result<Operation, Str
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|value| value.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }

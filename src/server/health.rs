@@ -22,5 +22,8 @@ pub(super) async fn ready(Extract(state): Extract<State>) -> (StatusCode, String
             "the database does not answer".to_owned()
         }
     };
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n"))
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("not ready: {reason}\n"),
+    )
 }

@@ -100,7 +100,10 @@ impl CreateImagePayload {
             Err(faults) => Self {
                 image: None,
                 created: false,
-                user_errors: faults.iter().map(|fault| UserError::of_input(fault, path)).collect(),
+                user_errors: faults
+                    .iter()
+                    .map(|fault| UserError::of_input(fault, path))
+                    .collect(),
             },
         }
     }

@@ -40,8 +40,11 @@ impl SweepMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whose trash.")] user_id: Option<String>,
-        #[graphql(default = false, desc = "Everybody's trash; not together with userId.")] all: bool,
-        #[graphql(desc = "Only what was put there before this instant.")] deleted_before: Option<DateTime>,
+        #[graphql(default = false, desc = "Everybody's trash; not together with userId.")]
+        all: bool,
+        #[graphql(desc = "Only what was put there before this instant.")] deleted_before: Option<
+            DateTime,
+        >,
     ) -> Result<EmptyTrashPayload> {
         let sweep = Sweep {
             user_id: checked_user_id(user_id.as_deref())?,
@@ -51,7 +54,11 @@ impl SweepMutation {
         };
         let swept = gallery(ctx).empty_trash(caller(ctx), sweep).await?;
         let (purged_count, purged_ids) = counted(&swept);
-        Ok(EmptyTrashPayload { purged_count, purged_ids, has_more: swept.has_more })
+        Ok(EmptyTrashPayload {
+            purged_count,
+            purged_ids,
+            has_more: swept.has_more,
+        })
     }
 
     /// Restores the caller's own trash, or that of userId, or everybody's, as emptyTrash does. deletedAfter is inclusive.
@@ -59,8 +66,10 @@ impl SweepMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whose trash.")] user_id: Option<String>,
-        #[graphql(default = false, desc = "Everybody's trash; not together with userId.")] all: bool,
-        #[graphql(desc = "Only what was put there at this instant or later.")] deleted_after: Option<DateTime>,
+        #[graphql(default = false, desc = "Everybody's trash; not together with userId.")]
+        all: bool,
+        #[graphql(desc = "Only what was put there at this instant or later.")]
+        deleted_after: Option<DateTime>,
     ) -> Result<RestoreTrashPayload> {
         let sweep = Sweep {
             user_id: checked_user_id(user_id.as_deref())?,
@@ -70,7 +79,11 @@ impl SweepMutation {
         };
         let swept = gallery(ctx).restore_trash(caller(ctx), sweep).await?;
         let (restored_count, restored_ids) = counted(&swept);
-        Ok(RestoreTrashPayload { restored_count, restored_ids, has_more: swept.has_more })
+        Ok(RestoreTrashPayload {
+            restored_count,
+            restored_ids,
+            has_more: swept.has_more,
+        })
     }
 }
 

@@ -84,8 +84,13 @@ impl TrashMutation {
         #[graphql(desc = "The image's UUID.")] id: ID,
     ) -> Result<SoftDeleteImagePayload> {
         let ids = [ImageId::parse(&id)];
-        let (image, changed, user_errors) = single(gallery(ctx).soft_delete(caller(ctx), &ids).await?);
-        Ok(SoftDeleteImagePayload { image, changed, user_errors })
+        let (image, changed, user_errors) =
+            single(gallery(ctx).soft_delete(caller(ctx), &ids).await?);
+        Ok(SoftDeleteImagePayload {
+            image,
+            changed,
+            user_errors,
+        })
     }
 
     /// Takes an image out of the trash.
@@ -96,7 +101,11 @@ impl TrashMutation {
     ) -> Result<RestoreImagePayload> {
         let ids = [ImageId::parse(&id)];
         let (image, changed, user_errors) = single(gallery(ctx).restore(caller(ctx), &ids).await?);
-        Ok(RestoreImagePayload { image, changed, user_errors })
+        Ok(RestoreImagePayload {
+            image,
+            changed,
+            user_errors,
+        })
     }
 
     /// For good. Only from the trash, unless forced.
@@ -112,7 +121,10 @@ impl TrashMutation {
         Ok(PurgeImagePayload {
             changed: !purged.is_empty(),
             purged: purged.first().map(to_id),
-            user_errors: refused.iter().map(|(_, refusal)| UserError::new(refusal, &["id"])).collect(),
+            user_errors: refused
+                .iter()
+                .map(|(_, refusal)| UserError::new(refusal, &["id"]))
+                .collect(),
         })
     }
 
@@ -123,7 +135,10 @@ impl TrashMutation {
         #[graphql(desc = "At most 100 ids.")] ids: Vec<ID>,
     ) -> Result<SoftDeleteImagesPayload> {
         if let Some(user_errors) = too_many(&ids) {
-            return Ok(SoftDeleteImagesPayload { images: Vec::new(), user_errors });
+            return Ok(SoftDeleteImagesPayload {
+                images: Vec::new(),
+                user_errors,
+            });
         }
         let ids = image_ids(&ids);
         let outcomes = gallery(ctx).soft_delete(caller(ctx), &ids).await?;
@@ -141,7 +156,10 @@ impl TrashMutation {
         #[graphql(desc = "At most 100 ids.")] ids: Vec<ID>,
     ) -> Result<RestoreImagesPayload> {
         if let Some(user_errors) = too_many(&ids) {
-            return Ok(RestoreImagesPayload { images: Vec::new(), user_errors });
+            return Ok(RestoreImagesPayload {
+                images: Vec::new(),
+                user_errors,
+            });
         }
         let ids = image_ids(&ids);
         let outcomes = gallery(ctx).restore(caller(ctx), &ids).await?;
@@ -160,7 +178,10 @@ impl TrashMutation {
         #[graphql(default = false, desc = "Whether active images are purged too.")] force: bool,
     ) -> Result<PurgeImagesPayload> {
         if let Some(user_errors) = too_many(&ids) {
-            return Ok(PurgeImagesPayload { purged_ids: Vec::new(), user_errors });
+            return Ok(PurgeImagesPayload {
+                purged_ids: Vec::new(),
+                user_errors,
+            });
         }
         let ids = image_ids(&ids);
         let outcomes = gallery(ctx).purge(caller(ctx), &ids, force).await?;
@@ -194,7 +215,9 @@ fn divide<T>(
     (done, refused)
 }
 
-fn single(outcomes: Vec<std::result::Result<Moved, Refusal>>) -> (Option<Image>, bool, Vec<UserError>) {
+fn single(
+    outcomes: Vec<std::result::Result<Moved, Refusal>>,
+) -> (Option<Image>, bool, Vec<UserError>) {
     match outcomes.into_iter().next() {
         Some(Ok(moved)) => (Some(Image(moved.image)), moved.has_changed, Vec::new()),
         Some(Err(refusal)) => (None, false, vec![UserError::new(&refusal, &["id"])]),

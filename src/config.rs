@@ -277,6 +277,7 @@ impl SettingError {
 
 /// Makes a command ready to read settings: an empty variable counts as unset, a later flag wins over an earlier one,
 /// and `--help` shows a setting's documentation, nothing else.
+#[expect(clippy::disallowed_methods, reason = "this is where settings are read")]
 pub fn with_environment(command: Command) -> Command {
     prepare(command, |variable| {
         std::env::var_os(variable).is_some_and(|value| !value.is_empty())

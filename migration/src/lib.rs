@@ -3,6 +3,11 @@
 //! SQL that differs between the two stands in files beside its migration. A migration is never edited after a
 //! release. None drops the table `image_gallery` or a column that another application made.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "a migration is given the connection that it runs on"
+)]
+
 mod m0001_image_gallery;
 mod m0002_search;
 
@@ -32,7 +37,7 @@ impl MigratorTrait for Migrator {
 /// Applies what is pending, all or nothing, and names what it applied. Safe to run twice at once.
 pub async fn up(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     let transaction = begin_locked(database).await?;
-    let pending = names(Migrator::get_pending_migrations(&transaction).await?);
+    let pending = names(&Migrator::get_pending_migrations(&transaction).await?);
     Migrator::up(&transaction, None).await?;
     transaction.commit().await?;
     Ok(pending)
@@ -42,7 +47,7 @@ pub async fn up(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
 /// The table `image_gallery` stays, with its rows.
 pub async fn down(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     let transaction = begin_locked(database).await?;
-    let mut applied = names(Migrator::get_applied_migrations(&transaction).await?);
+    let mut applied = names(&Migrator::get_applied_migrations(&transaction).await?);
     Migrator::down(&transaction, None).await?;
     transaction
         .execute_unprepared("DROP TABLE seaql_migrations")
@@ -66,6 +71,10 @@ pub async fn status<C: ConnectionTrait>(connection: &C) -> Result<Vec<(String, b
 
 /// A transaction that no second migrating process can be in: by an advisory lock on Postgres, by being SQLite's one
 /// writer there.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a migration is its own unit of work"
+)]
 async fn begin_locked(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let transaction = database
         .begin_with_options(TransactionOptions {
@@ -95,7 +104,7 @@ async fn run_script(
     Ok(())
 }
 
-fn names(migrations: Vec<Migration>) -> Vec<String> {
+fn names(migrations: &[Migration]) -> Vec<String> {
     migrations
         .iter()
         .map(|migration| migration.name().to_owned())

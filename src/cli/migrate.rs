@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Subcommand;
 
 #[derive(Clone, Copy, Debug, Subcommand)]
-pub enum Direction {
+pub(super) enum Direction {
     /// Run every pending migration; on two machines at once is safe
     Up,
     /// Take away what the migrations added; the table `image_gallery` and its rows stay
@@ -16,7 +16,7 @@ pub enum Direction {
 }
 
 /// Runs migrations and prints a line for each.
-pub async fn run(settings: &Settings, direction: Direction) -> anyhow::Result<()> {
+pub(super) async fn run(settings: &Settings, direction: Direction) -> anyhow::Result<()> {
     let options = settings.database()?;
     let target = &options.target;
     let database = Database::connect(&options)

@@ -21,6 +21,7 @@ pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
+    /// Every setting.
     pub settings: Settings,
 }
 

@@ -1,10 +1,11 @@
 //! The two SQLs: everything that differs between Postgres and SQLite at run time, one function for each difference.
 
 use sea_orm::IntoSimpleExpr;
-use sea_orm::sea_query::{Expr, Func, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
 use serde_json::{Map, Value as Json};
 
 use super::containment;
+use super::search::Query;
 use crate::entity::{Timestamp, image};
 
 /// Which SQL a database speaks.
@@ -61,6 +62,30 @@ impl Dialect {
             // The database's own collation may be C, which knows ASCII only.
             Self::Postgres => Expr::cust(r#"lower(intent COLLATE "und-x-icu")"#),
             Self::Sqlite => Func::lower(image::Column::Intent.into_simple_expr()).into(),
+        }
+    }
+
+    /// The prompts match a search; none where every row does.
+    pub fn matches(self, query: &Query) -> Option<SimpleExpr> {
+        match self {
+            // Served by the GIN index on this very expression.
+            Self::Postgres => Some(Expr::cust_with_values(
+                "to_tsvector('simple', image_gallery_search_text(original_prompt, refined_prompt)) \
+                 @@ websearch_to_tsquery('simple', $1)",
+                [query.to_websearch()?],
+            )),
+            Self::Sqlite => {
+                let rows =
+                    "SELECT rowid FROM image_gallery_search WHERE image_gallery_search MATCH ?";
+                let query = query.to_fts5()?;
+                let matching = query.matching.map(|matching| {
+                    Expr::cust_with_values(format!("row_key IN ({rows})"), [matching])
+                });
+                let without = query.without.into_iter().map(|without| {
+                    Expr::cust_with_values(format!("row_key NOT IN ({rows})"), [without])
+                });
+                matching.into_iter().chain(without).reduce(ExprTrait::or)
+            }
         }
     }
 

@@ -3,12 +3,15 @@
 //! Each of the two runs a unit of work as a task of its own: a caller who hangs up, or whose time is up, stops waiting
 //! for it but tears nothing. On SQLite one writer begins IMMEDIATE and a pool of readers looks on.
 
+#![expect(clippy::disallowed_types, reason = "connections are held here")]
+
 mod containment;
 mod dialect;
 mod error;
 mod migrations;
 pub mod options;
 pub mod page;
+pub mod search;
 mod unit;
 
 use std::sync::atomic::{AtomicBool, Ordering};

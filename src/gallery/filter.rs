@@ -6,13 +6,13 @@ use serde_json::{Map, Value as Json};
 
 use super::input::check_metadata;
 use super::intent::Intent;
-use super::search::{self, Search};
 use super::{Error, Refusal};
 use crate::db::Dialect;
+use crate::db::search::Search;
 use crate::entity::{Timestamp, image};
 
 /// The most objects and arrays within `metadataContains`.
-pub const MAX_CONTAINERS: usize = 100;
+const MAX_CONTAINERS: usize = 100;
 
 /// Conditions of a list, all of which must hold. Build it from what was given, and check that by [`Filter::check`].
 #[derive(Clone, Debug, Default)]
@@ -114,10 +114,10 @@ impl Filter {
     }
 
     fn search_condition(&self, dialect: Dialect) -> Option<SimpleExpr> {
-        match search::parse(self.search.as_deref()?) {
+        match Search::parse(self.search.as_deref()?) {
             Search::Blank => None,
             Search::Nothing => Some(Expr::value(false)),
-            Search::Query(_) => None,
+            Search::Query(query) => dialect.matches(&query),
         }
     }
 }

@@ -7,7 +7,6 @@ mod find;
 pub mod input;
 pub mod intent;
 mod list;
-pub mod search;
 mod stats;
 mod sweep;
 mod trash;

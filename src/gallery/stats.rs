@@ -12,8 +12,8 @@ use crate::auth::{Caller, UserId};
 use crate::db::Unit;
 use crate::entity::{Timestamp, image};
 
-/// The most days of [`Gallery::created_per_day`].
-pub const MAX_DAYS: u64 = 366;
+/// The most days that can be asked for.
+const MAX_DAYS: u64 = 366;
 
 /// How many active images bear a label.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::gallery::{List, Slice};
 
 /// A page of images.
 #[derive(Debug)]
-pub struct ImageConnection(Arc<Answer>);
+pub(super) struct ImageConnection(Arc<Answer>);
 
 /// What a page was asked of, and what was answered.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl ImageConnection {
 
 /// An image in its place in a list.
 #[derive(Debug, SimpleObject)]
-pub struct ImageEdge {
+pub(super) struct ImageEdge {
     /// Opaque place in the list, for `after` and `before` under the same `orderBy`; it stays good when the image goes.
     cursor: String,
     /// The image.
@@ -69,7 +69,7 @@ impl ImageConnection {
 
 /// Where a page lies in its list.
 #[derive(Debug)]
-pub struct PageInfo(Arc<Answer>);
+pub(super) struct PageInfo(Arc<Answer>);
 
 /// Where a page lies in its list.
 #[Object]

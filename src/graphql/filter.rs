@@ -11,7 +11,7 @@ use crate::gallery::Filter;
 
 /// All conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]
-pub struct ImageFilter {
+pub(super) struct ImageFilter {
     /// Any of these, whatever the letter case stored; an empty list is no condition.
     intents: Option<Vec<ImageIntent>>,
     /// Any of these labels, whatever the letter case stored; an empty list is no condition.
@@ -27,9 +27,10 @@ pub struct ImageFilter {
 }
 
 /// By which instant images are ordered.
+#[expect(clippy::enum_variant_names, reason = "the names are the contract's")]
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "Field")]
-pub enum ImageOrderField {
+pub(super) enum ImageOrderField {
     /// When the image was stored.
     CreatedAt,
     /// When the image last changed.
@@ -41,7 +42,7 @@ pub enum ImageOrderField {
 /// Which end of the order comes first.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "Direction")]
-pub enum OrderDirection {
+pub(super) enum OrderDirection {
     /// Oldest first.
     #[graphql(name = "ASC")]
     Ascending,
@@ -52,7 +53,7 @@ pub enum OrderDirection {
 
 /// The order of a list; equal values are ordered by id, in the same direction.
 #[derive(Clone, Copy, Debug, InputObject)]
-pub struct ImageOrder {
+pub(super) struct ImageOrder {
     /// The instant that counts.
     field: ImageOrderField,
     /// Which end comes first.

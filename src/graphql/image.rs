@@ -15,7 +15,7 @@ use crate::gallery::intent::Intent;
     ty = "ID",
     desc = "Globally unique, so it is also the cache key."
 ))]
-pub enum Node {
+pub(super) enum Node {
     /// An image.
     Image(Image),
 }
@@ -23,7 +23,7 @@ pub enum Node {
 /// What an image was made for.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "Intent")]
-pub enum ImageIntent {
+pub(super) enum ImageIntent {
     /// Made from a prompt; stored as `generate`.
     Generate,
     /// Changed by a prompt; stored as `edit`.
@@ -37,7 +37,7 @@ pub enum ImageIntent {
 /// How the image is brought to the width and height asked for.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "Crop")]
-pub enum ImageCrop {
+pub(super) enum ImageCrop {
     /// Fills the size exactly; what does not fit is cut off.
     Fill,
     /// As large as fits within the size, also larger than it is stored.
@@ -55,7 +55,7 @@ pub enum ImageCrop {
 /// Which part of the image stays in sight when it is cut or padded (`FILL`, `THUMB`, `PAD`); other crops pay it no heed.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "Gravity")]
-pub enum ImageGravity {
+pub(super) enum ImageGravity {
     /// What Cloudinary finds most interesting; not with `PAD`.
     Auto,
     /// The centre.
@@ -75,7 +75,7 @@ pub enum ImageGravity {
 /// The file format of a delivered image.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "Format")]
-pub enum ImageFormat {
+pub(super) enum ImageFormat {
     /// The best one that the browser takes.
     Auto,
     /// JPEG.
@@ -88,9 +88,9 @@ pub enum ImageFormat {
     Avif,
 }
 
-/// How Cloudinary is to deliver the asset. A value out of its range is BAD_USER_INPUT.
+/// How Cloudinary is to deliver the asset. A value out of its range is `BAD_USER_INPUT`.
 #[derive(Clone, Debug, InputObject)]
-pub struct ImageTransform {
+pub(super) struct ImageTransform {
     /// Pixels, 1 to 10000.
     width: Option<i32>,
     /// Pixels, 1 to 10000.
@@ -109,9 +109,13 @@ pub struct ImageTransform {
 
 /// An AI-generated image whose file lies on Cloudinary.
 #[derive(Clone, Debug)]
-pub struct Image(pub gallery::Image);
+pub(super) struct Image(pub(super) gallery::Image);
 
 #[Object]
+#[expect(
+    clippy::unused_async,
+    reason = "the library takes async functions for fields with arguments"
+)]
 impl Image {
     /// UUID taken from the Cloudinary URL, lower case, hyphenated. Globally unique, so it is also the cache key.
     pub async fn id(&self) -> ID {
@@ -123,7 +127,7 @@ impl Image {
         &self.0.user_id
     }
 
-    /// Delivery URL as stored; with `transform`, the same asset resized or converted by Cloudinary. A signed URL (`s--…--`) or one without `/upload/` comes back as stored. A value out of range is BAD_USER_INPUT.
+    /// Delivery URL as stored; with `transform`, the same asset resized or converted by Cloudinary. A signed URL (`s--…--`) or one without `/upload/` comes back as stored. A value out of range is `BAD_USER_INPUT`.
     async fn image_url(
         &self,
         #[graphql(desc = "Left out: the URL as stored.")] transform: Option<ImageTransform>,

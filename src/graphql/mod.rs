@@ -19,8 +19,7 @@ use crate::gallery::Gallery;
 use mutation::Mutation;
 use query::Query;
 
-/// The schema with its root types.
-pub type GallerySchema = Schema<Query, Mutation, EmptySubscription>;
+type GallerySchema = Schema<Query, Mutation, EmptySubscription>;
 
 /// Brackets of a definition, and of the fragments within each other that it spreads.
 const MAX_LIBRARY_RECURSION: usize = 2 * limits::MAX_NESTING;

@@ -13,10 +13,14 @@ use crate::gallery::{ImageId, List, MAX_BATCH, Shelf};
 
 /// Everything that can be read.
 #[derive(Debug)]
-pub struct Query;
+pub(super) struct Query;
 
 /// Everything that can be read.
 #[Object]
+#[expect(
+    clippy::unused_async,
+    reason = "the library takes async functions for fields with arguments"
+)]
 impl Query {
     /// An image, active or in the trash, as long as the caller may see it. An id that is none, or is malformed: null.
     async fn node(
@@ -58,7 +62,7 @@ impl Query {
         nullable(find(ctx, &id).await.map(|image| image.filter(is_shown)))
     }
 
-    /// The active gallery, newest first; equal values are ordered by id, in the same direction. first/last: 1 to 100, not both, 20 when neither is given; an empty cursor is none; both flags of pageInfo tell the truth whichever way one pages. BAD_USER_INPUT: other numbers, a malformed cursor or one of another ordering, ordering by DELETED_AT.
+    /// The active gallery, newest first; equal values are ordered by id, in the same direction. first/last: 1 to 100, not both, 20 when neither is given; an empty cursor is none; both flags of pageInfo tell the truth whichever way one pages. `BAD_USER_INPUT`: other numbers, a malformed cursor or one of another ordering, ordering by `DELETED_AT`.
     #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
     async fn images(
         &self,

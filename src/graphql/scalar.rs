@@ -5,10 +5,11 @@ use chrono::{DateTime as ChronoDateTime, NaiveDate};
 
 use crate::entity::Timestamp;
 
-/// RFC 3339 instant; always given out in UTC with `Z` and six fractional digits, e.g. `2026-01-15T10:30:00.123456Z`. Send it back as received: a JavaScript `Date` cuts it short. As an input any offset is taken, and digits behind the sixth are cut.
+/// The scalar `DateTime`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DateTime(pub Timestamp);
+pub(super) struct DateTime(pub(super) Timestamp);
 
+/// RFC 3339 instant; always given out in UTC with `Z` and six fractional digits, e.g. `2026-01-15T10:30:00.123456Z`. Send it back as received: a JavaScript `Date` cuts it short. As an input any offset is taken, and digits behind the sixth are cut.
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html"
@@ -34,10 +35,11 @@ impl ScalarType for DateTime {
     }
 }
 
-/// A UTC calendar day, e.g. `2026-01-15`.
+/// The scalar `Date`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Date(pub NaiveDate);
+pub(super) struct Date(pub(super) NaiveDate);
 
+/// A UTC calendar day, e.g. `2026-01-15`.
 #[Scalar(name = "Date")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -52,10 +54,11 @@ impl ScalarType for Date {
     }
 }
 
-/// Any JSON value. `metadata` is always a JSON object. Numbers that fit a 64-bit integer or a double keep their value.
+/// The scalar `JSON`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Json(pub serde_json::Value);
+pub(super) struct Json(pub(super) serde_json::Value);
 
+/// Any JSON value. `metadata` is always a JSON object. Numbers that fit a 64-bit integer or a double keep their value.
 #[Scalar(name = "JSON")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -67,10 +70,11 @@ impl ScalarType for Json {
     }
 }
 
-/// Absolute https URL. As an input any string is taken; what is wrong with it comes as a userError.
+/// The scalar `URL`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Url(pub String);
+pub(super) struct Url(pub(super) String);
 
+/// Absolute https URL. As an input any string is taken; what is wrong with it comes as a userError.
 #[Scalar(name = "URL")]
 impl ScalarType for Url {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -11,7 +11,7 @@ use crate::gallery::{Filter, List, Shelf};
 
 /// Counts over the gallery, or over one owner's part of it.
 #[derive(Debug)]
-pub struct GalleryStats {
+pub(super) struct GalleryStats {
     pub(super) user_id: Option<UserId>,
 }
 
@@ -64,7 +64,7 @@ impl GalleryStats {
 
 /// One row for each label, letter case aside, under its commonest spelling; images without an intent come as nulls.
 #[derive(Debug, SimpleObject)]
-pub struct IntentCount {
+pub(super) struct IntentCount {
     /// What the label stands for.
     intent: Option<ImageIntent>,
     /// The label in its commonest spelling.
@@ -75,7 +75,7 @@ pub struct IntentCount {
 
 /// The images of one day.
 #[derive(Debug, SimpleObject)]
-pub struct DayCount {
+pub(super) struct DayCount {
     /// The day, in UTC.
     date: Date,
     /// Active images created on it.

@@ -8,7 +8,7 @@ use crate::gallery::{Fault, Refusal};
 
 /// What a caller can mend, as data; everything else is a top-level error with extensions.code.
 #[derive(Clone, Debug, SimpleObject)]
-pub struct UserError {
+pub(super) struct UserError {
     /// What is wrong, for programs.
     code: UserErrorCode,
     /// What is wrong and what is allowed, for people.
@@ -19,7 +19,7 @@ pub struct UserError {
 
 /// The kinds of things that a caller can mend.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
-pub enum UserErrorCode {
+pub(super) enum UserErrorCode {
     /// It is no https URL of an allowed host, or holds what RFC 3986 does not allow; or it is another image's.
     InvalidImageUrl,
     /// The URL's path holds no UUID.

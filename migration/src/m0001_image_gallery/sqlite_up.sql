@@ -1,7 +1,9 @@
 -- Times are UTC text of fixed width, as the API prints them (2026-01-15T10:30:00.123456Z): they sort as they compare.
--- The id is the UUID's sixteen bytes.
+-- The id is the UUID's sixteen bytes. `row_key` is what the search index knows a row by: without a key of its own a row
+-- would be renumbered by VACUUM.
 CREATE TABLE image_gallery (
-    image_id BLOB NOT NULL PRIMARY KEY,
+    row_key INTEGER PRIMARY KEY,
+    image_id BLOB NOT NULL UNIQUE,
     user_id TEXT NOT NULL,
     image_url TEXT NOT NULL,
     refined_prompt TEXT,

@@ -1,1 +1,4 @@
-SELECT 1;
+DROP TRIGGER image_gallery_search_delete;
+DROP TRIGGER image_gallery_search_update;
+DROP TRIGGER image_gallery_search_insert;
+DROP TABLE image_gallery_search;

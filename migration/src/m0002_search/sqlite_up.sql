@@ -1,1 +1,30 @@
-SELECT 1;
+-- The words of both prompts: runs of Unicode letters and digits in lower case, accents kept. Only the index is stored.
+CREATE VIRTUAL TABLE image_gallery_search USING fts5 (
+    original_prompt,
+    refined_prompt,
+    content = '',
+    contentless_delete = 1,
+    tokenize = "unicode61 remove_diacritics 0 categories 'L* Nd' separators '{separators}'"
+);
+
+CREATE TRIGGER image_gallery_search_insert AFTER INSERT ON image_gallery
+BEGIN
+    INSERT INTO image_gallery_search (rowid, original_prompt, refined_prompt)
+    VALUES (new.row_key, {words of new.original_prompt}, {words of new.refined_prompt});
+END;
+
+CREATE TRIGGER image_gallery_search_update AFTER UPDATE OF original_prompt, refined_prompt ON image_gallery
+BEGIN
+    DELETE FROM image_gallery_search WHERE rowid = old.row_key;
+    INSERT INTO image_gallery_search (rowid, original_prompt, refined_prompt)
+    VALUES (new.row_key, {words of new.original_prompt}, {words of new.refined_prompt});
+END;
+
+CREATE TRIGGER image_gallery_search_delete AFTER DELETE ON image_gallery
+BEGIN
+    DELETE FROM image_gallery_search WHERE rowid = old.row_key;
+END;
+
+-- What stood there before.
+INSERT INTO image_gallery_search (rowid, original_prompt, refined_prompt)
+SELECT row_key, {words of original_prompt}, {words of refined_prompt} FROM image_gallery;

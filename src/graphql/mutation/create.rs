@@ -11,7 +11,7 @@ use crate::graphql::{caller, gallery};
 
 /// An image to store.
 #[derive(Debug, InputObject)]
-pub struct CreateImageInput {
+pub(super) struct CreateImageInput {
     /// Owner, at most 255 characters. May be left out when the caller is signed in: then it is the caller.
     user_id: Option<String>,
     /// https Cloudinary delivery URL, at most 1024 characters, whose public ID holds the image's UUID.
@@ -30,7 +30,7 @@ pub struct CreateImageInput {
 
 /// created is false when the image was already there: the stored one comes back unchanged (it may be in the trash). After a lost answer nobody may have been told true.
 #[derive(Debug, SimpleObject)]
-pub struct CreateImagePayload {
+pub(super) struct CreateImagePayload {
     /// The stored image; null when there are userErrors.
     image: Option<Image>,
     /// Whether this call stored it.
@@ -41,7 +41,7 @@ pub struct CreateImagePayload {
 
 /// One result per input, in order; one bad input does not stop the others.
 #[derive(Debug, SimpleObject)]
-pub struct CreateImagesPayload {
+pub(super) struct CreateImagesPayload {
     /// One per input, in order; empty when there are too many.
     results: Vec<CreateImagePayload>,
     /// What is wrong with the list as a whole; then nothing was stored.

@@ -9,7 +9,7 @@ use async_graphql::MergedObject;
 
 /// Everything that can be changed. Each mutation is one atomic change.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(
+pub(super) struct Mutation(
     create::CreateMutation,
     update::UpdateMutation,
     trash::TrashMutation,

@@ -10,7 +10,7 @@ use crate::graphql::{caller, gallery};
 
 /// hasMore: the bound of one call (10,000 images, or its time) was reached; call again.
 #[derive(Debug, SimpleObject)]
-pub struct EmptyTrashPayload {
+pub(super) struct EmptyTrashPayload {
     /// How many images this call purged.
     purged_count: i32,
     /// Their ids, longest in the trash first.
@@ -21,7 +21,7 @@ pub struct EmptyTrashPayload {
 
 /// hasMore: the bound of one call (10,000 images, or its time) was reached; call again.
 #[derive(Debug, SimpleObject)]
-pub struct RestoreTrashPayload {
+pub(super) struct RestoreTrashPayload {
     /// How many images this call restored.
     restored_count: i32,
     /// Their ids, longest in the trash first.
@@ -35,7 +35,7 @@ pub(super) struct SweepMutation;
 
 #[Object]
 impl SweepMutation {
-    /// Purges the caller's own trash, or that of userId. Everybody's only with all: true and open or service access; neither userId nor all, where the caller is nobody in particular, or both: BAD_USER_INPUT. deletedBefore is exclusive.
+    /// Purges the caller's own trash, or that of userId. Everybody's only with all: true and open or service access; neither userId nor all, where the caller is nobody in particular, or both: `BAD_USER_INPUT`. deletedBefore is exclusive.
     async fn empty_trash(
         &self,
         ctx: &Context<'_>,

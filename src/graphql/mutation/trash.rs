@@ -13,7 +13,7 @@ use crate::graphql::{caller, gallery};
 
 /// changed is false when it already was in that state.
 #[derive(Debug, SimpleObject)]
-pub struct SoftDeleteImagePayload {
+pub(super) struct SoftDeleteImagePayload {
     /// The image as it is now; null when there are userErrors.
     image: Option<Image>,
     /// Whether this call put it in the trash.
@@ -24,7 +24,7 @@ pub struct SoftDeleteImagePayload {
 
 /// changed is false when it already was in that state.
 #[derive(Debug, SimpleObject)]
-pub struct RestoreImagePayload {
+pub(super) struct RestoreImagePayload {
     /// The image as it is now; null when there are userErrors.
     image: Option<Image>,
     /// Whether this call took it out of the trash.
@@ -35,7 +35,7 @@ pub struct RestoreImagePayload {
 
 /// What became of the image.
 #[derive(Debug, SimpleObject)]
-pub struct PurgeImagePayload {
+pub(super) struct PurgeImagePayload {
     /// The id of the image that is gone; null when there are userErrors.
     #[graphql(name = "purgedId")]
     purged: Option<ID>,
@@ -47,7 +47,7 @@ pub struct PurgeImagePayload {
 
 /// Those that already were in that state are among them; so it is safe to repeat.
 #[derive(Debug, SimpleObject)]
-pub struct SoftDeleteImagesPayload {
+pub(super) struct SoftDeleteImagesPayload {
     /// Each image that is in the trash now, in the order of the ids.
     images: Vec<Image>,
     /// Each id that could not be done.
@@ -56,7 +56,7 @@ pub struct SoftDeleteImagesPayload {
 
 /// Those that already were in that state are among them; so it is safe to repeat.
 #[derive(Debug, SimpleObject)]
-pub struct RestoreImagesPayload {
+pub(super) struct RestoreImagesPayload {
     /// Each image that is active now, in the order of the ids.
     images: Vec<Image>,
     /// Each id that could not be done.
@@ -65,7 +65,7 @@ pub struct RestoreImagesPayload {
 
 /// What became of the images.
 #[derive(Debug, SimpleObject)]
-pub struct PurgeImagesPayload {
+pub(super) struct PurgeImagesPayload {
     /// The id of each image that is gone, in the order of the ids given.
     purged_ids: Vec<ID>,
     /// Each id that could not be done.

@@ -11,10 +11,10 @@ use crate::graphql::{caller, gallery};
 
 /// Left out: unchanged. Null: cleared (metadata: set to {}; imageUrl, metadataPatch and ifUpdatedAt: as if left out). Only what is sent is checked against the limits, metadataPatch by its result. updatedAt moves, always forward, when something changed, and with soft delete and restore.
 #[derive(Debug, InputObject)]
-pub struct UpdateImageInput {
+pub(super) struct UpdateImageInput {
     /// The image to change.
     id: ID,
-    /// Another URL of the same asset (a new version, say): one that gives another id is INVALID_IMAGE_URL.
+    /// Another URL of the same asset (a new version, say): one that gives another id is `INVALID_IMAGE_URL`.
     image_url: Option<Url>,
     /// At most 20,000 characters.
     original_prompt: MaybeUndefined<String>,
@@ -32,9 +32,9 @@ pub struct UpdateImageInput {
     if_updated_at: Option<DateTime>,
 }
 
-/// On CONFLICT and IMAGE_DELETED, image is the stored one.
+/// On `CONFLICT` and `IMAGE_DELETED`, image is the stored one.
 #[derive(Debug, SimpleObject)]
-pub struct UpdateImagePayload {
+pub(super) struct UpdateImagePayload {
     /// The image as it is now.
     image: Option<Image>,
     /// What is wrong with the input; then nothing was changed.

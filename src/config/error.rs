@@ -1,0 +1,62 @@
+//! What is wrong with a setting, in one line: its variable, the value, and what is allowed.
+
+use std::ffi::OsStr;
+
+use clap::Arg;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// A setting that cannot be used: one line that names the variable, its value (unless that is secret), and what is
+/// allowed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{line}")]
+pub struct SettingError {
+    line: String,
+}
+
+impl SettingError {
+    /// An error of this one line.
+    pub fn new(line: impl Into<String>) -> Self {
+        let line: String = line.into();
+        Self {
+            line: line.replace(char::is_control, " "),
+        }
+    }
+
+    /// The wrong setting that parsing the command line ended with, unless it ended with something else, like `--help`.
+    pub fn from_usage(error: &clap::Error) -> Option<Self> {
+        match error.get(ContextKind::Custom) {
+            Some(ContextValue::String(line)) => Some(Self::new(line)),
+            _ => None,
+        }
+    }
+}
+
+/// The error of a setting whose value cannot be read.
+pub(super) fn wrong_value(argument: Option<&Arg>, value: &OsStr, reason: &str) -> clap::Error {
+    let variable = argument.map(variable).unwrap_or_default();
+    let is_secret = argument.is_some_and(Arg::is_hide_env_values_set);
+    let value = if is_secret {
+        "…".into()
+    } else {
+        value.to_string_lossy()
+    };
+    let mut error = clap::Error::new(ErrorKind::ValueValidation);
+    error.insert(
+        ContextKind::Custom,
+        ContextValue::String(format!("{variable}: `{value}` {reason}")),
+    );
+    error
+}
+
+/// What clap says first, for errors that are not about a setting's value.
+pub(super) fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
+/// The variable of a setting, which is its flag in capitals.
+pub(super) fn variable(argument: &Arg) -> String {
+    let flag = argument.get_long().unwrap_or_default();
+    flag.to_ascii_uppercase().replace('-', "_")
+}

@@ -1,0 +1,265 @@
+//! What the settings accept, and what they say of the rest.
+
+use super::error::variable;
+use super::*;
+
+fn settings(arguments: &[&str]) -> Settings {
+    Settings::from_arguments(arguments).expect("settings")
+}
+
+fn line(arguments: &[&str]) -> String {
+    let settings = Settings::from_arguments(arguments);
+    let error = settings.and_then(|settings| {
+        settings.database()?;
+        settings.listen_address()
+    });
+    error.expect_err("a line").to_string()
+}
+
+fn database(arguments: &[&str]) -> String {
+    format!(
+        "{:?}",
+        settings(arguments).database().expect("a database").target
+    )
+}
+
+fn command() -> Command {
+    Settings::augment_args(Command::new("image-gallery"))
+}
+
+#[test]
+fn defaults() {
+    let settings = settings(&[]);
+    let options = settings.database().expect("a database");
+    assert_eq!(format!("{:?}", options.target), "sqlite://gallery.db");
+    assert_eq!(options.max_connections.get(), 10);
+    assert_eq!(options.slow_query, Duration::from_millis(500));
+    assert!(settings.auto_migrate(&options.target));
+    assert_eq!(
+        settings.listen_address(),
+        Ok(SocketAddr::from(([127, 0, 0, 1], 9999)))
+    );
+    assert!(settings.graphiql);
+    assert_eq!(settings.graphql_max_depth, 15);
+    assert_eq!(settings.graphql_max_aliases, 30);
+    assert_eq!(settings.graphql_max_tokens, 5000);
+    assert_eq!(settings.max_body_bytes, 8_388_608);
+    assert_eq!(settings.request_timeout, Duration::from_secs(15));
+    assert_eq!(settings.log_format, telemetry::Format::Pretty);
+    assert_eq!(Ok(settings.log_filter), "info".parse());
+}
+
+#[test]
+fn a_wrong_setting_is_one_line() {
+    for (arguments, expected) in [
+        (
+            &["--port", "abc"][..],
+            "PORT: `abc` is not a port, 0 to 65535",
+        ),
+        (
+            &["--port", "65536"],
+            "PORT: `65536` is not a port, 0 to 65535",
+        ),
+        (&["--port=-1"], "PORT: `-1` is not a port, 0 to 65535"),
+        (&["--port", "1\n2"], "PORT: `1 2` is not a port, 0 to 65535"),
+        (
+            &["--supabase-db-port", "0"],
+            "SUPABASE_DB_PORT: `0` is not a port, 1 to 65535",
+        ),
+        (
+            &["--host", "example.com"],
+            "HOST: `example.com` is not an IP address or `localhost`",
+        ),
+        (
+            &["--host", "0.0.0.0"],
+            "HOST: `0.0.0.0` is reached by other machines, and as nobody signs in, each could change and purge \
+             every image; allowed: a loopback address like `127.0.0.1`, or any with ALLOW_OPEN_ACCESS=true",
+        ),
+        (
+            &["--allow-open-access", "maybe"],
+            "ALLOW_OPEN_ACCESS: `maybe` is not `true` or `false`",
+        ),
+        (
+            &["--auto-migrate", "on"],
+            "AUTO_MIGRATE: `on` is not `true` or `false`",
+        ),
+        (
+            &["--database-max-connections", "0"],
+            "DATABASE_MAX_CONNECTIONS: `0` is not a whole number, 1 to 1000",
+        ),
+        (
+            &["--slow-query-milliseconds", "1.5"],
+            "SLOW_QUERY_MILLISECONDS: `1.5` is not a whole number, 0 to 86400000",
+        ),
+        (
+            &["--request-timeout-seconds", "0"],
+            "REQUEST_TIMEOUT_SECONDS: `0` is not a whole number, 1 to 3600",
+        ),
+        (
+            &["--database-url", "mysql://u:s3cret@h/d"],
+            "DATABASE_URL: `mysql://u:…@h/d` is no database URL; allowed: `postgres://…`, `postgresql://…`, \
+             `sqlite://…`",
+        ),
+        (
+            &["--supabase-db-host", "https://db.example.com"],
+            "SUPABASE_DB_HOST: `https://db.example.com` is not a host name, an IP address or the directory of a \
+             Unix socket (no scheme, no port)",
+        ),
+        (
+            &[
+                "--supabase-db-host",
+                "db.example.com",
+                "--supabase-db-user",
+                "u",
+            ],
+            "SUPABASE_DB_HOST: `db.example.com` needs SUPABASE_DB_NAME, SUPABASE_DB_USER and SUPABASE_DB_PASSWORD \
+             beside it; not set: SUPABASE_DB_NAME, SUPABASE_DB_PASSWORD",
+        ),
+        (
+            &["--supabase-db-sslmode", "on"],
+            "SUPABASE_DB_SSLMODE: `on` is not one of `disable`, `prefer`, `require`, `verify-ca`, `verify-full`",
+        ),
+        (
+            &["--supabase-db-sslrootcert", "/not/there"],
+            "SUPABASE_DB_SSLROOTCERT: `/not/there` is not a file that can be read",
+        ),
+        (
+            &["--rust-log", "image_gallery=loud"],
+            "RUST_LOG: `image_gallery=loud` is not a log filter: `error`, `warn`, `info`, `debug`, `trace`, \
+             `off`, or a list like `info,image_gallery=debug`",
+        ),
+        (
+            &["--log-format", "xml"],
+            "LOG_FORMAT: `xml` is not `pretty` or `json`",
+        ),
+        (&["--prot", "1"], "unexpected argument '--prot' found"),
+    ] {
+        assert_eq!(line(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_value_that_is_no_text_names_its_variable() {
+    use std::os::unix::ffi::OsStringExt;
+
+    for (flag, expected) in [
+        ("--port", "PORT: `9\u{fffd}` is not UTF-8 text"),
+        (
+            "--supabase-db-password",
+            "SUPABASE_DB_PASSWORD: `…` is not UTF-8 text",
+        ),
+    ] {
+        let arguments = [OsString::from(flag), OsString::from_vec(vec![b'9', 0xff])];
+        let error = Settings::from_arguments(arguments).expect_err("no text");
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn which_database() {
+    let supabase = [
+        "--supabase-db-host=db.example.com",
+        "--supabase-db-user=postgres",
+        "--supabase-db-name=gallery",
+        "--supabase-db-password=p@:/#% '\"\\$w",
+    ];
+    assert_eq!(
+        database(&supabase),
+        "postgres://postgres@db.example.com:5432/gallery"
+    );
+    let both = [
+        &supabase[..],
+        &["--database-url", "sqlite://a.db", "--supabase-db-port=6543"],
+    ]
+    .concat();
+    assert_eq!(database(&both), "sqlite://a.db");
+    // Without a host, the other parts say nothing.
+    assert_eq!(database(&supabase[1..]), "sqlite://gallery.db");
+    let Target::Postgres(options) = settings(&supabase).database().expect("a database").target
+    else {
+        panic!("not Postgres");
+    };
+    let shown = format!("{options:?}");
+    assert!(
+        shown.contains(r#"password: Some("p@:/#% '\"\\$w")"#),
+        "{shown}"
+    );
+    assert!(shown.contains("ssl_mode: Require"), "{shown}");
+    let postgres = settings(&["--database-url", "postgres://u@h/d"]);
+    assert!(!postgres.auto_migrate(&Target::Postgres(options)));
+}
+
+#[test]
+fn a_host_beyond_this_machine_needs_leave() {
+    for (arguments, expected) in [
+        (&["--host", "localhost"][..], Some("127.0.0.1:9999")),
+        (&["--host", "::1", "--port", "0"], Some("[::1]:0")),
+        (&["--host", "[::1]"], Some("[::1]:9999")),
+        (&["--host", "127.8.9.10"], Some("127.8.9.10:9999")),
+        (&["--host", "::"], None),
+        (&["--host", "192.168.0.1"], None),
+        (&["--host", "0.0.0.0", "--allow-open-access", "false"], None),
+        (
+            &["--host", "0.0.0.0", "--allow-open-access", "YES"],
+            Some("0.0.0.0:9999"),
+        ),
+    ] {
+        let address = settings(arguments).listen_address().ok();
+        let address = address.map(|address| address.to_string());
+        assert_eq!(address.as_deref(), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let settings = settings(&[
+        "--database-url=postgres://u:s3cret@h/d",
+        "--supabase-db-password=s3cret",
+    ]);
+    assert!(!format!("{settings:?}").contains("s3cret"));
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let has_variable = |is_set: bool| {
+        let command = prepare(command(), |_| is_set);
+        command
+            .get_arguments()
+            .filter(|argument| argument.get_env().is_some())
+            .count()
+    };
+    assert_eq!(has_variable(false), 0);
+    assert_eq!(has_variable(true), command().get_arguments().count());
+}
+
+#[test]
+fn a_later_flag_wins() {
+    assert_eq!(settings(&["--port", "1", "--port", "2"]).port, 2);
+}
+
+#[test]
+fn the_manual_names_each_variable_and_default() {
+    let example = include_str!("../../.env.example");
+    for argument in command().get_arguments() {
+        let variable = variable(argument);
+        assert_eq!(argument.get_env(), Some(OsStr::new(&variable)));
+        let entry = argument
+            .get_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        assert!(entry.starts_with(&format!("`{variable}`, ")), "{entry}");
+        let example = example
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("#{variable}=")))
+            .unwrap_or_else(|| panic!(".env.example lacks {variable}"));
+        for default in argument.get_default_values() {
+            let default = default.to_string_lossy();
+            assert!(
+                entry.contains(&*default),
+                "{variable}: {default} is not in: {entry}"
+            );
+            assert_eq!(example, default, "{variable} in .env.example");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Where the database is: a connection URL, or the parts of one, becomes the driver's own options.
+//!
+//! The URL is read here and not by sqlx, which takes what the URL leaves out from `PG*` variables and `~/.pgpass`,
+//! passes over parameters that it does not know, and refuses passwords with a bare `/`, `#` or `?`:
+//!
+//! 1. the query is what follows the first `?` behind which only known parameters stand;
+//! 2. before it, the last `@` ends user and password, and the first `:` in these parts the two;
+//! 3. each part is percent-decoded; a `%` that begins no such code stands for itself.
+
+mod shown;
+mod url;
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::sqlite::SqliteConnectOptions;
+
+use shown::without_password;
+use url::{
+    non_empty, parameters, percent_decoded, refuse_rest, split_port, split_query, sqlite,
+    unknown_parameter,
+};
+
+/// The port of a Postgres server where none is named.
+pub const DEFAULT_POSTGRES_PORT: u16 = 5432;
+const APPLICATION_NAME: &str = "image-gallery";
+const POSTGRES_PARAMETERS: [&str; 4] = ["sslmode", "sslrootcert", "application_name", "host"];
+/// What Supabase's dashboard writes where the password belongs.
+const PASSWORD_PLACEHOLDER: &str = "[YOUR-PASSWORD]";
+
+/// What the database layer wants to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which database.
+    pub target: Target,
+    /// How many connections the pool may hold.
+    pub max_connections: NonZeroU32,
+    /// A statement that takes longer is logged.
+    pub slow_query: Duration,
+}
+
+/// A database of one of the two kinds. Neither `Debug` nor `Display` shows the password.
+#[derive(Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of them in a process"
+)]
+pub enum Target {
+    /// A Postgres server.
+    Postgres(Box<PgConnectOptions>),
+    /// A file.
+    Sqlite(SqliteConnectOptions),
+}
+
+/// A Postgres server and how to sign in there.
+#[derive(Clone)]
+pub struct Server {
+    /// `None`: as for `psql`, the local Unix socket, else `localhost`.
+    pub host: Option<Host>,
+    /// The port, also of a Unix socket.
+    pub port: u16,
+    /// `None`: as for `psql`, the operating system's user.
+    pub user: Option<String>,
+    /// Empty where the server asks for none.
+    pub password: String,
+    /// `None`: the server takes the one of the user's name.
+    pub database: Option<String>,
+    /// How TLS is used. As for `psql`, it is off on a Unix socket.
+    pub ssl_mode: PgSslMode,
+    /// A file of certificate authorities to trust beside the public ones. As for `psql`, it makes `require` `verify-ca`.
+    pub ssl_root_certificate: Option<PathBuf>,
+    /// How the session is called in `pg_stat_activity`.
+    pub application_name: String,
+}
+
+/// Where a Postgres server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// A name or an IP address, the latter without brackets.
+    Name(String),
+    /// The directory of a Unix socket.
+    Socket(PathBuf),
+}
+
+/// A connection URL that cannot be used: one line, without the password.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{shown}` {reason}")]
+pub struct UrlError {
+    shown: String,
+    reason: String,
+}
+
+impl Target {
+    /// Reads `postgres://…`, `postgresql://…` or `sqlite://…`.
+    pub fn from_url(url: &str) -> Result<Self, UrlError> {
+        let url = url.trim();
+        let parsed = match url.split_once(':') {
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                Server::from_url(rest.trim_start_matches("//")).map(Self::postgres)
+            }
+            Some(("sqlite", rest)) => {
+                sqlite(rest.strip_prefix("//").unwrap_or(rest)).map(Self::Sqlite)
+            }
+            _ => Err(
+                "is no database URL; allowed: `postgres://…`, `postgresql://…`, `sqlite://…`"
+                    .to_owned(),
+            ),
+        };
+        parsed.map_err(|reason| UrlError {
+            shown: without_password(url),
+            reason,
+        })
+    }
+
+    /// A server known by its parts.
+    pub fn postgres(server: Server) -> Self {
+        // sqlx offers no options that are free of `PG*` variables. What decides whom we talk to, as whom and how
+        // safely is set again here; only PGOPTIONS, PGSSLCERT and PGSSLKEY cannot be.
+        let ssl_mode = server.effective_ssl_mode();
+        let mut options = PgConnectOptions::new_without_pgpass()
+            .port(server.port)
+            .password(&server.password)
+            .ssl_mode(ssl_mode)
+            .application_name(&server.application_name);
+        options = match &server.host {
+            Some(Host::Name(name)) => options.host(name),
+            Some(Host::Socket(directory)) => options.socket(directory),
+            None => options,
+        };
+        if let Some(user) = &server.user {
+            options = options.username(user);
+        }
+        options = match &server.ssl_root_certificate {
+            Some(path) => options.ssl_root_cert(path),
+            None => options.ssl_root_cert_from_pem(Vec::new()),
+        };
+        let database = server
+            .database
+            .unwrap_or_else(|| options.get_username().to_owned());
+        Self::Postgres(Box::new(options.database(&database)))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(options) => {
+                let host = match options.get_socket() {
+                    Some(directory) => directory.display().to_string(),
+                    None => options.get_host().to_owned(),
+                };
+                let (user, port) = (options.get_username(), options.get_port());
+                let database = options.get_database().unwrap_or_default();
+                write!(formatter, "postgres://{user}@{host}:{port}/{database}")
+            }
+            Self::Sqlite(options) => {
+                write!(formatter, "sqlite://{}", options.get_filename().display())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl Server {
+    /// A server whose parts are all known; TLS is required.
+    pub fn new(host: Host, port: u16, user: &str, password: &str, database: &str) -> Self {
+        Self {
+            host: Some(host),
+            port,
+            user: Some(user.to_owned()),
+            password: password.to_owned(),
+            database: Some(database.to_owned()),
+            ssl_mode: PgSslMode::Require,
+            ssl_root_certificate: None,
+            application_name: APPLICATION_NAME.to_owned(),
+        }
+    }
+
+    /// Reads what follows `postgres://`; the error says what is wrong with the URL.
+    fn from_url(text: &str) -> Result<Self, String> {
+        let (text, query) = split_query(text);
+        let (login, address) = text.rsplit_once('@').unwrap_or(("", text));
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let (address, database) = address.split_once('/').unwrap_or((address, ""));
+        refuse_rest(address)?;
+        refuse_rest(database)?;
+        let (host, port) = split_port(address)?;
+        let mut server = Self {
+            host: non_empty(host).map(|host| host.parse()).transpose()?,
+            port,
+            user: non_empty(user),
+            password: percent_decoded(password),
+            database: non_empty(database),
+            ssl_mode: PgSslMode::Prefer,
+            ssl_root_certificate: None,
+            application_name: APPLICATION_NAME.to_owned(),
+        };
+        if server.password == PASSWORD_PLACEHOLDER {
+            return Err(format!(
+                "still has {PASSWORD_PLACEHOLDER} in place of the password"
+            ));
+        }
+        for (name, value) in parameters(query) {
+            server.set(name, value)?;
+        }
+        Ok(server)
+    }
+
+    fn set(&mut self, name: &str, value: String) -> Result<(), String> {
+        match name {
+            "sslmode" => {
+                self.ssl_mode = ssl_mode(&value)
+                    .map_err(|reason| format!("has the sslmode `{value}`, which {reason}"))?;
+            }
+            "sslrootcert" => {
+                let path = readable_file(&value)
+                    .map_err(|reason| format!("has the sslrootcert `{value}`, which {reason}"))?;
+                self.ssl_root_certificate = Some(path);
+            }
+            "application_name" => self.application_name = value,
+            "host" => self.host = Some(value.parse()?),
+            _ => return Err(unknown_parameter(name, &POSTGRES_PARAMETERS)),
+        }
+        Ok(())
+    }
+
+    fn effective_ssl_mode(&self) -> PgSslMode {
+        match (self.ssl_mode, &self.host) {
+            (_, Some(Host::Socket(_))) => PgSslMode::Disable,
+            (PgSslMode::Require, _) if self.ssl_root_certificate.is_some() => PgSslMode::VerifyCa,
+            (mode, _) => mode,
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&Target::postgres(self.clone()), formatter)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => formatter.write_str(name),
+            Self::Socket(directory) => write!(formatter, "{}", directory.display()),
+        }
+    }
+}
+
+impl FromStr for Host {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with('/') {
+            return Ok(Self::Socket(PathBuf::from(text)));
+        }
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|inner| inner.strip_suffix(']'))
+            .unwrap_or(text);
+        let is_name = !text.is_empty()
+            && text
+                .chars()
+                .all(|letter| letter.is_alphanumeric() || ".-_".contains(letter));
+        if is_name || bare.parse::<Ipv6Addr>().is_ok() {
+            return Ok(Self::Name(bare.to_owned()));
+        }
+        Err("has no valid host; allowed: a host name, an IP address (IPv6 in brackets), or the directory of a Unix socket"
+            .to_owned())
+    }
+}
+
+/// Reads how TLS is used; the error ends a sentence that begins with the value.
+pub fn ssl_mode(text: &str) -> Result<PgSslMode, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "disable" => Ok(PgSslMode::Disable),
+        "prefer" => Ok(PgSslMode::Prefer),
+        "require" => Ok(PgSslMode::Require),
+        "verify-ca" => Ok(PgSslMode::VerifyCa),
+        "verify-full" => Ok(PgSslMode::VerifyFull),
+        _ => Err(
+            "is not one of `disable`, `prefer`, `require`, `verify-ca`, `verify-full`".to_owned(),
+        ),
+    }
+}
+
+/// Reads the path of a file that is there; the error ends a sentence that begins with the value.
+pub fn readable_file(text: &str) -> Result<PathBuf, String> {
+    match std::fs::File::open(Path::new(text)).and_then(|file| file.metadata()) {
+        Ok(metadata) if metadata.is_file() => Ok(PathBuf::from(text)),
+        _ => Err("is not a file that can be read".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

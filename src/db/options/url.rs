@@ -1,0 +1,128 @@
+//! The parts of a connection URL.
+
+use sqlx::sqlite::SqliteConnectOptions;
+
+use super::{DEFAULT_POSTGRES_PORT, POSTGRES_PARAMETERS};
+
+/// Reads what follows `sqlite://`; the error says what is wrong with the URL.
+pub(super) fn sqlite(text: &str) -> Result<SqliteConnectOptions, String> {
+    let (file, query) = text.split_once('?').unwrap_or((text, ""));
+    let file = percent_decoded(file);
+    let mut is_in_memory = file.is_empty() || file == ":memory:";
+    let mut is_created = false;
+    for (name, value) in parameters(query) {
+        match (name, value.as_str()) {
+            ("mode", "rwc") => is_created = true,
+            ("mode", "rw") => is_created = false,
+            ("mode", "memory") => is_in_memory = true,
+            ("mode", _) => {
+                return Err(format!(
+                    "has the mode `{value}`; allowed: `rwc` (made when it is not there), `rw`"
+                ));
+            }
+            _ => return Err(unknown_parameter(name, &["mode"])),
+        }
+    }
+    if is_in_memory {
+        return Err(
+            "names no file, and in memory every connection would have a database of its own; \
+             allowed: a file, as in `sqlite://gallery.db?mode=rwc`"
+                .to_owned(),
+        );
+    }
+    Ok(SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(is_created))
+}
+
+/// Parts the query from what stands before it: a `?` in a password begins none.
+pub(super) fn split_query(text: &str) -> (&str, &str) {
+    let is_known = |(name, _): (&str, String)| POSTGRES_PARAMETERS.contains(&name);
+    text.match_indices('?')
+        .map(|(position, mark)| (position, position + mark.len()))
+        .filter_map(|(end, start)| text.get(..end).zip(text.get(start..)))
+        .find(|(_, query)| parameters(query).all(is_known))
+        .unwrap_or((text, ""))
+}
+
+pub(super) fn parameters(query: &str) -> impl Iterator<Item = (&str, String)> {
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (name, percent_decoded(value))
+        })
+}
+
+/// `?` and `#` behind the host: a parameter that we do not know, or something that is no part of such a URL.
+pub(super) fn refuse_rest(text: &str) -> Result<(), String> {
+    if let Some((_, query)) = text.split_once('?') {
+        let unknown = parameters(query).find(|(name, _)| !POSTGRES_PARAMETERS.contains(name));
+        return Err(unknown_parameter(
+            unknown.map_or("", |(name, _)| name),
+            &POSTGRES_PARAMETERS,
+        ));
+    }
+    if text.contains('#') {
+        return Err("has a `#` behind the host; write it as %23".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn unknown_parameter(name: &str, known: &[&str]) -> String {
+    let is_plain = name
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
+    // Anything else may be a piece of a password.
+    let name = if is_plain { name } else { "…" };
+    let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+    format!(
+        "has an unknown parameter, `{name}`; allowed: {}",
+        known.join(", ")
+    )
+}
+
+pub(super) fn split_port(address: &str) -> Result<(&str, u16), String> {
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (address, ""),
+    };
+    if port.is_empty() {
+        return Ok((host, DEFAULT_POSTGRES_PORT));
+    }
+    match port.parse() {
+        Ok(0) | Err(_) => Err("has no valid port behind the host; allowed: 1 to 65535".to_owned()),
+        Ok(port) => Ok((host, port)),
+    }
+}
+
+pub(super) fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| percent_decoded(text))
+}
+
+/// Decodes `%40` and its like. What is no such code, or would not give text, stands for itself.
+pub(super) fn percent_decoded(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let code = (*first == b'%').then_some(behind).and_then(leading_byte);
+        let (byte, next) = code.unwrap_or((*first, behind));
+        decoded.push(byte);
+        rest = next;
+    }
+    match String::from_utf8(decoded) {
+        Ok(decoded) if !decoded.contains('\0') => decoded,
+        _ => text.to_owned(),
+    }
+}
+
+/// The byte that two hexadecimal digits stand for, and what follows them.
+pub(super) fn leading_byte(text: &[u8]) -> Option<(u8, &[u8])> {
+    let [high, low, rest @ ..] = text else {
+        return None;
+    };
+    let digit = |letter: u8| char::from(letter).to_digit(16);
+    let byte = u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?;
+    Some((byte, rest))
+}

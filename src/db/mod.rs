@@ -34,6 +34,8 @@ pub use unit::Unit;
 
 /// How long a request waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a change waits for its turn at SQLite's one writer.
+const WRITER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long SQLite waits for another process that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -83,7 +85,7 @@ impl Database {
         // The writer comes first: it creates the file that the readers open.
         let writer = PoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(WRITER_TIMEOUT)
             .connect_with(target.clone())
             .await?;
         let readers = PoolOptions::new()

@@ -1,5 +1,5 @@
 //! What the product does, one verb or noun to a file. Who asks is the first argument; which rows that opens is decided
-//! by [`crate::auth::Caller::scope`] and applied by [`visible`], where every query begins.
+//! by [`crate::auth::Caller::scope`] and applied by `visible`, where every query begins.
 
 mod create;
 mod filter;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{Days, NaiveDate};
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, SimpleExpr};
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, QueryTrait, Select};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
 
 use super::intent::Intent;
 use super::{Error, Gallery, now, visible};
@@ -78,7 +78,9 @@ impl Gallery {
             .filter(image::Column::CreatedAt.lt(midnight(tomorrow)))
             .select_only()
             .expr_as(day, "day")
-            .expr_as(count_rows(), "rows");
+            .expr_as(count_rows(), "rows")
+            // The day, by its place in the select list.
+            .group_by(Expr::cust("1"));
         let counts = self
             .database
             .read(move |unit| Box::pin(async move { count_days(unit, query).await }))
@@ -110,9 +112,6 @@ async fn count_days(
     unit: &Unit,
     query: Select<image::Entity>,
 ) -> Result<HashMap<String, u64>, Error> {
-    let mut query = query;
-    // The second day of the select list is grouped by its place: an expression with values is never the same twice.
-    QueryTrait::query(&mut query).add_group_by([Expr::cust("1")]);
     let rows: Vec<(String, i64)> = query.into_tuple().all(unit).await?;
     Ok(rows
         .into_iter()

@@ -1,4 +1,4 @@
-//! HTTP: the router, its layers, start and stop. GraphQL is spoken at [`endpoint`], and nowhere else is axum.
+//! HTTP: the router, its layers, start and stop. GraphQL is spoken at `endpoint`, and nowhere else is axum.
 
 mod endpoint;
 mod graphiql;

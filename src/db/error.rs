@@ -8,6 +8,9 @@ pub enum Error {
     /// The database cannot be reached or cannot take more work now: worth another try.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The database answers, but lets nobody in: a wrong password, a database that does not exist.
+    #[error("the database refused the connection: {0}")]
+    Refused(String),
     /// This program's migrations have not all run.
     #[error("migrations are pending: {}; run `image-gallery migrate up`", .0.join(", "))]
     MigrationsPending(Vec<String>),
@@ -21,23 +24,30 @@ pub enum Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        let runtime = match &error {
-            DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime) => runtime,
-            DbErr::ConnectionAcquire(_) => return Self::Unavailable(error.to_string()),
-            _ => return Self::Other(error),
-        };
-        let RuntimeErr::SqlxError(driver) = runtime else {
-            return Self::Other(error);
-        };
-        classify(driver).unwrap_or(Self::Other(error))
+        match &error {
+            DbErr::ConnectionAcquire(_) => Self::Unavailable(error.to_string()),
+            DbErr::Conn(RuntimeErr::SqlxError(driver)) => at_connecting(driver),
+            DbErr::Exec(RuntimeErr::SqlxError(driver))
+            | DbErr::Query(RuntimeErr::SqlxError(driver)) => {
+                classify(driver).unwrap_or(Self::Other(error))
+            }
+            _ => Self::Other(error),
+        }
     }
 }
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        classify(&error)
-            .unwrap_or_else(|| Self::Other(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))
+        at_connecting(&error)
     }
+}
+
+/// What kept a connection from being made.
+fn at_connecting(error: &sqlx::Error) -> Error {
+    classify(error).unwrap_or_else(|| match error {
+        sqlx::Error::Database(reported) => Error::Refused(reported.message().to_owned()),
+        other => Error::Unavailable(other.to_string()),
+    })
 }
 
 /// Tells what is known to pass from what is not.

@@ -109,7 +109,7 @@ pub(super) fn public_face(error: &gallery::Error) -> (Code, String) {
 /// What the client reads of a failure of the database: nothing of SQL, hosts or paths.
 pub(super) fn database_face(error: &db::Error) -> (Code, String) {
     match error {
-        db::Error::Unavailable(_) => (
+        db::Error::Unavailable(_) | db::Error::Refused(_) => (
             Code::Unavailable,
             "the database is not available at the moment; try again".to_owned(),
         ),

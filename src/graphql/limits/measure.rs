@@ -1,0 +1,261 @@
+//! The parsed document: what its fragments come to once they are written out.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
+use async_graphql::{Name, Positioned};
+
+use super::{LimitExceeded, Limits, MAX_NESTING, MAX_SELECTIONS};
+
+/// Measures a parsed document against the limits: the operation that is meant, and for what validation walks besides,
+/// every definition.
+pub fn check(
+    document: &ExecutableDocument,
+    operation_name: Option<&str>,
+    limits: &Limits,
+) -> Result<(), LimitExceeded> {
+    let mut measure = Measure {
+        document,
+        fragments: HashMap::new(),
+    };
+    let mut selections = 0_usize;
+    for name in document.fragments.keys() {
+        selections = selections.max(measure.fragment(name, 0)?.selections);
+    }
+    for (name, operation) in document.operations.iter() {
+        let cost = measure.selection_set(&operation.node.selection_set.node, 0)?;
+        selections = selections.max(cost.selections);
+        if operation_name.is_none() || name.map(Name::as_str) == operation_name {
+            cost.check(limits)?;
+        }
+    }
+    if selections > MAX_SELECTIONS {
+        return Err(LimitExceeded::Selections(selections));
+    }
+    Ok(())
+}
+
+/// What a selection set costs once every fragment is written out.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    selections: usize,
+    depth: usize,
+    aliases: usize,
+    /// Fragments within fragments.
+    spreads: usize,
+}
+
+impl Cost {
+    fn check(self, limits: &Limits) -> Result<(), LimitExceeded> {
+        if self.depth > limits.max_depth {
+            return Err(LimitExceeded::Depth {
+                depth: self.depth,
+                maximum: limits.max_depth,
+            });
+        }
+        if self.aliases > limits.max_aliases {
+            return Err(LimitExceeded::Aliases {
+                aliases: self.aliases,
+                maximum: limits.max_aliases,
+            });
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, other: Self) {
+        self.selections = self.selections.saturating_add(other.selections);
+        self.depth = self.depth.max(other.depth);
+        self.aliases = self.aliases.saturating_add(other.aliases);
+        self.spreads = self.spreads.max(other.spreads);
+    }
+}
+
+struct Measure<'a> {
+    document: &'a ExecutableDocument,
+    /// What each fragment costs; none while it is being measured.
+    fragments: HashMap<&'a Name, Option<Cost>>,
+}
+
+impl<'a> Measure<'a> {
+    /// `spreads` counts the fragments that the set is in; brackets within a definition are bounded by [`scan`].
+    fn selection_set(
+        &mut self,
+        set: &'a SelectionSet,
+        spreads: usize,
+    ) -> Result<Cost, LimitExceeded> {
+        let mut total = Cost::default();
+        for Positioned {
+            node: selection, ..
+        } in &set.items
+        {
+            let cost = match selection {
+                Selection::Field(field) => self.field(&field.node, spreads)?,
+                Selection::InlineFragment(inline) => {
+                    self.selection_set(&inline.node.selection_set.node, spreads)?
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.fragment(&spread.node.fragment_name.node, spreads + 1)?
+                }
+            };
+            total.add(Cost {
+                selections: cost.selections.saturating_add(1),
+                ..cost
+            });
+        }
+        Ok(total)
+    }
+
+    fn field(&mut self, field: &'a Field, spreads: usize) -> Result<Cost, LimitExceeded> {
+        let within = self.selection_set(&field.selection_set.node, spreads)?;
+        let is_introspection = matches!(field.name.node.as_str(), "__schema" | "__type");
+        Ok(Cost {
+            depth: if is_introspection {
+                1
+            } else {
+                within.depth.saturating_add(1)
+            },
+            aliases: within
+                .aliases
+                .saturating_add(usize::from(field.alias.is_some())),
+            ..within
+        })
+    }
+
+    fn fragment(&mut self, name: &'a Name, spreads: usize) -> Result<Cost, LimitExceeded> {
+        if spreads > MAX_NESTING {
+            return Err(LimitExceeded::FragmentNesting);
+        }
+        let cost = match self.fragments.get(name) {
+            Some(Some(cost)) => *cost,
+            Some(None) => {
+                return Err(LimitExceeded::FragmentCycle {
+                    name: name.to_string(),
+                });
+            }
+            None => self.measure_fragment(name, spreads)?,
+        };
+        if spreads + cost.spreads > MAX_NESTING {
+            return Err(LimitExceeded::FragmentNesting);
+        }
+        Ok(cost)
+    }
+
+    fn measure_fragment(&mut self, name: &'a Name, spreads: usize) -> Result<Cost, LimitExceeded> {
+        // An unknown fragment is left to validation.
+        let Some(fragment) = self.document.fragments.get(name) else {
+            return Ok(Cost::default());
+        };
+        self.fragments.insert(name, None);
+        let within = self.selection_set(&fragment.node.selection_set.node, spreads)?;
+        let cost = Cost {
+            spreads: within.spreads + 1,
+            ..within
+        };
+        self.fragments.insert(name, Some(cost));
+        Ok(cost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::super::scan;
+    use super::*;
+
+    fn checked(text: &str) -> Result<(), LimitExceeded> {
+        scan(text, &Limits::default())?;
+        check(
+            &parse_query(text).expect("the test's document parses"),
+            None,
+            &Limits::default(),
+        )
+    }
+
+    fn doubling(levels: usize) -> String {
+        let fragments = (0..levels).map(|level| {
+            format!(
+                "fragment f{level} on Query {{ ...f{} ...f{} }} ",
+                level + 1,
+                level + 1
+            )
+        });
+        let last = format!("fragment f{levels} on Query {{ __typename }} ");
+        fragments.chain([last]).collect()
+    }
+
+    #[test]
+    fn fragments_are_written_out_in_numbers_only() {
+        assert_eq!(checked(&format!("{{ ...f0 }} {}", doubling(5))), Ok(()));
+        let bomb = doubling(40);
+        assert!(matches!(
+            checked(&format!("{{ ...f0 }} {bomb}")),
+            Err(LimitExceeded::Selections(_))
+        ));
+        assert!(matches!(
+            checked(&format!("{{ __typename }} {bomb}")),
+            Err(LimitExceeded::Selections(_))
+        ));
+    }
+
+    #[test]
+    fn a_ring_of_fragments_is_refused() {
+        for text in [
+            "{ ...a } fragment a on Query { ...a }",
+            "{ ...a } fragment a on Query { ...b } fragment b on Query { images { ...a } }",
+            "{ __typename } fragment a on Query { ...b } fragment b on Query { ...a }",
+        ] {
+            assert!(
+                matches!(checked(text), Err(LimitExceeded::FragmentCycle { .. })),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_chain_of_fragments_is_bounded() {
+        let chain = |length: usize| {
+            let links = (0..length)
+                .map(|link| format!("fragment f{link} on Query {{ ...f{} }} ", link + 1));
+            let text: String = links.collect();
+            format!("{{ ...f0 }} {text}")
+        };
+        assert_eq!(checked(&chain(60)), Ok(()));
+        assert_eq!(checked(&chain(500)), Err(LimitExceeded::FragmentNesting));
+    }
+
+    #[test]
+    fn depth_and_aliases_count_through_fragments() {
+        let depth = |levels: usize| format!("{}{}", "{a".repeat(levels), "}".repeat(levels));
+        assert_eq!(checked(&depth(15)), Ok(()));
+        assert_eq!(
+            checked(&depth(16)),
+            Err(LimitExceeded::Depth {
+                depth: 16,
+                maximum: 15
+            })
+        );
+        let text = format!("{{ b {{ ...f }} }} fragment f on Query {}", depth(15));
+        assert_eq!(
+            checked(&text),
+            Err(LimitExceeded::Depth {
+                depth: 16,
+                maximum: 15
+            })
+        );
+        let text = "{ ...f ...f } fragment f on Query { a:x b:x c:x d:x e:x f:x g:x h:x i:x j:x k:x l:x m:x n:x o:x p:x }";
+        assert_eq!(
+            checked(text),
+            Err(LimitExceeded::Aliases {
+                aliases: 32,
+                maximum: 30
+            })
+        );
+    }
+
+    #[test]
+    fn introspection_may_be_deep() {
+        let text = format!("{{ __schema {}{} }}", "{a".repeat(30), "}".repeat(30));
+        assert_eq!(checked(&text), Ok(()));
+    }
+}

@@ -1,0 +1,125 @@
+//! `emptyTrash`, `restoreTrash`.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::harness::{TestApp, TestDatabase, each_database};
+
+async fn trash(app: &TestApp, owner: &str) -> (String, String) {
+    let id = app.user(owner).create_image().await;
+    let deleted = app
+        .run(
+            "mutation($id: ID!) { softDeleteImage(id: $id) { image { deletedAt } } }",
+            json!({ "id": id }),
+        )
+        .await;
+    let deleted_at = deleted["softDeleteImage"]["image"]["deletedAt"]
+        .as_str()
+        .expect("it is deleted")
+        .to_owned();
+    (id, deleted_at)
+}
+
+async fn sweep(app: &TestApp, verb: &str, arguments: &str) -> Value {
+    let (count, ids) = if verb == "emptyTrash" {
+        ("purgedCount", "purgedIds")
+    } else {
+        ("restoredCount", "restoredIds")
+    };
+    let mutation =
+        format!("mutation {{ it: {verb}({arguments}) {{ count: {count} ids: {ids} hasMore }} }}");
+    app.run(&mutation, json!({})).await["it"].take()
+}
+
+async fn deleted(app: &TestApp) -> i64 {
+    let count = app.run("{ deletedImages { totalCount } }", json!({})).await;
+    count["deletedImages"]["totalCount"]
+        .as_i64()
+        .expect("a count")
+}
+
+/// Fills the trash of `mass` in one statement.
+async fn fill(app: &TestApp, rows: u32) {
+    let columns = "image_id, user_id, image_url, metadata, created_at, updated_at, deleted_at";
+    let instant = "'2026-01-15T10:30:00.000000Z'";
+    let values = |id: &str| {
+        format!(
+            "{id}, 'mass', 'https://res.cloudinary.com/x', '{{}}', {instant}, {instant}, {instant}"
+        )
+    };
+    let sql = match app.database() {
+        TestDatabase::Postgres { .. } => format!("INSERT INTO image_gallery ({columns}) SELECT {} FROM generate_series(1, {rows})", values("gen_random_uuid()")),
+        TestDatabase::Sqlite { .. } => format!(
+            "WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < {rows})
+             INSERT INTO image_gallery ({columns}) SELECT {} FROM series",
+            values("randomblob(16)")
+        ),
+    };
+    app.db_execute(&sql).await;
+}
+
+each_database! {
+    async fn whose_trash_it_is_has_to_be_said(app: TestApp) {
+        trash(&app, "alice").await;
+        for verb in ["emptyTrash", "restoreTrash"] {
+            for arguments in ["", "(all: false)", r#"(userId: "alice", all: true)"#, r#"(userId: "")"#] {
+                let mutation = format!("mutation {{ {verb}{arguments} {{ hasMore }} }}");
+                assert_eq!(app.error_code(&mutation, json!({})).await, "BAD_USER_INPUT", "{mutation}");
+            }
+        }
+        assert_eq!(deleted(&app).await, 1);
+    }
+
+    async fn one_owners_trash_is_swept_and_no_active_image(app: TestApp) {
+        let (first, _) = trash(&app, "alice").await;
+        let (second, _) = trash(&app, "alice").await;
+        trash(&app, "bob").await;
+        app.user("alice").create_image().await;
+        let restored = sweep(&app, "restoreTrash", r#"userId: "alice""#).await;
+        assert_eq!(restored, json!({ "count": 2, "ids": [first, second], "hasMore": false }));
+        assert_eq!(sweep(&app, "emptyTrash", r#"userId: "alice""#).await["count"], json!(0));
+        assert_eq!(sweep(&app, "emptyTrash", "all: true").await["count"], json!(1));
+        let left = app.run("{ images { totalCount } }", json!({})).await;
+        assert_eq!(left["images"]["totalCount"], json!(3));
+    }
+
+    async fn deleted_before_is_exclusive_and_deleted_after_inclusive(app: TestApp) {
+        let (first, _) = trash(&app, "alice").await;
+        let (second, second_at) = trash(&app, "alice").await;
+        let (third, _) = trash(&app, "alice").await;
+        let emptied = sweep(&app, "emptyTrash", &format!(r#"all: true, deletedBefore: "{second_at}""#)).await;
+        assert_eq!(emptied["ids"], json!([first]));
+        let restored = sweep(&app, "restoreTrash", &format!(r#"all: true, deletedAfter: "{second_at}""#)).await;
+        assert_eq!(restored["ids"], json!([second, third]));
+    }
+
+    async fn one_call_takes_ten_thousand_at_most(app: TestApp) {
+        fill(&app, 10_001).await;
+        trash(&app, "alice").await;
+        let restored = sweep(&app, "restoreTrash", r#"userId: "alice""#).await;
+        assert_eq!((&restored["count"], &restored["hasMore"]), (&json!(1), &json!(false)));
+        let (mut purged, mut calls) = (0, 0);
+        loop {
+            let emptied = sweep(&app, "emptyTrash", "all: true").await;
+            let count = emptied["count"].as_i64().expect("a count");
+            assert!(count <= 10_000);
+            purged += count;
+            calls += 1;
+            if emptied["hasMore"] == json!(false) {
+                break;
+            }
+        }
+        assert_eq!(purged, 10_001);
+        assert!(calls > 1);
+        assert_eq!(deleted(&app).await, 0);
+    }
+
+    async fn sweeps_at_once_take_each_image_once(app: TestApp) {
+        fill(&app, 3_000).await;
+        let sweeps = join_all((0..6).map(|_| sweep(&app, "emptyTrash", "all: true"))).await;
+        let purged: i64 = sweeps.iter().map(|swept| swept["count"].as_i64().expect("a count")).sum();
+        let rest = sweep(&app, "emptyTrash", "all: true").await["count"].as_i64().expect("a count");
+        assert_eq!(purged + rest, 3_000);
+        assert_eq!(deleted(&app).await, 0);
+    }
+}

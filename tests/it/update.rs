@@ -1,0 +1,176 @@
+//! `updateImage`: left out is unchanged, null clears, and `updatedAt` moves forward just when something changed.
+
+use serde_json::{Value, json};
+
+use crate::harness::{TestApp, each_database, image_url};
+
+const UPDATE: &str = "mutation($input: UpdateImageInput!) { updateImage(input: $input) {
+    image { id imageUrl originalPrompt refinedPrompt intent intentLabel metadata createdAt updatedAt deletedAt }
+    userErrors { code path } } }";
+
+async fn update(app: &TestApp, id: &Value, changes: Value) -> Value {
+    let mut input = json!({ "id": id });
+    let changes = changes.as_object().expect("an object").clone();
+    input.as_object_mut().expect("an object").extend(changes);
+    app.run(UPDATE, json!({ "input": input })).await["updateImage"].take()
+}
+
+async fn stored(app: &TestApp) -> Value {
+    app.user("alice")
+        .create(json!({ "originalPrompt": "o", "refinedPrompt": "r", "intent": "EDIT", "metadata": { "a": 1, "b": { "c": 2 } } }))
+        .await
+}
+
+fn text<'a>(image: &'a Value, field: &str) -> &'a str {
+    image[field].as_str().expect("a text")
+}
+
+each_database! {
+    async fn left_out_is_unchanged_and_null_clears(app: TestApp) {
+        let before = stored(&app).await;
+        let cases = [
+            (json!({ "originalPrompt": "new" }), "originalPrompt", json!("new")),
+            (json!({ "originalPrompt": null }), "originalPrompt", Value::Null),
+            (json!({ "refinedPrompt": "" }), "refinedPrompt", json!("")),
+            (json!({ "intent": "ENHANCE" }), "intentLabel", json!("enhance")),
+            (json!({ "intent": null, "intentLabel": "Mine" }), "intentLabel", json!("mine")),
+            (json!({ "intent": "EDIT", "intentLabel": null }), "intentLabel", json!("edit")),
+            (json!({ "intentLabel": null }), "intentLabel", Value::Null),
+            (json!({ "metadata": { "z": [] } }), "metadata", json!({ "z": [] })),
+            (json!({ "metadataPatch": { "z": null, "y": { "x": 1 } } }), "metadata", json!({ "y": { "x": 1 } })),
+            (json!({ "metadata": null }), "metadata", json!({})),
+        ];
+        let mut expected = before.clone();
+        for (changes, field, value) in cases {
+            let answer = update(&app, &before["id"], changes.clone()).await;
+            assert_eq!(answer["userErrors"], json!([]), "{changes}");
+            expected[field] = value;
+            for field in ["imageUrl", "originalPrompt", "refinedPrompt", "intentLabel", "metadata", "createdAt"] {
+                assert_eq!(answer["image"][field], expected[field], "{field} after {changes}");
+            }
+            assert!(text(&answer["image"], "updatedAt") > text(&expected, "updatedAt"), "{changes}");
+            expected["updatedAt"] = answer["image"]["updatedAt"].clone();
+        }
+    }
+
+    async fn what_changes_nothing_does_not_move_updated_at(app: TestApp) {
+        let before = stored(&app).await;
+        for changes in [
+            json!({}),
+            json!({ "originalPrompt": "o", "intent": "EDIT", "imageUrl": before["imageUrl"] }),
+            json!({ "imageUrl": null, "metadataPatch": null, "ifUpdatedAt": null }),
+            json!({ "metadata": { "b": { "c": 2 }, "a": 1 } }),
+            json!({ "metadataPatch": { "missing": null } }),
+        ] {
+            let answer = update(&app, &before["id"], changes.clone()).await;
+            assert_eq!(answer["image"]["updatedAt"], before["updatedAt"], "{changes}");
+            assert_eq!(answer["userErrors"], json!([]), "{changes}");
+        }
+    }
+
+    async fn a_variable_that_was_not_sent_leaves_its_field(app: TestApp) {
+        let before = stored(&app).await;
+        let mutation = "mutation($id: ID!, $original: String, $refined: String) {
+            updateImage(input: { id: $id, originalPrompt: $original, refinedPrompt: $refined }) { image { originalPrompt refinedPrompt } } }";
+        let answer = app.run(mutation, json!({ "id": before["id"], "refined": null })).await;
+        assert_eq!(answer["updateImage"]["image"], json!({ "originalPrompt": "o", "refinedPrompt": null }));
+    }
+
+    async fn updated_at_moves_forward_though_it_lies_in_the_future(app: TestApp) {
+        let before = stored(&app).await;
+        for (stored, forward) in [
+            ("2999-12-31T23:59:59.000009Z", "2999-12-31T23:59:59.000010Z"),
+            ("2999-12-31T23:59:59.999999Z", "3000-01-01T00:00:00.000000Z"),
+        ] {
+            app.db_execute(&format!("UPDATE image_gallery SET updated_at = '{stored}'")).await;
+            let prompt = json!({ "refinedPrompt": stored });
+            assert_eq!(update(&app, &before["id"], prompt).await["image"]["updatedAt"], json!(forward));
+            app.db_execute(&format!("UPDATE image_gallery SET updated_at = '{stored}'")).await;
+            let moved = app.run("mutation($id: ID!) { softDeleteImage(id: $id) { image { updatedAt } } }", json!({ "id": before["id"] })).await;
+            assert_eq!(moved["softDeleteImage"]["image"]["updatedAt"], json!(forward));
+            app.db_execute(&format!("UPDATE image_gallery SET updated_at = '{stored}'")).await;
+            app.run("mutation { restoreTrash(all: true) { restoredCount } }", json!({})).await;
+            let read = app.run("query($id: ID!) { image(id: $id) { updatedAt } }", json!({ "id": before["id"] })).await;
+            assert_eq!(read["image"]["updatedAt"], json!(forward));
+        }
+    }
+
+    async fn only_the_first_of_two_that_read_the_same_state_changes_it(app: TestApp) {
+        let before = stored(&app).await;
+        let with = |prompt: &str| json!({ "refinedPrompt": prompt, "ifUpdatedAt": before["updatedAt"] });
+        let first = update(&app, &before["id"], with("first")).await;
+        assert_eq!(first["image"]["refinedPrompt"], json!("first"));
+        let second = update(&app, &before["id"], with("second")).await;
+        assert_eq!(second["userErrors"], json!([{ "code": "CONFLICT", "path": ["input", "ifUpdatedAt"] }]));
+        assert_eq!(second["image"], first["image"]);
+        let many = (0..20).map(|turn| {
+            let changes = json!({ "refinedPrompt": format!("{turn}"), "ifUpdatedAt": first["image"]["updatedAt"] });
+            update(&app, &before["id"], changes)
+        });
+        let answers = futures_util::future::join_all(many).await;
+        assert_eq!(answers.iter().filter(|answer| answer["userErrors"] == json!([])).count(), 1);
+    }
+
+    async fn an_image_keeps_its_id_when_its_url_changes(app: TestApp) {
+        let before = stored(&app).await;
+        let id = text(&before, "id");
+        let newer = format!("https://res.cloudinary.com/demo/image/upload/v2/{id}.webp");
+        let answer = update(&app, &before["id"], json!({ "imageUrl": newer })).await;
+        assert_eq!(answer["image"]["imageUrl"], json!(newer));
+        for (url, code) in [
+            (image_url("22222222-2222-4222-8222-222222222222"), "INVALID_IMAGE_URL"),
+            (image_url("cat"), "UUID_NOT_FOUND"),
+            ("nonsense".to_owned(), "INVALID_IMAGE_URL"),
+        ] {
+            let answer = update(&app, &before["id"], json!({ "imageUrl": url })).await;
+            assert_eq!(answer["userErrors"], json!([{ "code": code, "path": ["input", "imageUrl"] }]));
+        }
+    }
+
+    async fn what_is_wrong_comes_in_its_order(app: TestApp) {
+        let before = stored(&app).await;
+        let missing = json!("99999999-9999-4999-8999-999999999999");
+        let wrong = json!({ "originalPrompt": "\0", "metadata": {}, "metadataPatch": {}, "ifUpdatedAt": "2020-01-01T00:00:00Z" });
+        let input_errors = json!([
+            { "code": "INVALID_TEXT", "path": ["input", "originalPrompt"] },
+            { "code": "INVALID_METADATA", "path": ["input", "metadataPatch"] },
+        ]);
+        assert_eq!(update(&app, &missing, wrong.clone()).await["userErrors"], input_errors);
+        let not_found = json!([{ "code": "IMAGE_NOT_FOUND", "path": ["input", "id"] }]);
+        for id in [missing, json!("no id")] {
+            assert_eq!(update(&app, &id, json!({ "ifUpdatedAt": "2020-01-01T00:00:00Z" })).await["userErrors"], not_found);
+        }
+        app.run("mutation($id: ID!) { softDeleteImage(id: $id) { changed } }", json!({ "id": before["id"] })).await;
+        assert_eq!(update(&app, &before["id"], wrong).await["userErrors"], input_errors);
+        let deleted = update(&app, &before["id"], json!({ "refinedPrompt": "x", "ifUpdatedAt": "2020-01-01T00:00:00Z" })).await;
+        assert_eq!(deleted["userErrors"][0]["code"], json!("IMAGE_DELETED"));
+        assert_eq!(deleted["image"]["refinedPrompt"], json!("r"));
+        assert!(deleted["image"]["deletedAt"].is_string());
+    }
+
+    async fn a_patch_is_held_to_the_limits_by_its_result(app: TestApp) {
+        let before = stored(&app).await;
+        update(&app, &before["id"], json!({ "metadata": { "a": "x".repeat(60_000) } })).await;
+        let patch = json!({ "metadataPatch": { "b": "x".repeat(10_000) } });
+        let refused = update(&app, &before["id"], patch).await;
+        assert_eq!(refused["userErrors"], json!([{ "code": "INVALID_METADATA", "path": ["input", "metadataPatch"] }]));
+        let patch = json!({ "metadataPatch": { "a": null, "b": "x".repeat(10_000) } });
+        assert_eq!(update(&app, &before["id"], patch).await["userErrors"], json!([]));
+        for (patch, code) in [(json!([]), "INVALID_METADATA"), (json!("x"), "INVALID_METADATA"), (json!({ "a": "\0" }), "INVALID_TEXT")] {
+            let refused = update(&app, &before["id"], json!({ "metadataPatch": patch })).await;
+            assert_eq!(refused["userErrors"][0]["code"], json!(code));
+        }
+    }
+
+    /// A row of the Django application may bear another UUID of its URL than the one that our rule takes.
+    async fn a_row_under_another_uuid_of_its_url_takes_a_new_version(app: TestApp) {
+        let (first, second) = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222");
+        let url = |version: &str| format!("https://res.cloudinary.com/demo/image/upload/{version}/{first}/{second}.png");
+        app.user("alice").create(json!({ "imageUrl": image_url(first) })).await;
+        app.db_execute(&format!("UPDATE image_gallery SET image_url = '{}'", url("v1"))).await;
+        let answer = update(&app, &json!(first), json!({ "imageUrl": url("v2") })).await;
+        assert_eq!(answer["image"]["imageUrl"], json!(url("v2")));
+        let answer = update(&app, &json!(first), json!({ "imageUrl": image_url(second) })).await;
+        assert_eq!(answer["userErrors"][0]["code"], json!("INVALID_IMAGE_URL"));
+    }
+}

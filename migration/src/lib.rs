@@ -13,10 +13,10 @@ mod m0002_search;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
-use sea_orm_migration::{Migration, MigrationStatus};
+use sea_orm_migration::{Migration, seaql_migrations};
 
 /// Key of the advisory lock that one migrating process holds on Postgres; any number, but always this one.
 const LOCK_KEY: i64 = 0x0069_6D67_5F67_616C;
@@ -25,6 +25,7 @@ const LOCK_KEY: i64 = 0x0069_6D67_5F67_616C;
 #[derive(Debug)]
 pub struct Migrator;
 
+#[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
@@ -32,6 +33,29 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_search::Migration),
         ]
     }
+
+    /// Those of a newer program are passed over: two versions serve one database while an upgrade rolls on. The
+    /// library would refuse to go on.
+    async fn get_migration_models<C>(connection: &C) -> Result<Vec<seaql_migrations::Model>, DbErr>
+    where
+        C: ConnectionTrait,
+    {
+        Self::install(connection).await?;
+        let own: Vec<String> = names(&Self::get_migration_files());
+        Ok(recorded(connection)
+            .await?
+            .into_iter()
+            .filter(|model| own.contains(&model.version))
+            .collect())
+    }
+}
+
+/// Every migration that the database remembers, a newer program's too.
+#[expect(clippy::disallowed_methods, reason = "it is no image")]
+async fn recorded<C: ConnectionTrait>(
+    connection: &C,
+) -> Result<Vec<seaql_migrations::Model>, DbErr> {
+    seaql_migrations::Entity::find().all(connection).await
 }
 
 /// Applies what is pending, all or nothing, and names what it applied. Safe to run twice at once.
@@ -48,6 +72,14 @@ pub async fn up(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
 pub async fn down(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     let transaction = begin_locked(database).await?;
     let mut applied = names(&Migrator::get_applied_migrations(&transaction).await?);
+    if let Some(newer) =
+        (recorded(&transaction).await?.into_iter()).find(|model| !applied.contains(&model.version))
+    {
+        return Err(DbErr::Migration(format!(
+            "`{}` is a newer version's migration: take it back with that version first",
+            newer.version
+        )));
+    }
     Migrator::down(&transaction, None).await?;
     transaction
         .execute_unprepared("DROP TABLE seaql_migrations")
@@ -58,15 +90,19 @@ pub async fn down(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
 }
 
 /// Every migration of this program with whether it is applied. Changes nothing.
-pub async fn status<C: ConnectionTrait>(connection: &C) -> Result<Vec<(String, bool)>, DbErr> {
-    let migrations = Migrator::get_migration_with_status_read_only(connection).await?;
-    Ok(migrations
-        .iter()
-        .map(|migration| {
-            let is_applied = migration.status() == MigrationStatus::Applied;
-            (migration.name().to_owned(), is_applied)
-        })
-        .collect())
+pub async fn status(connection: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbErr> {
+    let manager = SchemaManager::new(connection);
+    let recorded = if manager.has_table("seaql_migrations").await? {
+        recorded(connection).await?
+    } else {
+        Vec::new()
+    };
+    let own = names(&Migrator::get_migration_files());
+    let with_status = |name: String| {
+        let is_applied = recorded.iter().any(|model| model.version == name);
+        (name, is_applied)
+    };
+    Ok(own.into_iter().map(with_status).collect())
 }
 
 /// A transaction that no second migrating process can be in: by an advisory lock on Postgres, by being SQLite's one

@@ -2,8 +2,9 @@
 //!
 //! 1. The raw text is scanned for nesting and tokens, before anything parses it.
 //! 2. It is parsed once, and its fragments are measured without walking them twice.
-//! 3. The schema executes it, within its time and without taking the server along when it panics.
-//! 4. Every error gets its code; what is internal stays in the log, under the request's id.
+//! 3. Fields that it selects twice are made one.
+//! 4. The schema executes it, within its time and without taking the server along when it panics.
+//! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -15,14 +16,15 @@ use async_graphql::extensions::{
 };
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
-use async_graphql::{Request, Response, ServerError, ValidationResult, Value, Variables};
+use async_graphql::{Name, Request, Response, ServerError, ValidationResult, Value, Variables};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use serde::Serialize;
 
 use super::error::{Code, code_of, database_face, set_code};
 use super::limits::{LimitExceeded, Limits, check, scan};
-use super::{GallerySchema, builder};
+use super::merge::{FieldTypes, merge};
+use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
 use crate::gallery::{self, Gallery};
 
@@ -79,6 +81,7 @@ impl Reply {
 #[derive(Clone)]
 pub struct Executor {
     schema: GallerySchema,
+    field_types: Arc<FieldTypes>,
     gallery: Arc<Gallery>,
     limits: Limits,
     time_out: Duration,
@@ -93,6 +96,7 @@ impl Executor {
             .finish();
         Self {
             schema,
+            field_types: Arc::new(FieldTypes::of_schema(&sdl())),
             gallery,
             limits,
             time_out,
@@ -126,14 +130,17 @@ impl Executor {
 
     fn prepare(&self, operation: &Operation) -> Result<ExecutableDocument, ServerError> {
         scan(&operation.query, &self.limits).map_err(|limit| refusal(&limit))?;
-        let document = parse_query(&operation.query).map_err(|error| {
+        let mut document = parse_query(&operation.query).map_err(|error| {
             let mut error = ServerError::from(error);
             set_code(&mut error.extensions, Code::ParseFailed);
             error
         })?;
         let name = operation.operation_name.as_deref();
         require_operation(&document.operations, name)?;
+        require_variables(&document.operations, name, &operation.variables)?;
         check(&document, name, &self.limits).map_err(|limit| refusal(&limit))?;
+        merge(&mut document, &self.field_types)
+            .map_err(|error| Code::TooComplex.error(error.to_string()))?;
         Ok(document)
     }
 
@@ -190,6 +197,34 @@ fn require_operation(
             "operationName: the document has no operation `{name}`"
         ))),
     }
+}
+
+/// Refuses a null for a variable that may not be null: the library would find it as late as at execution.
+fn require_variables(
+    operations: &DocumentOperations,
+    name: Option<&str>,
+    variables: &Variables,
+) -> Result<(), ServerError> {
+    let meant = |operation: Option<&Name>| name.is_none() || operation.map(Name::as_str) == name;
+    let operation = operations.iter().find(|(name, _)| meant(*name));
+    let definitions = operation.map(|(_, operation)| &operation.node.variable_definitions);
+    for definition in definitions.into_iter().flatten() {
+        let variable = &definition.node;
+        let given = variables.get(&variable.name.node);
+        let is_lacking = match given {
+            Some(value) => *value == Value::Null,
+            None => variable.default_value.is_none(),
+        };
+        if is_lacking && !variable.var_type.node.nullable {
+            let mut error = Code::BadUserInput.error(format!(
+                "variable `${}` of type `{}` has to be given, and may not be null",
+                variable.name.node, variable.var_type.node
+            ));
+            error.locations = vec![definition.pos];
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// Gives every error its code, and tells the log what the client is not told.

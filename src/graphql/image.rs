@@ -111,6 +111,7 @@ pub(super) struct ImageTransform {
 #[derive(Clone, Debug)]
 pub(super) struct Image(pub(super) gallery::Image);
 
+/// An AI-generated image whose file lies on Cloudinary.
 #[Object]
 #[expect(
     clippy::unused_async,

@@ -6,6 +6,7 @@ pub mod executor;
 mod filter;
 mod image;
 pub mod limits;
+mod merge;
 mod mutation;
 mod query;
 mod scalar;

@@ -69,6 +69,10 @@ pub(super) async fn method_not_allowed() -> Response {
 }
 
 fn parse(body: &[u8], RequestId(request_id): RequestId) -> Result<Operation, String> {
+    // A list of the fields' values would do for serde as well.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err("the body is not a GraphQL request: it has to be a JSON object".to_owned());
+    }
     let body: Body = serde_json::from_slice(body)
         .map_err(|error| format!("the body is not a GraphQL request: {error}"))?;
     let query = body.query.ok_or("the body has no `query`")?;

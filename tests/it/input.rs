@@ -119,7 +119,7 @@ each_database! {
             r#"filter: { intentLabels: ["\u0000"] }"#,
             r#"filter: { createdAfter: "yesterday" }"#,
             r#"filter: { createdAfter: "2026-01-15" }"#,
-            r#"filter: { metadataContains: 1 }"#,
+            "filter: { metadataContains: 1 }",
         ] {
             let code = app.error_code(&format!("{{ images({arguments}) {{ totalCount }} }}"), json!({})).await;
             assert_eq!(code, "BAD_USER_INPUT", "{arguments}");

@@ -2,8 +2,14 @@
 
 mod cli;
 mod create;
+mod execution;
+mod faults;
 mod harness;
+mod http;
 mod input;
+mod limits;
+mod node;
+mod schema;
 mod sweep;
 mod trash;
 mod update;

@@ -12,6 +12,8 @@ pub use scan::scan;
 
 /// The most brackets within brackets, and the most fragments within fragments.
 pub const MAX_NESTING: usize = 64;
+/// The most bytes outside of strings: the parser takes seconds for megabytes of a single comment or name.
+pub const MAX_BYTES: usize = 256 * 1024;
 /// The most fields, inline fragments and spreads once every fragment is written out.
 pub const MAX_SELECTIONS: usize = 10_000;
 
@@ -52,6 +54,11 @@ pub enum LimitExceeded {
         /// The limit.
         maximum: usize,
     },
+    /// Too many bytes of comments, white space and names.
+    #[error(
+        "the document has more than {MAX_BYTES} bytes outside of strings; at most {MAX_BYTES} are allowed"
+    )]
+    Size,
     /// Too many fields within fields.
     #[error(
         "the operation is {depth} fields deep; at most {maximum} are allowed (GRAPHQL_MAX_DEPTH)"

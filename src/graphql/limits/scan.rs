@@ -1,15 +1,19 @@
 //! The raw text of a document: tokens and nesting.
 
-use super::{LimitExceeded, Limits, MAX_NESTING};
+use super::{LimitExceeded, Limits, MAX_BYTES, MAX_NESTING};
 
 /// Counts the tokens and the nesting of a document's text. Malformed text is left to the parser, but never counted as
 /// less than the parser might make of it.
 pub fn scan(text: &str, limits: &Limits) -> Result<(), LimitExceeded> {
     let mut rest = text;
-    let (mut tokens, mut nesting) = (0_usize, 0_usize);
+    let (mut tokens, mut nesting, mut bytes) = (0_usize, 0_usize, 0_usize);
     while let Some(first) = rest.chars().next() {
         let length = token_length(rest, first);
         rest = rest.get(length..).unwrap_or_default();
+        bytes += if first == '"' { 0 } else { length };
+        if bytes > MAX_BYTES {
+            return Err(LimitExceeded::Size);
+        }
         match first {
             ' ' | ',' | '\t' | '\n' | '\r' | '\u{feff}' | '#' => continue,
             '(' | '[' | '{' => nesting += 1,
@@ -130,6 +134,19 @@ mod tests {
                 "{:?}",
                 text.get(..20)
             );
+        }
+    }
+
+    #[test]
+    fn only_strings_may_be_long() {
+        let long = "x".repeat(MAX_BYTES);
+        assert_eq!(scanned(&format!(r#"{{f(x:"{long}")}}"#)), Ok(()));
+        for text in [
+            format!("{{f}} # {long}"),
+            format!("{{{long}}}"),
+            " ".repeat(MAX_BYTES + 1),
+        ] {
+            assert_eq!(scanned(&text), Err(LimitExceeded::Size));
         }
     }
 

@@ -8,6 +8,7 @@ mod app;
 mod binary;
 mod caller;
 mod database;
+mod outage;
 mod postgres;
 
 use std::panic::AssertUnwindSafe;
@@ -15,10 +16,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 
-pub(crate) use app::TestApp;
+pub(crate) use app::{Reply, TestApp};
 pub(crate) use binary::{Output, Program};
 pub(crate) use caller::image_url;
 pub(crate) use database::TestDatabase;
+pub(crate) use outage::Outage;
 
 use database::TemporaryDatabase;
 use postgres::Server;

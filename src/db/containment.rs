@@ -2,7 +2,7 @@
 //! SQLite, which has none.
 //!
 //! The SQL follows the shape of what is asked for: the scalar members of one object, or the scalar elements of one
-//! array, are compared together, each object or array within by a subquery of its own.
+//! array, are compared together; the objects and arrays within are joined or asked for by subqueries.
 
 use sea_orm::sea_query::{Expr, SimpleExpr, Value};
 use serde_json::{Map, Value as Json};
@@ -10,9 +10,12 @@ use serde_json::{Map, Value as Json};
 /// The condition that the column `metadata` contains `part`.
 pub(super) fn sqlite(part: &Map<String, Json>) -> SimpleExpr {
     let mut builder = Builder::default();
-    let is_object = "json_type(metadata) = 'object'".to_owned();
-    let condition = all(is_object, builder.object("metadata", part));
-    Expr::cust_with_values(condition, builder.values)
+    let mut conditions = vec!["json_type(metadata) = 'object'".to_owned()];
+    conditions.extend(builder.object_scalars("metadata", part));
+    for (key, value) in part.iter().filter(|(_, value)| is_container(value)) {
+        conditions.push(builder.exists("metadata", (Some(key), value)));
+    }
+    Expr::cust_with_values(conditions.join(" AND "), builder.values)
 }
 
 /// Numbers are the same by value, everything else by type and value.
@@ -23,66 +26,110 @@ const SAME: &str = "CASE WHEN want.type IN ('integer', 'real') \
 #[derive(Default)]
 struct Builder {
     values: Vec<Value>,
-    subqueries: usize,
+    tables: usize,
 }
 
+/// One subquery: the rows it joins, and what has to hold of them. Values are bound in the order of the conditions.
+#[derive(Default)]
+struct Subquery {
+    tables: Vec<String>,
+    conditions: Vec<String>,
+}
+
+/// An object or array within, and the key that it stands under; an element of an array has none.
+type Member<'a> = (Option<&'a str>, &'a Json);
+
 impl Builder {
-    fn object(&mut self, target: &str, object: &Map<String, Json>) -> Vec<String> {
-        let (containers, scalars): (Vec<_>, Vec<_>) =
-            object.iter().partition(|(_, value)| is_container(value));
-        let mut conditions = Vec::new();
-        if !scalars.is_empty() {
-            let scalars: Map<_, _> = scalars
-                .into_iter()
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect();
-            self.values.push(Json::Object(scalars).to_string().into());
-            conditions.push(each_wanted(
-                target,
-                &format!("have.key = want.key AND {SAME}"),
-            ));
+    /// What has to hold of `target` for it to contain the object, but for the containers within.
+    fn object_scalars(&mut self, target: &str, object: &Map<String, Json>) -> Option<String> {
+        let scalars = object.iter().filter(|(_, value)| !is_container(value));
+        let scalars: Map<_, _> = scalars
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        if scalars.is_empty() {
+            return None;
         }
-        for (key, container) in containers {
-            self.values.push(key.as_str().into());
-            conditions.push(self.container(target, container, |row| format!("{row}.key = ?")));
-        }
-        conditions
+        self.values.push(Json::Object(scalars).to_string().into());
+        let is_met = format!("have.key = want.key AND {SAME}");
+        Some(each_wanted(target, &is_met))
     }
 
-    fn array(&mut self, target: &str, array: &[Json]) -> Vec<String> {
-        let (containers, scalars): (Vec<_>, Vec<_>) =
-            array.iter().partition(|value| is_container(value));
-        let mut conditions = Vec::new();
-        if !scalars.is_empty() {
-            let scalars = scalars.into_iter().cloned().collect();
-            self.values.push(Json::Array(scalars).to_string().into());
-            conditions.push(each_wanted(target, SAME));
+    /// The same of an array.
+    fn array_scalars(&mut self, target: &str, array: &[Json]) -> Option<String> {
+        let scalars = array.iter().filter(|value| !is_container(value));
+        let scalars: Vec<_> = scalars.cloned().collect();
+        if scalars.is_empty() {
+            return None;
         }
-        for container in containers {
-            conditions.push(self.container(target, container, |_| "1".to_owned()));
-        }
-        conditions
+        self.values.push(Json::Array(scalars).to_string().into());
+        Some(each_wanted(target, SAME))
     }
 
-    /// Some row of `target` is where it should be and contains the container.
-    fn container(
-        &mut self,
-        target: &str,
-        container: &Json,
-        place: impl Fn(&str) -> String,
-    ) -> String {
-        self.subqueries += 1;
-        let row = format!("member{}", self.subqueries);
+    /// Some row of `target` is where it should be and contains the member.
+    fn exists(&mut self, target: &str, member: Member<'_>) -> String {
+        let mut subquery = Subquery::default();
+        self.descend(&mut subquery, target, member);
+        format!(
+            "EXISTS (SELECT 1 FROM {} WHERE {})",
+            subquery.tables.join(", "),
+            subquery.conditions.join(" AND ")
+        )
+    }
+
+    /// Joins the deepest of the containers within, and asks for each other by a subquery: subqueries within subqueries
+    /// as deep as the JSON would be more than SQLite's limit of 1000 for an expression.
+    fn descend(&mut self, subquery: &mut Subquery, target: &str, (key, container): Member<'_>) {
+        self.tables += 1;
+        let row = format!("member{}", self.tables);
         let value = format!("{row}.value");
-        let (json_type, conditions) = match container {
-            Json::Array(array) => ("array", self.array(&value, array)),
-            Json::Object(object) => ("object", self.object(&value, object)),
-            _ => return "0".to_owned(),
+        subquery
+            .tables
+            .push(format!("json_each({target}) AS {row}"));
+        if let Some(key) = key {
+            self.values.push(key.into());
+            subquery.conditions.push(format!("{row}.key = ?"));
+        }
+        let (json_type, scalars) = match container {
+            Json::Object(object) => ("object", self.object_scalars(&value, object)),
+            Json::Array(array) => ("array", self.array_scalars(&value, array)),
+            _ => return,
         };
-        let first = format!("{} AND {row}.type = '{json_type}'", place(&row));
-        let condition = all(first, conditions);
-        format!("EXISTS (SELECT 1 FROM json_each({target}) AS {row} WHERE {condition})")
+        let is_container = format!("{row}.type = '{json_type}'");
+        subquery.conditions.push(is_container);
+        subquery.conditions.extend(scalars);
+        let mut within = containers_within(container);
+        let Some(deepest) = (0..within.len()).max_by_key(|place| levels(within[*place].1)) else {
+            return;
+        };
+        let deepest = within.swap_remove(deepest);
+        for member in within {
+            let exists = self.exists(&value, member);
+            subquery.conditions.push(exists);
+        }
+        self.descend(subquery, &value, deepest);
     }
+}
+
+fn containers_within(container: &Json) -> Vec<Member<'_>> {
+    let mut members: Vec<Member<'_>> = match container {
+        Json::Object(object) => object
+            .iter()
+            .map(|(key, value)| (Some(key.as_str()), value))
+            .collect(),
+        Json::Array(array) => array.iter().map(|value| (None, value)).collect(),
+        _ => Vec::new(),
+    };
+    members.retain(|(_, value)| is_container(value));
+    members
+}
+
+fn levels(value: &Json) -> usize {
+    let within = containers_within(value);
+    1 + within
+        .into_iter()
+        .map(|(_, value)| levels(value))
+        .max()
+        .unwrap_or(0)
 }
 
 /// Each scalar of the bound JSON is in `target`.
@@ -91,11 +138,6 @@ fn each_wanted(target: &str, is_met: &str) -> String {
         "NOT EXISTS (SELECT 1 FROM json_each(?) AS want WHERE NOT EXISTS \
          (SELECT 1 FROM json_each({target}) AS have WHERE {is_met}))"
     )
-}
-
-fn all(first: String, mut rest: Vec<String>) -> String {
-    rest.insert(0, first);
-    rest.join(" AND ")
 }
 
 fn is_container(value: &Json) -> bool {

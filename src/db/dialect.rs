@@ -18,14 +18,23 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// An instant as a value. Only Postgres knows infinite ones.
+    /// What each word begins with in Postgres' index: see `image_gallery_search_text` in migration `m0002_search`.
+    const INDEXED_WORD_PREFIX: &str = "x";
+
+    /// An instant as a value. Only Postgres knows infinite ones, and those before the year 0 and after 9999.
     pub fn timestamp(self, timestamp: Timestamp) -> SimpleExpr {
         match (self, timestamp) {
             (Self::Postgres, Timestamp::INFINITY) => Expr::cust("'infinity'::timestamptz"),
             (Self::Postgres, Timestamp::NEGATIVE_INFINITY) => {
                 Expr::cust("'-infinity'::timestamptz")
             }
-            _ => Expr::value(timestamp),
+            (Self::Postgres, finite) => match finite.unprintable_postgres() {
+                None => Expr::value(finite),
+                Some(microseconds) => Expr::cust(format!(
+                    "('2000-01-01Z'::timestamptz + interval '{microseconds} microseconds')"
+                )),
+            },
+            (Self::Sqlite, _) => Expr::value(timestamp),
         }
     }
 
@@ -72,7 +81,7 @@ impl Dialect {
             Self::Postgres => Some(Expr::cust_with_values(
                 "to_tsvector('simple', image_gallery_search_text(original_prompt, refined_prompt)) \
                  @@ websearch_to_tsquery('simple', $1)",
-                [query.to_websearch()?],
+                [query.to_websearch(Self::INDEXED_WORD_PREFIX)?],
             )),
             Self::Sqlite => {
                 let rows =

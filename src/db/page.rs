@@ -192,10 +192,14 @@ impl Cursor {
             1 => Direction::Descending,
             _ => return None,
         };
+        let instant = Timestamp::from_microseconds(i64::from_be_bytes(*instant));
+        if !instant.is_known_to_postgres() {
+            return None;
+        }
         Some(Self {
             order: Order { field, direction },
             position: Position {
-                instant: Timestamp::from_microseconds(i64::from_be_bytes(*instant)),
+                instant,
                 id: Uuid::from_slice(id).ok()?,
             },
         })
@@ -271,10 +275,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_reads_back_as_it_was_given_out(instant: i64, id: u128) {
+        fn a_cursor_reads_back_as_it_was_given_out(instant in -210_866_803_200_000_000..=i64::MAX, id: u128) {
             let position = Position { instant: Timestamp::from_microseconds(instant), id: Uuid::from_u128(id) };
             let cursor = Cursor { order: ORDER, position };
             prop_assert_eq!(Cursor::decode(&cursor.encode(), ORDER), Ok(cursor));
+        }
+
+        #[test]
+        fn an_instant_that_no_database_knows_is_malformed(instant in i64::MIN + 1..-210_866_803_200_000_000) {
+            let position = Position { instant: Timestamp::from_microseconds(instant), id: Uuid::nil() };
+            let cursor = Cursor { order: ORDER, position };
+            prop_assert_eq!(Cursor::decode(&cursor.encode(), ORDER), Err(CursorError::Malformed));
         }
 
         #[test]

@@ -194,19 +194,28 @@ impl Phrase {
     }
 
     /// Words hold letters and digits only, so that nothing in quotes needs an escape in either language.
-    fn quoted(&self) -> String {
-        format!("\"{}\"", self.0.join(" "))
+    fn quoted(&self, prefix: &str) -> String {
+        let words: Vec<String> = self
+            .0
+            .iter()
+            .map(|word| format!("{prefix}{word}"))
+            .collect();
+        format!("\"{}\"", words.join(" "))
     }
 }
 
 impl Query {
-    /// For `websearch_to_tsquery('simple', …)`; none where every row matches.
-    pub fn to_websearch(&self) -> Option<String> {
+    /// For `websearch_to_tsquery('simple', …)`, each word behind the prefix that it has in the index; none where every
+    /// row matches.
+    pub fn to_websearch(&self, prefix: &str) -> Option<String> {
         let alternatives = self.0.iter().map(|alternative| {
-            let required = alternative.required.iter().map(Phrase::quoted);
+            let required = alternative
+                .required
+                .iter()
+                .map(|phrase| phrase.quoted(prefix));
             let excluded = alternative
                 .excluded()
-                .map(|phrase| format!("-{}", phrase.quoted()));
+                .map(|phrase| format!("-{}", phrase.quoted(prefix)));
             required.chain(excluded).collect::<Vec<_>>().join(" ")
         });
         let alternatives: Vec<String> = alternatives.collect();
@@ -238,7 +247,7 @@ impl Query {
 }
 
 fn joined<'a>(phrases: impl Iterator<Item = &'a Phrase>, operator: &str) -> Option<String> {
-    let phrases: Vec<String> = phrases.map(Phrase::quoted).collect();
+    let phrases: Vec<String> = phrases.map(|phrase| phrase.quoted("")).collect();
     (!phrases.is_empty()).then(|| phrases.join(operator))
 }
 
@@ -253,7 +262,7 @@ mod tests {
             Search::Blank => "blank".to_owned(),
             Search::Nothing => "nothing".to_owned(),
             Search::Query(query) => query
-                .to_websearch()
+                .to_websearch("")
                 .unwrap_or_else(|| "everything".to_owned()),
         }
     }

@@ -28,6 +28,19 @@ impl Timestamp {
         Self(microseconds)
     }
 
+    /// Whether Postgres knows such an instant: it begins in 4713 BC.
+    pub fn is_known_to_postgres(self) -> bool {
+        const FIRST: i64 = -210_866_803_200_000_000;
+        self == Self::NEGATIVE_INFINITY || self.0 >= FIRST
+    }
+
+    /// Microseconds since 2000, as Postgres counts, of an instant that RFC 3339 cannot write but Postgres can.
+    pub fn unprintable_postgres(self) -> Option<i64> {
+        let is_printable = (Self::FIRST_PRINTABLE..=Self::LAST_PRINTABLE).contains(&self.0);
+        let is_infinite = self == Self::INFINITY || self == Self::NEGATIVE_INFINITY;
+        (!is_printable && !is_infinite).then(|| self.0.saturating_sub(POSTGRES_EPOCH))
+    }
+
     /// Microseconds since 1970.
     pub const fn microseconds(self) -> i64 {
         self.0

@@ -99,7 +99,14 @@ impl Filter {
         if self.intent_labels.is_empty() {
             return None;
         }
-        let labels = self.intent_labels.iter().map(|label| label.to_lowercase());
+        // SQLite lowers ASCII only: beyond it, a label is found in lower case, in capitals, and as it is given.
+        let labels = self.intent_labels.iter().flat_map(|label| {
+            let spellings = [label.to_lowercase(), label.to_uppercase(), label.clone()];
+            spellings.map(|spelling| match dialect {
+                Dialect::Sqlite => spelling.to_ascii_lowercase(),
+                Dialect::Postgres => spelling.to_lowercase(),
+            })
+        });
         Some(
             dialect
                 .intent_in_lower_case()

@@ -42,7 +42,7 @@ async fn counts(app: &TestApp) -> (i64, i64) {
     (count("images"), count("deletedImages"))
 }
 
-fn error(code: &str, path: Value) -> Value {
+fn error(code: &str, path: &Value) -> Value {
     json!([{ "code": code, "path": path }])
 }
 
@@ -64,12 +64,12 @@ each_database! {
         assert_eq!((&again["changed"], &again["image"]), (&json!(false), &restored["image"]));
 
         let active = one(&app, "purgeImage", id).await;
-        assert_eq!(active, json!({ "changed": false, "purgedId": null, "userErrors": error("IMAGE_NOT_DELETED", json!(["id"])) }));
+        assert_eq!(active, json!({ "changed": false, "purgedId": null, "userErrors": error("IMAGE_NOT_DELETED", &json!(["id"])) }));
         one(&app, "softDeleteImage", id).await;
         let purged = one(&app, "purgeImage", id).await;
         assert_eq!(purged, json!({ "changed": true, "purgedId": id, "userErrors": [] }));
         let again = one(&app, "purgeImage", id).await;
-        assert_eq!(again["userErrors"], error("IMAGE_NOT_FOUND", json!(["id"])));
+        assert_eq!(again["userErrors"], error("IMAGE_NOT_FOUND", &json!(["id"])));
         assert_eq!(counts(&app).await, (0, 0));
     }
 
@@ -83,7 +83,7 @@ each_database! {
         for verb in ["softDeleteImage", "restoreImage", "purgeImage"] {
             for id in [MISSING, "", "no id", "99999999999949998999999999999999"] {
                 let answer = one(&app, verb, id).await;
-                assert_eq!(answer["userErrors"], error("IMAGE_NOT_FOUND", json!(["id"])), "{verb} {id}");
+                assert_eq!(answer["userErrors"], error("IMAGE_NOT_FOUND", &json!(["id"])), "{verb} {id}");
                 assert_eq!(answer["changed"], json!(false));
             }
         }
@@ -103,7 +103,7 @@ each_database! {
         let answer = many(&app, "restoreImages", &[&a, &b]).await;
         assert_eq!(answer, json!({ "images": [{ "id": a }, { "id": b }], "userErrors": [] }));
         let answer = many(&app, "purgeImages", &[&a, &c, &c]).await;
-        assert_eq!(answer, json!({ "purgedIds": [c], "userErrors": error("IMAGE_NOT_DELETED", json!(["ids", "0"])) }));
+        assert_eq!(answer, json!({ "purgedIds": [c], "userErrors": error("IMAGE_NOT_DELETED", &json!(["ids", "0"])) }));
         let forced = app.run("mutation($ids: [ID!]!) { purgeImages(ids: $ids, force: true) { purgedIds } }", json!({ "ids": [b, a] })).await;
         assert_eq!(forced["purgeImages"]["purgedIds"], json!([b, a]));
         assert_eq!(many(&app, "softDeleteImages", &[]).await, json!({ "images": [], "userErrors": [] }));
@@ -114,7 +114,7 @@ each_database! {
         let ids = vec![id.as_str(); 101];
         for (verb, done) in [("softDeleteImages", "images"), ("restoreImages", "images"), ("purgeImages", "purgedIds")] {
             let answer = many(&app, verb, &ids).await;
-            assert_eq!(answer, json!({ done: [], "userErrors": error("TOO_MANY_ITEMS", json!(["ids"])) }), "{verb}");
+            assert_eq!(answer, json!({ done: [], "userErrors": error("TOO_MANY_ITEMS", &json!(["ids"])) }), "{verb}");
         }
         assert_eq!(counts(&app).await, (1, 0));
     }

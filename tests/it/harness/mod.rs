@@ -10,6 +10,7 @@ mod caller;
 mod database;
 mod outage;
 mod postgres;
+pub(crate) mod rows;
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};

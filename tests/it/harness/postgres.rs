@@ -4,6 +4,8 @@
 //! Either way a second process, the keeper, holds the other end of a pipe. When the test process ends, even by SIGKILL,
 //! the pipe closes, and the keeper clears up. It is in a process group of its own: Ctrl-C does not reach it.
 
+#![expect(clippy::disallowed_methods, reason = "the tests' own variables")]
+
 use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;

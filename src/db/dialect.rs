@@ -5,7 +5,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
 use serde_json::{Map, Value as Json};
 
 use super::containment;
-use super::search::Query;
+use super::search::{Query, Websearch};
 use crate::entity::{Timestamp, image};
 
 /// Which SQL a database speaks.
@@ -77,12 +77,13 @@ impl Dialect {
     /// The prompts match a search; none where every row does.
     pub fn matches(self, query: &Query) -> Option<SimpleExpr> {
         match self {
-            // Served by the GIN index on this very expression.
-            Self::Postgres => Some(Expr::cust_with_values(
-                "to_tsvector('simple', image_gallery_search_text(original_prompt, refined_prompt)) \
-                 @@ websearch_to_tsquery('simple', $1)",
-                [query.to_websearch(Self::INDEXED_WORD_PREFIX)?],
-            )),
+            Self::Postgres => {
+                let conditions = query.to_websearch(Self::INDEXED_WORD_PREFIX)?;
+                conditions
+                    .into_iter()
+                    .map(postgres_search)
+                    .reduce(ExprTrait::or)
+            }
             Self::Sqlite => {
                 let rows =
                     "SELECT rowid FROM image_gallery_search WHERE image_gallery_search MATCH ?";
@@ -108,4 +109,25 @@ impl Dialect {
             Self::Sqlite => containment::sqlite(part),
         }
     }
+}
+
+/// The words are served by the GIN index on this very expression.
+fn postgres_search(condition: Websearch) -> SimpleExpr {
+    const TEXT: &str = "image_gallery_search_text(original_prompt, refined_prompt)";
+    let words = (!condition.words.is_empty()).then(|| {
+        let sql = format!("to_tsvector('simple', {TEXT}) @@ websearch_to_tsquery('simple', $1)");
+        Expr::cust_with_values(sql, [condition.words])
+    });
+    let place = |phrase: String| {
+        Expr::cust_with_values(format!("strpos(' ' || {TEXT} || ' ', $1)"), [phrase])
+    };
+    let with = condition.with.into_iter().map(|phrase| place(phrase).gt(0));
+    let without = condition
+        .without
+        .into_iter()
+        .map(|phrase| place(phrase).eq(0));
+    let conditions = words.into_iter().chain(with).chain(without);
+    conditions
+        .reduce(ExprTrait::and)
+        .unwrap_or_else(|| Expr::value(true))
 }

@@ -39,6 +39,18 @@ struct Alternative {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Phrase(Vec<String>);
 
+/// A condition for Postgres. Its index knows at most 255 places of a word, and none beyond the 16,383rd word: it answers
+/// for words, and phrases are looked for in the rows that it leaves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Websearch {
+    /// For `websearch_to_tsquery('simple', …)`; empty where no word is asked for.
+    pub words: String,
+    /// Each of these has to be in the text that is indexed, with a space at both its ends.
+    pub with: Vec<String>,
+    /// None of these may be in it.
+    pub without: Vec<String>,
+}
+
 /// A query for FTS5, whose NOT needs something to take away from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fts5 {
@@ -181,8 +193,36 @@ impl Alternative {
         self.required.iter().all(Phrase::is_indexable)
     }
 
+    fn to_websearch(&self, prefix: &str) -> Websearch {
+        let required = self.required.iter().flat_map(|phrase| &phrase.0);
+        let required = required.map(|word| format!("\"{prefix}{word}\""));
+        let (words, phrases): (Vec<&Phrase>, Vec<&Phrase>) =
+            self.excluded().partition(|phrase| phrase.is_one_word());
+        let excluded = words
+            .iter()
+            .flat_map(|phrase| &phrase.0)
+            .map(|word| format!("-\"{prefix}{word}\""));
+        let in_text = |phrase: &Phrase| phrase.in_text(prefix);
+        Websearch {
+            words: required.chain(excluded).collect::<Vec<_>>().join(" "),
+            with: self
+                .required
+                .iter()
+                .filter(|phrase| !phrase.is_one_word())
+                .map(in_text)
+                .collect(),
+            without: phrases.into_iter().map(in_text).collect(),
+        }
+    }
+
     fn excluded(&self) -> impl Iterator<Item = &Phrase> {
         self.excluded.iter().filter(|phrase| phrase.is_indexable())
+    }
+}
+
+impl Websearch {
+    fn has_phrases(&self) -> bool {
+        !self.with.is_empty() || !self.without.is_empty()
     }
 }
 
@@ -194,33 +234,46 @@ impl Phrase {
     }
 
     /// Words hold letters and digits only, so that nothing in quotes needs an escape in either language.
-    fn quoted(&self, prefix: &str) -> String {
+    fn quoted(&self) -> String {
+        format!("\"{}\"", self.0.join(" "))
+    }
+
+    fn is_one_word(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    /// As it stands in Postgres' text, between two spaces.
+    fn in_text(&self, prefix: &str) -> String {
         let words: Vec<String> = self
             .0
             .iter()
             .map(|word| format!("{prefix}{word}"))
             .collect();
-        format!("\"{}\"", words.join(" "))
+        format!(" {} ", words.join(" "))
     }
 }
 
 impl Query {
-    /// For `websearch_to_tsquery('simple', …)`, each word behind the prefix that it has in the index; none where every
+    /// For Postgres: any of these is enough. Each word stands behind the prefix that it has in the index. None where every
     /// row matches.
-    pub fn to_websearch(&self, prefix: &str) -> Option<String> {
-        let alternatives = self.0.iter().map(|alternative| {
-            let required = alternative
-                .required
-                .iter()
-                .map(|phrase| phrase.quoted(prefix));
-            let excluded = alternative
-                .excluded()
-                .map(|phrase| format!("-{}", phrase.quoted(prefix)));
-            required.chain(excluded).collect::<Vec<_>>().join(" ")
-        });
-        let alternatives: Vec<String> = alternatives.collect();
-        let matches_every_row = alternatives.iter().any(String::is_empty);
-        (!matches_every_row).then(|| alternatives.join(" or "))
+    pub fn to_websearch(&self, prefix: &str) -> Option<Vec<Websearch>> {
+        let mut conditions = Vec::new();
+        let mut of_words = Vec::new();
+        for alternative in &self.0 {
+            let condition = alternative.to_websearch(prefix);
+            match (condition.words.is_empty(), condition.has_phrases()) {
+                (true, false) => return None,
+                (false, false) => of_words.push(condition.words),
+                (_, true) => conditions.push(condition),
+            }
+        }
+        if !of_words.is_empty() {
+            conditions.push(Websearch {
+                words: of_words.join(" or "),
+                ..Websearch::default()
+            });
+        }
+        Some(conditions)
     }
 
     /// For FTS5, <https://www.sqlite.org/fts5.html#full_text_query_syntax>; none where every row matches.
@@ -247,7 +300,7 @@ impl Query {
 }
 
 fn joined<'a>(phrases: impl Iterator<Item = &'a Phrase>, operator: &str) -> Option<String> {
-    let phrases: Vec<String> = phrases.map(|phrase| phrase.quoted("")).collect();
+    let phrases: Vec<String> = phrases.map(Phrase::quoted).collect();
     (!phrases.is_empty()).then(|| phrases.join(operator))
 }
 
@@ -257,14 +310,50 @@ mod tests {
 
     use super::*;
 
-    fn websearch(text: &str) -> String {
-        match Search::parse(text) {
-            Search::Blank => "blank".to_owned(),
-            Search::Nothing => "nothing".to_owned(),
-            Search::Query(query) => query
-                .to_websearch("")
-                .unwrap_or_else(|| "everything".to_owned()),
+    /// The text that means the same without anything superfluous.
+    fn canonical(text: &str) -> String {
+        let query = match Search::parse(text) {
+            Search::Blank => return "blank".to_owned(),
+            Search::Nothing => return "nothing".to_owned(),
+            Search::Query(query) => query,
+        };
+        let alternatives = query.0.iter().map(|alternative| {
+            let required = alternative.required.iter().map(Phrase::quoted);
+            let excluded = alternative
+                .excluded()
+                .map(|phrase| format!("-{}", phrase.quoted()));
+            required.chain(excluded).collect::<Vec<_>>().join(" ")
+        });
+        let alternatives: Vec<String> = alternatives.collect();
+        if alternatives.iter().any(String::is_empty) {
+            return "everything".to_owned();
         }
+        alternatives.join(" or ")
+    }
+
+    #[test]
+    fn postgres_looks_for_words_in_its_index_and_for_phrases_in_the_text() {
+        let conditions = |text: &str| match Search::parse(text) {
+            Search::Query(query) => query.to_websearch("x"),
+            _ => None,
+        };
+        let condition = |words: &str, with: &[&str], without: &[&str]| Websearch {
+            words: words.to_owned(),
+            with: with.iter().map(|&text| text.to_owned()).collect(),
+            without: without.iter().map(|&text| text.to_owned()).collect(),
+        };
+        assert_eq!(
+            conditions("a -b or c"),
+            Some(vec![condition(r#""xa" -"xb" or "xc""#, &[], &[])])
+        );
+        assert_eq!(
+            conditions(r#""a b" -"c d" or -"e f" or g"#),
+            Some(vec![
+                condition(r#""xa" "xb""#, &[" xa xb "], &[" xc xd "]),
+                condition("", &[], &[" xe xf "]),
+                condition(r#""xg""#, &[], &[]),
+            ])
+        );
     }
 
     #[test]
@@ -301,7 +390,7 @@ mod tests {
             ("École ΟΔΟΣ İstanbul", r#""école" "οδοσ" "istanbul""#),
         ];
         for (text, expected) in cases {
-            assert_eq!(websearch(text), expected, "{text:?}");
+            assert_eq!(canonical(text), expected, "{text:?}");
         }
     }
 
@@ -331,16 +420,16 @@ mod tests {
     #[test]
     fn what_no_index_holds_is_not_found_and_excludes_nothing() {
         let long = "x".repeat(501);
-        assert_eq!(websearch(&long), "nothing");
-        assert_eq!(websearch(&format!("cat or {long}")), r#""cat""#);
-        assert_eq!(websearch(&format!("-{long}")), "everything");
-        assert_eq!(websearch(&format!("cat -{long}")), r#""cat""#);
+        assert_eq!(canonical(&long), "nothing");
+        assert_eq!(canonical(&format!("cat or {long}")), r#""cat""#);
+        assert_eq!(canonical(&format!("-{long}")), "everything");
+        assert_eq!(canonical(&format!("cat -{long}")), r#""cat""#);
     }
 
     #[test]
     fn only_so_many_words_count() {
         let many = "cat ".repeat(10_000);
-        assert!(websearch(&many).len() < MAX_WORDS * 10);
+        assert!(canonical(&many).len() < MAX_WORDS * 10);
     }
 
     proptest! {
@@ -348,9 +437,9 @@ mod tests {
         fn no_text_breaks_the_reading(text: String, mixed in "[-\"a or\\p{L}\\p{M}]{0,60}") {
             for text in [text, mixed] {
                 // What was made of a text means the same when it is read again.
-                let canonical = websearch(&text);
-                if !["blank", "nothing", "everything"].contains(&canonical.as_str()) {
-                    prop_assert_eq!(websearch(&canonical), canonical);
+                let read = canonical(&text);
+                if !["blank", "nothing", "everything"].contains(&read.as_str()) {
+                    prop_assert_eq!(canonical(&read), read);
                 }
             }
         }

@@ -261,10 +261,11 @@ each_database! {
     }
 }
 
-/// On SQLite only: Postgres keeps 255 places of a word, up to the 16,383rd word, so that a phrase beyond is not found there.
+/// Postgres keeps 255 places of a word, up to the 16,383rd word.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phrase_is_found_however_often_its_words_stand_before_it() {
     on_sqlite(&[], a_phrase_is_found).await;
+    on_postgres(&[], a_phrase_is_found).await;
 }
 
 async fn a_phrase_is_found(app: TestApp) {

@@ -67,6 +67,13 @@ impl Caller {
         }
     }
 
+    /// Under which name the trail keeps what the caller does; none where that is nobody in particular.
+    pub fn actor(&self) -> Option<&str> {
+        match self {
+            Self::Anyone => None,
+        }
+    }
+
     /// The owner of what the caller stores without naming one. Nobody in particular owns nothing.
     pub fn own_id(&self) -> Option<&UserId> {
         match self {

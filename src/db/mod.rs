@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_types, reason = "connections are held here")]
 
+mod changes;
 mod containment;
 mod dialect;
 mod error;
@@ -12,6 +13,7 @@ mod migrations;
 pub mod options;
 pub mod page;
 pub mod search;
+mod trail;
 mod unit;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,9 +29,13 @@ use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
+use changes::{Changes, Signal};
+
+pub use changes::Listener;
 pub use dialect::Dialect;
 pub use error::Error;
 use options::{Options, Target};
+pub use trail::Bounds;
 pub use unit::Unit;
 
 /// How long a request waits for a connection before the database counts as away.
@@ -47,6 +53,9 @@ pub struct Database {
     writer: DatabaseConnection,
     /// Whether none of this program's migrations is pending: once true, it stays true.
     is_migrated: AtomicBool,
+    /// Held while this process gives events their positions.
+    sequencing: tokio::sync::Mutex<()>,
+    changes: Changes,
 }
 
 impl Database {
@@ -68,9 +77,10 @@ impl Database {
         let pool = PoolOptions::new()
             .max_connections(options.max_connections.get())
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_lazy_with(target);
+            .connect_lazy_with(target.clone());
         let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-        Ok(Self::new(Dialect::Postgres, pool.clone(), pool))
+        let changes = Changes::between_processes(target, pool.clone());
+        Ok(Self::new(Dialect::Postgres, pool.clone(), pool, changes))
     }
 
     async fn connect_sqlite(
@@ -96,16 +106,29 @@ impl Database {
             Dialect::Sqlite,
             SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
             SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+            Changes::within_process(),
         ))
     }
 
-    fn new(dialect: Dialect, readers: DatabaseConnection, writer: DatabaseConnection) -> Self {
+    fn new(
+        dialect: Dialect,
+        readers: DatabaseConnection,
+        writer: DatabaseConnection,
+        changes: Changes,
+    ) -> Self {
         Self {
             dialect,
             readers,
             writer,
             is_migrated: AtomicBool::new(false),
+            sequencing: tokio::sync::Mutex::new(()),
+            changes,
         }
+    }
+
+    /// Tells when something may have changed, whoever changed it.
+    pub fn listen(&self) -> Listener {
+        self.changes.listen()
     }
 
     /// Which SQL this database speaks.
@@ -124,8 +147,33 @@ impl Database {
         detached(async move { work(&unit).await }).await
     }
 
-    /// Runs a unit of work in one transaction: all of it is committed, or on an error nothing.
-    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    /// Runs a unit of work in one transaction: all of it is committed, or on an error nothing. The trail says that it
+    /// was `actor` who did it; `None` is nobody in particular.
+    pub async fn write<T, E, F>(&self, actor: Option<&str>, work: F) -> Result<T, E>
+    where
+        F: for<'u> FnOnce(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let actor = actor.map(str::to_owned);
+        let committed = self.changes.committed();
+        self.change(committed, |unit| {
+            Box::pin(async move {
+                if let Some(actor) = &actor {
+                    unit.sign(actor).await?;
+                }
+                let done = work(unit).await?;
+                if actor.is_some() {
+                    unit.take_signature_back().await?;
+                }
+                Ok(done)
+            })
+        })
+        .await
+    }
+
+    /// Runs a unit of work in one transaction, and tells of its commit.
+    async fn change<T, E, F>(&self, committed: Signal, work: F) -> Result<T, E>
     where
         F: for<'u> FnOnce(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + 'static,
         T: Send + 'static,
@@ -139,6 +187,7 @@ impl Database {
             match work(&unit).await {
                 Ok(done) => {
                     unit.commit().await?;
+                    committed.give();
                     Ok(done)
                 }
                 Err(error) => {

@@ -74,7 +74,7 @@ impl Gallery {
         }
         let stored = self
             .database
-            .write(move |unit| Box::pin(store(unit, records)))
+            .write(caller.actor(), move |unit| Box::pin(store(unit, records)))
             .await?;
         let mut stored = stored.into_iter();
         Ok(checked

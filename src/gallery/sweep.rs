@@ -72,7 +72,7 @@ impl Gallery {
             let (scope, condition) = (scope.clone(), condition.clone());
             let batch = self
                 .database
-                .write(move |unit| {
+                .write(caller.actor(), move |unit| {
                     Box::pin(async move { sweep_batch(unit, &scope, condition, verb).await })
                 })
                 .await?;

@@ -60,7 +60,9 @@ impl Gallery {
         let known = distinct(ids);
         let found = self
             .database
-            .write(move |unit| Box::pin(async move { purge(unit, &scope, known, force).await }))
+            .write(caller.actor(), move |unit| {
+                Box::pin(async move { purge(unit, &scope, known, force).await })
+            })
             .await?;
         Ok(answers(ids, &found))
     }
@@ -75,7 +77,7 @@ impl Gallery {
         let known = distinct(ids);
         let found = self
             .database
-            .write(move |unit| {
+            .write(caller.actor(), move |unit| {
                 Box::pin(async move { relocate(unit, &scope, known, destination).await })
             })
             .await?;

@@ -83,7 +83,7 @@ impl Gallery {
         let scope = caller.scope(None);
         let hosts = self.hosts.clone();
         self.database
-            .write(move |unit| {
+            .write(caller.actor(), move |unit| {
                 Box::pin(async move { apply(unit, &scope, id, changes, &hosts).await })
             })
             .await

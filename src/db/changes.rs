@@ -179,10 +179,12 @@ async fn hear_until_lost(
     loop {
         match timeout(PROBE_INTERVAL, listener.try_recv()).await {
             Ok(Ok(Some(notification))) if notification.payload() == sender.0 => {}
-            Ok(Ok(Some(_))) => drop(announced.send_replace(())),
+            Ok(Ok(Some(_))) => announced.send_replace(()),
             Ok(Ok(None)) => return Ok(()),
             Ok(Err(error)) => return Err(error),
-            Err(_) => drop(in_time(listener.execute("SELECT 1")).await?),
+            Err(_) => {
+                in_time(listener.execute("SELECT 1")).await?;
+            }
         }
     }
 }

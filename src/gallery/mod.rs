@@ -2,6 +2,7 @@
 //! by [`crate::auth::Caller::scope`] and applied by `visible`, where every query begins.
 
 mod create;
+mod events;
 mod filter;
 mod find;
 pub mod input;
@@ -9,6 +10,7 @@ pub mod intent;
 mod list;
 mod stats;
 mod sweep;
+mod trail;
 mod trash;
 mod update;
 
@@ -25,13 +27,16 @@ use crate::cloudinary::url::{HostPatterns, UrlError};
 use crate::db::{self, Database, Unit};
 use crate::entity::{Timestamp, image};
 
+pub use crate::entity::gallery_event::Kind;
 pub use create::{Created, NewImage};
+pub use events::EventPage;
 pub use filter::Filter;
 pub use image::Model as Image;
 pub use list::{List, Shelf, Slice};
 pub use stats::{DayCount, LabelCount};
 pub use sweep::{Sweep, Swept};
-pub use trash::Moved;
+pub use trail::{Cursor, Event, EventFilter, EventId, TrailPage, TrailSlice};
+pub use trash::{Moved, Purged};
 pub use update::{Change, ImageUpdate};
 
 /// The most items that one batch may have.
@@ -65,6 +70,11 @@ pub enum Error {
     /// An argument is outside what is allowed; the message says what was wrong and what is allowed.
     #[error("{0}")]
     BadInput(String),
+    /// The trail no longer holds everything behind a cursor.
+    #[error(
+        "the cursor is older than what the trail keeps, or is not of this trail: read the lists anew, and go on from trailCursor"
+    )]
+    CursorExpired,
     /// The database failed.
     #[error(transparent)]
     Database(#[from] db::Error),
@@ -187,6 +197,14 @@ fn visible(scope: &Scope) -> Select<image::Entity> {
     match scope {
         Scope::Everything => everything,
         Scope::Owner(user_id) => everything.filter(image::Column::UserId.eq(user_id.as_str())),
+    }
+}
+
+/// What [`visible`] says in SQL, of an image that has been read.
+fn is_visible(scope: &Scope, image: &Image) -> bool {
+    match scope {
+        Scope::Everything => true,
+        Scope::Owner(user_id) => image.user_id == user_id.as_str(),
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Code {
     BadUserInput,
     /// The request is over one of its limits.
     TooComplex,
+    /// The trail no longer holds everything behind a cursor.
+    CursorExpired,
     /// It took too long, and was given up.
     Timeout,
     /// The database is away: retry.
@@ -33,6 +35,7 @@ impl Code {
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::TooComplex => "QUERY_TOO_COMPLEX",
+            Self::CursorExpired => "CURSOR_EXPIRED",
             Self::Timeout => "TIMEOUT",
             Self::Unavailable => "SERVICE_UNAVAILABLE",
             Self::Internal => "INTERNAL_SERVER_ERROR",
@@ -87,6 +90,12 @@ impl From<gallery::Error> for Failure {
     }
 }
 
+impl From<Arc<gallery::Error>> for Failure {
+    fn from(error: Arc<gallery::Error>) -> Self {
+        Self(error)
+    }
+}
+
 impl From<Failure> for async_graphql::Error {
     fn from(Failure(cause): Failure) -> Self {
         let (code, message) = public_face(&cause);
@@ -102,6 +111,7 @@ impl From<Failure> for async_graphql::Error {
 pub(super) fn public_face(error: &gallery::Error) -> (Code, String) {
     match error {
         gallery::Error::BadInput(message) => (Code::BadUserInput, message.clone()),
+        gallery::Error::CursorExpired => (Code::CursorExpired, error.to_string()),
         gallery::Error::Database(error) => database_face(error),
     }
 }

@@ -15,15 +15,18 @@ use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextExecute, NextValidation,
 };
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationType, Selection, SelectionSet,
+};
 use async_graphql::{Name, Request, Response, ServerError, ValidationResult, Value, Variables};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use serde::Serialize;
 
-use super::error::{Code, code_of, database_face, set_code};
+use super::error::{Code, Failure, code_of, database_face, set_code};
 use super::limits::{LimitExceeded, Limits, check, scan};
 use super::merge::{FieldTypes, merge};
+use super::query::TrailEnd;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
 use crate::gallery::{self, Gallery};
@@ -39,6 +42,21 @@ pub struct Operation {
     pub variables: Variables,
     /// Names the request in the log and in internal errors.
     pub request_id: String,
+}
+
+/// An operation that has passed everything that comes before execution.
+#[derive(Debug)]
+pub struct Prepared {
+    operation: Operation,
+    document: ExecutableDocument,
+    kind: OperationType,
+}
+
+impl Prepared {
+    /// Whether it is a query, a mutation or a subscription.
+    pub fn kind(&self) -> OperationType {
+        self.kind
+    }
 }
 
 /// What came of an operation.
@@ -105,10 +123,30 @@ impl Executor {
 
     /// Executes one operation for a caller. Never panics, and never takes longer than the time-out.
     pub async fn execute(&self, caller: Caller, operation: Operation) -> Reply {
-        let document = match self.prepare(&operation) {
-            Ok(document) => document,
-            Err(error) => return Reply::refused(error),
-        };
+        match self.prepare(operation) {
+            Ok(prepared) => self.execute_prepared(caller, prepared).await,
+            Err(refused) => refused,
+        }
+    }
+
+    /// Everything that comes before execution, for transports that choose by the kind of the operation.
+    pub fn prepare(&self, operation: Operation) -> Result<Prepared, Reply> {
+        let document = self.pre_flight(&operation).map_err(Reply::refused)?;
+        let kind = kind_of(&document, operation.operation_name.as_deref());
+        Ok(Prepared {
+            operation,
+            document,
+            kind,
+        })
+    }
+
+    /// Executes a prepared query or mutation; see [`Executor::execute`].
+    pub async fn execute_prepared(&self, caller: Caller, prepared: Prepared) -> Reply {
+        let Prepared {
+            operation,
+            document,
+            ..
+        } = prepared;
         let request_id = operation.request_id.clone();
         let work = self.run(caller, operation, document);
         match tokio::time::timeout(self.time_out, AssertUnwindSafe(work).catch_unwind()).await {
@@ -128,7 +166,7 @@ impl Executor {
         }
     }
 
-    fn prepare(&self, operation: &Operation) -> Result<ExecutableDocument, ServerError> {
+    fn pre_flight(&self, operation: &Operation) -> Result<ExecutableDocument, ServerError> {
         scan(&operation.query, &self.limits).map_err(|limit| refusal(&limit))?;
         let mut document = parse_query(&operation.query).map_err(|error| {
             let mut error = ServerError::from(error);
@@ -150,25 +188,71 @@ impl Executor {
         operation: Operation,
         document: ExecutableDocument,
     ) -> Reply {
-        if let Err(error) = self.gallery.database().require_migrated().await {
-            tracing::warn!(request.id = operation.request_id, %error, "the request was turned away");
-            let (code, message) = database_face(&error);
-            return Reply::refused(code.error(message));
+        if let Err(refused) = self.require_migrated(&operation.request_id).await {
+            return refused;
         }
-        let was_executed = Arc::new(AtomicBool::new(false));
-        let mut request = Request::new(operation.query)
-            .variables(operation.variables)
-            .data(caller)
-            .data(WasExecuted(Arc::clone(&was_executed)));
-        request.operation_name = operation.operation_name;
-        request.set_parsed_query(document);
+        let trail_end = if selects_trail_cursor(&document) {
+            let cursor = self.gallery.trail_cursor().await;
+            Some(TrailEnd(cursor.map_err(Failure::from)))
+        } else {
+            None
+        };
+        let request_id = operation.request_id.clone();
+        let (mut request, was_executed) = request(caller, operation, document);
+        if let Some(trail_end) = trail_end {
+            request = request.data(trail_end);
+        }
         let response = self.schema.execute(request).await;
-        finish(
-            response,
-            was_executed.load(Ordering::Relaxed),
-            &operation.request_id,
-        )
+        finish(response, was_executed.get(), &request_id)
     }
+
+    async fn require_migrated(&self, request_id: &str) -> Result<(), Reply> {
+        let migrated = self.gallery.database().require_migrated().await;
+        migrated.map_err(|error| {
+            tracing::warn!(request.id = request_id, %error, "the request was turned away");
+            let (code, message) = database_face(&error);
+            Reply::refused(code.error(message))
+        })
+    }
+}
+
+fn request(
+    caller: Caller,
+    operation: Operation,
+    document: ExecutableDocument,
+) -> (Request, WasExecuted) {
+    let was_executed = WasExecuted::default();
+    let mut request = Request::new(operation.query)
+        .variables(operation.variables)
+        .data(caller)
+        .data(was_executed.clone());
+    request.operation_name = operation.operation_name;
+    request.set_parsed_query(document);
+    (request, was_executed)
+}
+
+/// The kind of the operation that is meant.
+fn kind_of(document: &ExecutableDocument, name: Option<&str>) -> OperationType {
+    let mut operations = document.operations.iter();
+    let meant = operations.find(|(own, _)| name.is_none() || own.map(Name::as_str) == name);
+    meant.map_or(OperationType::Query, |(_, operation)| operation.node.ty)
+}
+
+/// Whether some root may select `trailCursor`; rather once too often.
+fn selects_trail_cursor(document: &ExecutableDocument) -> bool {
+    let fragments = document.fragments.values();
+    let fragments = fragments.map(|fragment| &fragment.node.selection_set.node);
+    let operations = document.operations.iter();
+    let roots = operations.map(|(_, operation)| &operation.node.selection_set.node);
+    roots.chain(fragments).any(has_trail_cursor)
+}
+
+fn has_trail_cursor(set: &SelectionSet) -> bool {
+    set.items.iter().any(|selection| match &selection.node {
+        Selection::Field(field) => field.node.name.node == "trailCursor",
+        Selection::InlineFragment(inline) => has_trail_cursor(&inline.node.selection_set.node),
+        Selection::FragmentSpread(_) => false,
+    })
 }
 
 fn refusal(limit: &LimitExceeded) -> ServerError {
@@ -265,7 +349,14 @@ fn add_request_id(error: &mut ServerError, request_id: &str) {
 }
 
 /// Set once execution begins: what fails before is a request error, and has no `data`.
+#[derive(Clone, Default)]
 struct WasExecuted(Arc<AtomicBool>);
+
+impl WasExecuted {
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// Tells the stages of a request apart.
 struct Stages;

@@ -2,6 +2,7 @@
 
 mod connection;
 pub mod error;
+mod event;
 pub mod executor;
 mod filter;
 mod image;

@@ -16,5 +16,6 @@ mod schema;
 mod search;
 mod stats;
 mod sweep;
+mod trail;
 mod trash;
 mod update;

@@ -75,6 +75,15 @@ impl EventPage {
         });
         images
     }
+
+    /// Gives back the memory of images that nobody will be shown any more.
+    pub(super) fn forget_stale_images(&self) {
+        if let Ok(mut loaded) = self.images.try_lock()
+            && (loaded.as_ref()).is_some_and(|loaded| loaded.at.elapsed() >= FRESH)
+        {
+            *loaded = None;
+        }
+    }
 }
 
 impl Gallery {

@@ -3,6 +3,7 @@
 
 mod create;
 mod events;
+mod feed;
 mod filter;
 mod find;
 pub mod input;
@@ -13,6 +14,8 @@ mod sweep;
 mod trail;
 mod trash;
 mod update;
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Query, ReturningClause};
@@ -26,10 +29,12 @@ use crate::auth::{Scope, UserIdError};
 use crate::cloudinary::url::{HostPatterns, UrlError};
 use crate::db::{self, Database, Unit};
 use crate::entity::{Timestamp, image};
+use feed::Feed;
 
 pub use crate::entity::gallery_event::Kind;
 pub use create::{Created, NewImage};
 pub use events::EventPage;
+pub use feed::{Start, Subscription};
 pub use filter::Filter;
 pub use image::Model as Image;
 pub use list::{List, Shelf, Slice};
@@ -39,14 +44,18 @@ pub use trail::{Cursor, Event, EventFilter, EventId, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged};
 pub use update::{Change, ImageUpdate};
 
+/// How many may follow the trail at once, where nothing else is said.
+pub const DEFAULT_MAX_SUBSCRIBERS: usize = 10_000;
+
 /// The most items that one batch may have.
 pub const MAX_BATCH: usize = 100;
 
 /// The gallery: every operation is a method of this handle.
 #[derive(Debug)]
 pub struct Gallery {
-    database: Database,
+    database: Arc<Database>,
     hosts: HostPatterns,
+    feed: Feed,
 }
 
 /// An image's identifier: the UUID taken from its URL.
@@ -75,6 +84,9 @@ pub enum Error {
         "the cursor is older than what the trail keeps, or is not of this trail: read the lists anew, and go on from trailCursor"
     )]
     CursorExpired,
+    /// As many follow the trail as may.
+    #[error("the server has as many subscribers as it takes; try again later")]
+    TooManySubscribers,
     /// The database failed.
     #[error(transparent)]
     Database(#[from] db::Error),
@@ -170,7 +182,19 @@ impl From<Refusal> for Fault {
 impl Gallery {
     /// A gallery in `database`, of images on `hosts`.
     pub fn new(database: Database, hosts: HostPatterns) -> Self {
-        Self { database, hosts }
+        let database = Arc::new(database);
+        Self {
+            feed: Feed::new(Arc::clone(&database), DEFAULT_MAX_SUBSCRIBERS),
+            database,
+            hosts,
+        }
+    }
+
+    /// Bounds how many may follow the trail at once.
+    #[must_use]
+    pub fn with_max_subscribers(mut self, max_subscribers: usize) -> Self {
+        self.feed = Feed::new(Arc::clone(&self.database), max_subscribers);
+        self
     }
 
     /// The database below, for those who watch over it.

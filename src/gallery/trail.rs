@@ -16,7 +16,7 @@ use super::events::EventPage;
 use super::{Error, Gallery, ImageId};
 use crate::auth::{Caller, Scope, UserId};
 use crate::db::page::End;
-use crate::db::{Bounds, Unit};
+use crate::db::{Bounds, Database, Unit};
 use crate::entity::gallery_event::{self, Column, Kind};
 
 pub use gallery_event::Model as Event;
@@ -101,6 +101,13 @@ impl EventFilter {
             .add_option(self.owner.as_ref().map(|owner| Column::UserId.eq(owner)))
             .add_option(kinds)
     }
+
+    /// What [`EventFilter::condition`] says in SQL, of an event that has been read.
+    pub(super) fn admits(&self, event: &Event) -> bool {
+        self.image_id.is_none_or(|id| id.0 == event.image_id)
+            && (self.owner.as_ref()).is_none_or(|owner| *owner == event.user_id)
+            && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+    }
 }
 
 /// The part of the trail that is asked for.
@@ -135,6 +142,14 @@ fn recorded(scope: &Scope) -> Select<gallery_event::Entity> {
     match scope {
         Scope::Everything => everything,
         Scope::Owner(user_id) => everything.filter(Column::UserId.eq(user_id.as_str())),
+    }
+}
+
+/// What [`recorded`] says in SQL, of an event that has been read.
+pub(super) fn is_in_scope(scope: &Scope, event: &Event) -> bool {
+    match scope {
+        Scope::Everything => true,
+        Scope::Owner(user_id) => event.user_id == user_id.as_str(),
     }
 }
 
@@ -216,6 +231,32 @@ impl Gallery {
         let places = ids.iter().map(|id| id.as_ref().and_then(place)).collect();
         Ok((EventPage::new(events), places))
     }
+}
+
+/// The events between two positions, the later one included, for those who follow the trail.
+pub(super) async fn events_between(
+    database: &Database,
+    scope: &Scope,
+    filter: &EventFilter,
+    after: i64,
+    until: i64,
+    limit: u64,
+) -> Result<Vec<Event>, Error> {
+    let query = recorded(scope)
+        .filter(filter.condition())
+        .filter(Column::Position.gt(after))
+        .filter(Column::Position.lte(until))
+        .order_by_asc(Column::Position)
+        .limit(limit);
+    database
+        .read(move |unit| {
+            Box::pin(async move {
+                let events = query.all(unit).await?;
+                check_kept(Cursor(after), unit.trail_bounds().await?)?;
+                Ok(events)
+            })
+        })
+        .await
 }
 
 /// Those of these images of which the trail shows, in this scope, that they were purged. Events that wait for their

@@ -111,6 +111,7 @@ impl From<Failure> for async_graphql::Error {
 pub(super) fn public_face(error: &gallery::Error) -> (Code, String) {
     match error {
         gallery::Error::BadInput(message) => (Code::BadUserInput, message.clone()),
+        gallery::Error::TooManySubscribers => (Code::Unavailable, error.to_string()),
         gallery::Error::CursorExpired => (Code::CursorExpired, error.to_string()),
         gallery::Error::Database(error) => database_face(error),
     }

@@ -169,7 +169,7 @@ each_database! {
             ("query($a: Nothing) { __typename }", json!({}), invalid),
             ("{ image(id: $id) { id } }", json!({}), invalid),
             ("{ images(first: 1) { totalCount } images(first: 2) { totalCount } }", json!({}), invalid),
-            ("subscription { galleryEvents { id } }", json!({}), invalid),
+            ("subscription { galleryEvents { id } }", json!({}), input),
             ("query($id: ID!) { image(id: $id) { id } }", json!({}), input),
             ("query($id: ID!) { image(id: $id) { id } }", json!({ "id": null }), input),
             ("query($first: Int) { images(first: $first) { totalCount } }", json!({ "first": "1" }), input),

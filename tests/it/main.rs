@@ -4,6 +4,7 @@ mod cli;
 mod create;
 mod execution;
 mod faults;
+mod feed;
 mod filter;
 mod harness;
 mod http;

@@ -125,6 +125,7 @@ const CONTRACT: &str = "
     RestoreTrashPayload.restoredCount: Int!
     RestoreTrashPayload.restoredIds: [ID!]!
     RestoreTrashPayload.hasMore: Boolean!
+    Subscription.galleryEvents(userId: String, imageId: ID, types: [GalleryEventType!], after: String): GalleryEvent!
     Mutation.createImage(input: CreateImageInput!): CreateImagePayload!
     Mutation.createImages(input: [CreateImageInput!]!): CreateImagesPayload!
     Mutation.updateImage(input: UpdateImageInput!): UpdateImagePayload!

@@ -6,6 +6,8 @@
 //! 4. The schema executes it, within its time and without taking the server along when it panics.
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
+mod subscribe;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,9 +18,12 @@ use async_graphql::extensions::{
 };
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationType, Selection, SelectionSet,
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
+    SelectionSet,
 };
-use async_graphql::{Name, Request, Response, ServerError, ValidationResult, Value, Variables};
+use async_graphql::{
+    Name, Positioned, Request, Response, ServerError, ValidationResult, Value, Variables,
+};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use serde::Serialize;
@@ -132,7 +137,8 @@ impl Executor {
     /// Everything that comes before execution, for transports that choose by the kind of the operation.
     pub fn prepare(&self, operation: Operation) -> Result<Prepared, Reply> {
         let document = self.pre_flight(&operation).map_err(Reply::refused)?;
-        let kind = kind_of(&document, operation.operation_name.as_deref());
+        let meant = meant(&document.operations, operation.operation_name.as_deref());
+        let kind = meant.map_or(OperationType::Query, |meant| meant.node.ty);
         Ok(Prepared {
             operation,
             document,
@@ -145,18 +151,20 @@ impl Executor {
         let Prepared {
             operation,
             document,
-            ..
+            kind,
         } = prepared;
+        if kind == OperationType::Subscription {
+            return Reply::refused(
+                Code::BadUserInput.error(
+                    "a subscription has many answers: it cannot be executed for a single one",
+                ),
+            );
+        }
         let request_id = operation.request_id.clone();
         let work = self.run(caller, operation, document);
         match tokio::time::timeout(self.time_out, AssertUnwindSafe(work).catch_unwind()).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(_panic)) => {
-                tracing::error!(request.id = request_id, "a request panicked");
-                let mut error = Code::Internal.error("internal server error");
-                add_request_id(&mut error, &request_id);
-                Reply::refused(error)
-            }
+            Ok(Err(_panic)) => panicked(&request_id),
             Err(_elapsed) => {
                 let seconds = self.time_out.as_secs();
                 Reply::refused(Code::Timeout.error(format!(
@@ -231,11 +239,15 @@ fn request(
     (request, was_executed)
 }
 
-/// The kind of the operation that is meant.
-fn kind_of(document: &ExecutableDocument, name: Option<&str>) -> OperationType {
-    let mut operations = document.operations.iter();
-    let meant = operations.find(|(own, _)| name.is_none() || own.map(Name::as_str) == name);
-    meant.map_or(OperationType::Query, |(_, operation)| operation.node.ty)
+/// The operation of this name, or the only one.
+fn meant<'d>(
+    operations: &'d DocumentOperations,
+    name: Option<&str>,
+) -> Option<&'d Positioned<OperationDefinition>> {
+    let is_meant = |own: Option<&Name>| name.is_none() || own.map(Name::as_str) == name;
+    let mut operations = operations.iter();
+    let (_, operation) = operations.find(|(own, _)| is_meant(*own))?;
+    Some(operation)
 }
 
 /// Whether some root may select `trailCursor`; rather once too often.
@@ -253,6 +265,13 @@ fn has_trail_cursor(set: &SelectionSet) -> bool {
         Selection::InlineFragment(inline) => has_trail_cursor(&inline.node.selection_set.node),
         Selection::FragmentSpread(_) => false,
     })
+}
+
+fn panicked(request_id: &str) -> Reply {
+    tracing::error!(request.id = request_id, "a request panicked");
+    let mut error = Code::Internal.error("internal server error");
+    add_request_id(&mut error, request_id);
+    Reply::refused(error)
 }
 
 fn refusal(limit: &LimitExceeded) -> ServerError {
@@ -289,9 +308,7 @@ fn require_variables(
     name: Option<&str>,
     variables: &Variables,
 ) -> Result<(), ServerError> {
-    let meant = |operation: Option<&Name>| name.is_none() || operation.map(Name::as_str) == name;
-    let operation = operations.iter().find(|(name, _)| meant(*name));
-    let definitions = operation.map(|(_, operation)| &operation.node.variable_definitions);
+    let definitions = meant(operations, name).map(|operation| &operation.node.variable_definitions);
     for definition in definitions.into_iter().flatten() {
         let variable = &definition.node;
         let given = variables.get(&variable.name.node);

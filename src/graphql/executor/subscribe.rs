@@ -1,0 +1,102 @@
+//! Subscriptions: the same pre-flight, then a reply for each event.
+
+use std::panic::AssertUnwindSafe;
+
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
+};
+use async_graphql::{Positioned, ServerError};
+use futures_util::stream::{self, Stream, StreamExt};
+
+use super::{Executor, Prepared, Reply, finish, meant, panicked, request};
+use crate::auth::Caller;
+use crate::graphql::error::Code;
+
+impl Executor {
+    /// Runs a prepared subscription for a caller: a reply for each event, until the stream is dropped, the server stops,
+    /// or an error ends it, which is then the last reply. It never panics. Nothing is read ahead of who polls it. A query
+    /// or a mutation gives its one reply.
+    pub fn subscribe(
+        &self,
+        caller: Caller,
+        prepared: Prepared,
+    ) -> impl Stream<Item = Reply> + Send + use<> {
+        let executor = self.clone();
+        let replies = async move {
+            if prepared.kind() != OperationType::Subscription {
+                let reply = executor.execute_prepared(caller, prepared).await;
+                return stream::iter([reply]).boxed();
+            }
+            match executor.events(caller, prepared).await {
+                Ok(replies) => replies.boxed(),
+                Err(refused) => stream::iter([refused]).boxed(),
+            }
+        };
+        stream::once(replies).flatten()
+    }
+
+    async fn events(
+        self,
+        caller: Caller,
+        prepared: Prepared,
+    ) -> Result<impl Stream<Item = Reply> + Send + 'static, Reply> {
+        let Prepared {
+            operation,
+            document,
+            ..
+        } = prepared;
+        require_one_field(&document, operation.operation_name.as_deref())
+            .map_err(Reply::refused)?;
+        let request_id = operation.request_id.clone();
+        self.require_migrated(&request_id).await?;
+        let (request, was_executed) = request(caller, operation, document);
+        let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
+        Ok(responses.map(move |response| match response {
+            Ok(response) => finish(response, was_executed.get(), &request_id),
+            Err(_panic) => panicked(&request_id),
+        }))
+    }
+}
+
+/// A subscription has one root field, <https://spec.graphql.org/October2021/#sec-Single-root-field>. Fragments are written
+/// out by now, but for those with directives: the library would pass over them in silence.
+fn require_one_field(document: &ExecutableDocument, name: Option<&str>) -> Result<(), ServerError> {
+    let Some(operation) = meant(&document.operations, name) else {
+        return Ok(());
+    };
+    let refused = |message: &str, pos| {
+        let mut error = Code::ValidationFailed.error(message);
+        error.locations = vec![pos];
+        Err(error)
+    };
+    match root_fields(operation).as_slice() {
+        [Some(field)] if !field.node.directives.is_empty() => refused(
+            "the root field of a subscription cannot have directives",
+            field.pos,
+        ),
+        [Some(field)] if field.node.name.node.starts_with("__") => refused(
+            "a subscription has to select a field of its own at its root",
+            field.pos,
+        ),
+        [Some(_)] => Ok(()),
+        [None] => refused(
+            "a fragment at the root of a subscription has to be on the type Subscription, and cannot have directives",
+            operation.node.selection_set.pos,
+        ),
+        _ => refused(
+            "a subscription has to select exactly one field at its root",
+            operation.node.selection_set.pos,
+        ),
+    }
+}
+
+/// The fields at the root; none in the place of a fragment.
+fn root_fields(operation: &Positioned<OperationDefinition>) -> Vec<Option<&Positioned<Field>>> {
+    let selections = operation.node.selection_set.node.items.iter();
+    selections
+        .map(|selection| match &selection.node {
+            Selection::Field(field) => Some(field),
+            Selection::InlineFragment(_) | Selection::FragmentSpread(_) => None,
+        })
+        .collect()
+}

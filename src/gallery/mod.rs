@@ -9,6 +9,7 @@ mod find;
 pub mod input;
 pub mod intent;
 mod list;
+mod prune;
 mod stats;
 mod sweep;
 mod trail;

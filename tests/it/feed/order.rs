@@ -63,9 +63,7 @@ async fn write(app: TestApp, ids: Vec<Uuid>, mut dice: Dice) {
     let is_sqlite = matches!(writer, Writer::Sqlite(_));
     for _ in 0..TRANSACTIONS * Dice::scale() {
         writer.execute(writer.begin()).await;
-        let mut places: Vec<usize> = (0..=dice.roll(3))
-            .map(|_| dice.roll(ids.len()))
-            .collect();
+        let mut places: Vec<usize> = (0..=dice.roll(3)).map(|_| dice.roll(ids.len())).collect();
         // In one order, so that no two wait for each other in a ring.
         places.sort_unstable();
         for place in places {

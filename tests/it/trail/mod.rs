@@ -1,7 +1,9 @@
 //! The audit trail: what is captured of whose changes, and how it is read.
 
+mod actor;
 mod capture;
 mod reading;
+mod retention;
 
 use serde_json::{Value, json};
 

@@ -147,6 +147,23 @@ impl Database {
         detached(async move { work(&unit).await }).await
     }
 
+    /// As [`Database::read`], but always from the database that is written to: the trail is not read from a copy that may
+    /// lag behind.
+    pub async fn read_primary<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: for<'u> FnOnce(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        // SQLite has one writing connection, and readers of the same file.
+        let primary = match self.dialect {
+            Dialect::Postgres => &self.writer,
+            Dialect::Sqlite => &self.readers,
+        };
+        let unit = Unit::pooled(primary.clone(), self.dialect);
+        detached(async move { work(&unit).await }).await
+    }
+
     /// Runs a unit of work in one transaction: all of it is committed, or on an error nothing. The trail says that it
     /// was `actor` who did it; `None` is nobody in particular.
     pub async fn write<T, E, F>(&self, actor: Option<&str>, work: F) -> Result<T, E>

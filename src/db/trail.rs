@@ -63,12 +63,12 @@ impl Database {
             if !state.is_waiting {
                 return Ok(state.into());
             }
-            self.read(|unit| Box::pin(sequence(unit))).await?;
+            self.read_primary(|unit| Box::pin(sequence(unit))).await?;
         }
     }
 
     async fn trail_state(&self) -> Result<State, Error> {
-        self.read(|unit| Box::pin(trail_state(unit))).await
+        self.read_primary(|unit| Box::pin(trail_state(unit))).await
     }
 
     /// Drops events that are older than an instant, from the trail's beginning on, and counts them.
@@ -77,7 +77,7 @@ impl Database {
         loop {
             let dropped = match self.dialect {
                 Dialect::Postgres => {
-                    self.read(move |unit| Box::pin(prune_postgres(unit, before)))
+                    self.read_primary(move |unit| Box::pin(prune_postgres(unit, before)))
                         .await?
                 }
                 Dialect::Sqlite => {

@@ -93,7 +93,9 @@ impl Gallery {
         let query = visible(&Scope::Everything).filter(image::Column::ImageId.is_in(ids));
         let rows = self
             .database
-            .read(move |unit| Box::pin(async move { Ok::<_, Error>(query.all(unit).await?) }))
+            .read_primary(move |unit| {
+                Box::pin(async move { Ok::<_, Error>(query.all(unit).await?) })
+            })
             .await?;
         Ok(rows.into_iter().map(|row| (row.image_id, row)).collect())
     }

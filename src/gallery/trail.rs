@@ -171,7 +171,7 @@ impl Gallery {
         let query = recorded(&scope).filter(filter.condition());
         let (events, has_more) = self
             .database
-            .read(move |unit| Box::pin(read_page(unit, query, page)))
+            .read_primary(move |unit| Box::pin(read_page(unit, query, page)))
             .await?;
         Ok(TrailSlice {
             page: EventPage::new(events),
@@ -202,7 +202,7 @@ impl Gallery {
             .order_by(Column::Position, order)
             .limit(1);
         self.database
-            .read(move |unit| Box::pin(async move { Ok(query.one(unit).await?.is_some()) }))
+            .read_primary(move |unit| Box::pin(async move { Ok(query.one(unit).await?.is_some()) }))
             .await
     }
 
@@ -220,7 +220,7 @@ impl Gallery {
         let scope = caller.scope(None);
         let events = self
             .database
-            .read(move |unit| {
+            .read_primary(move |unit| {
                 Box::pin(async move {
                     let query = recorded(&scope).filter(Column::Position.is_in(known));
                     Ok::<_, Error>(query.all(unit).await?)
@@ -249,7 +249,7 @@ pub(super) async fn events_between(
         .order_by_asc(Column::Position)
         .limit(limit);
     database
-        .read(move |unit| {
+        .read_primary(move |unit| {
             Box::pin(async move {
                 let events = query.all(unit).await?;
                 check_kept(Cursor(after), unit.trail_bounds().await?)?;

@@ -10,9 +10,11 @@
 mod subscription;
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -101,7 +103,7 @@ impl Feed {
         state.subscribers += 1;
         if !state.is_reading {
             state.is_reading = true;
-            tokio::spawn(Arc::clone(&self.0).read());
+            tokio::spawn(Arc::clone(&self.0).read_whatever_comes());
         }
         Ok(Seat(Arc::clone(&self.0)))
     }
@@ -180,8 +182,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Subscribers hang on the reader: it does not end while there are any.
+    async fn read_whatever_comes(self: Arc<Self>) {
+        while AssertUnwindSafe(self.read()).catch_unwind().await.is_err() {
+            tracing::error!("the reader of the trail panicked, and begins anew");
+            let [_, pause] = RETRY_PAUSES;
+            sleep(pause).await;
+        }
+    }
+
     /// Reads until nobody follows any more.
-    async fn read(self: Arc<Self>) {
+    async fn read(&self) {
         let mut listener = self.database.listen();
         let mut closed = self.end.subscribe();
         let mut has_begun = false;

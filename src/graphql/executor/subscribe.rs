@@ -13,9 +13,12 @@ use crate::auth::Caller;
 use crate::graphql::error::Code;
 
 impl Executor {
-    /// Runs a prepared subscription for a caller: a reply for each event, until the stream is dropped, the server stops,
-    /// or an error ends it, which is then the last reply. It never panics. Nothing is read ahead of who polls it. A query
-    /// or a mutation gives its one reply.
+    /// Runs a prepared operation for a caller: of a subscription a reply for each event, of any other its one reply.
+    /// Nothing is read ahead of who polls, and it never panics.
+    ///
+    /// A subscription ends behind a reply with errors and no data, which is its last, or, without one, because the server
+    /// stops: a client should then come back, so a transport breaks the connection off instead of telling it that the
+    /// subscription is complete.
     pub fn subscribe(
         &self,
         caller: Caller,

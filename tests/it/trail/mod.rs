@@ -1,6 +1,7 @@
 //! The audit trail: what is captured of whose changes, and how it is read.
 
 mod actor;
+mod adoption;
 mod capture;
 mod reading;
 mod retention;

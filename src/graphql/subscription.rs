@@ -35,7 +35,8 @@ impl Subscription {
             (Some(_), None) => Start::Beginning,
             (None, None) => Start::Now,
         };
-        let subscription = gallery(ctx).subscribe(caller(ctx), filter, start).await?;
+        // Boxed: what it took to begin would be kept as long as the subscription.
+        let subscription = Box::pin(gallery(ctx).subscribe(caller(ctx), filter, start)).await?;
         Ok(events(subscription).boxed())
     }
 }

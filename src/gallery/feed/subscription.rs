@@ -95,7 +95,8 @@ impl Subscription {
         let after = self.position;
         let (page, until) = match self.seat.0.part_behind(after) {
             Some(part) => (part.page, part.until),
-            None => self.read_page(end).await?,
+            // Boxed: most of the time a subscriber only waits.
+            None => Box::pin(self.read_page(end)).await?,
         };
         self.position = until;
         self.current = Some(Current {

@@ -6,6 +6,7 @@ use async_graphql::parser::types::{
     ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
 };
 use async_graphql::{Positioned, ServerError};
+use futures_util::FutureExt;
 use futures_util::stream::{self, Stream, StreamExt};
 
 use super::{Executor, Prepared, Reply, finish, meant, panicked, request};
@@ -35,7 +36,8 @@ impl Executor {
                 Err(refused) => stream::iter([refused]).boxed(),
             }
         };
-        stream::once(replies).flatten()
+        // Boxed, so that what it took to begin is given back while the subscription waits.
+        stream::once(replies.boxed()).flatten()
     }
 
     async fn events(

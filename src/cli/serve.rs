@@ -51,6 +51,8 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let executor = Executor::new(Arc::clone(&gallery), limits, settings.request_timeout);
     let options = server::Options {
         max_body_bytes: settings.max_body_bytes,
+        max_batch: settings.graphql_max_batch,
+        origins: settings.origins(),
         has_graphiql: settings.graphiql,
     };
     let server = Server::bind(listen_address, executor, Arc::clone(&gallery), &options)

@@ -17,13 +17,14 @@ use sqlx::postgres::PgSslMode;
 
 use crate::cloudinary::url::HostPatterns;
 use crate::db::options::{Host, Options, Server, Target, readable_file, ssl_mode};
+use crate::server::origin::{Origin, Origins};
 use crate::telemetry;
 
 pub use error::SettingError;
 use error::first_line;
 use value::{
     Checked, Secret, address, boolean, connection_count, database_host, host_patterns,
-    milliseconds, port, seconds, secret, text, whole_number,
+    milliseconds, origin, port, seconds, secret, text, whole_number,
 };
 
 const DEFAULT_DATABASE_URL: &str = "sqlite://gallery.db?mode=rwc";
@@ -116,6 +117,17 @@ pub struct Settings {
         value_parser = Checked(boolean), action = clap::ArgAction::Set)]
     allow_open_access: bool,
 
+    /// `PUBLIC_URL`, unset by default: how the world reaches the server, e.g. `https://gallery.example.com`
+    ///
+    /// Behind a proxy it makes pages of this address the server's own, and is accepted as `Host`.
+    #[arg(long, env, value_name = "URL", help_heading = LISTENING, value_parser = Checked(origin))]
+    public_url: Option<Origin>,
+
+    /// `CORS_ALLOWED_ORIGINS`, none by default: other origins whose pages may call the server, separated by commas
+    #[arg(long, env, value_name = "ORIGINS", help_heading = LISTENING, value_delimiter = ',',
+        value_parser = Checked(origin))]
+    cors_allowed_origins: Vec<Origin>,
+
     /// `CLOUDINARY_HOSTS`, default `res.cloudinary.com,*-res.cloudinary.com`: hosts that an image URL may have
     ///
     /// Separated by commas; `*` stands for one label or a part of one.
@@ -142,6 +154,11 @@ pub struct Settings {
     #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "5000",
         value_parser = Checked(whole_number::<1, 1_000_000>))]
     pub graphql_max_tokens: usize,
+
+    /// `GRAPHQL_MAX_BATCH`, default 10: how many operations one request may have, as a JSON array
+    #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "10",
+        value_parser = Checked(whole_number::<1, 1000>))]
+    pub graphql_max_batch: usize,
 
     /// `MAX_BODY_BYTES`, default 8388608: how long a request's body may be, in bytes
     #[arg(long, env, value_name = "BYTES", help_heading = LIMITS, default_value = "8388608",
@@ -241,9 +258,23 @@ impl Settings {
             .unwrap_or(matches!(target, Target::Sqlite(_)))
     }
 
+    /// Which browsers' requests are served.
+    pub fn origins(&self) -> Origins {
+        Origins {
+            public: self.public_url.clone(),
+            listed: self.cors_allowed_origins.clone(),
+            is_on_loopback: self.is_on_loopback(),
+            has_pages: self.graphiql,
+        }
+    }
+
+    fn is_on_loopback(&self) -> bool {
+        self.host.to_canonical().is_loopback()
+    }
+
     /// The address to listen on; refused when other machines reach it and nobody allowed that.
     pub fn listen_address(&self) -> Result<SocketAddr, SettingError> {
-        if self.host.to_canonical().is_loopback() || self.allow_open_access {
+        if self.is_on_loopback() || self.allow_open_access {
             return Ok(SocketAddr::new(self.host, self.port));
         }
         Err(SettingError::new(format!(

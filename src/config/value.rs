@@ -12,6 +12,7 @@ use clap::{Arg, Command};
 use super::error::wrong_value;
 use crate::cloudinary::url::HostPatterns;
 use crate::db::options::Host;
+use crate::server::origin::Origin;
 
 /// Some way beyond what a Postgres server allows by itself.
 const MAX_CONNECTIONS: u32 = 1000;
@@ -53,6 +54,14 @@ pub(super) fn secret(value: &str) -> Result<Secret, String> {
 #[expect(clippy::unnecessary_wraps, reason = "the form of a reader")]
 pub(super) fn text(value: &str) -> Result<String, String> {
     Ok(value.to_owned())
+}
+
+/// An origin, as in `https://gallery.example.com`.
+pub(super) fn origin(value: &str) -> Result<Origin, String> {
+    Origin::parse(value.trim()).ok_or_else(|| {
+        "is not an origin; allowed is scheme, host and port, e.g. https://gallery.example.com"
+            .to_owned()
+    })
 }
 
 pub(super) fn boolean(value: &str) -> Result<bool, String> {

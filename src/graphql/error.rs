@@ -15,8 +15,12 @@ pub enum Code {
     ValidationFailed,
     /// An argument or a part of the request is outside what is allowed.
     BadUserInput,
+    /// The caller may not do this.
+    Forbidden,
     /// The request is over one of its limits.
     TooComplex,
+    /// The hash of a document that the server does not know (any more): the client sends the text.
+    PersistedQueryNotFound,
     /// It took too long, and was given up.
     Timeout,
     /// The database is away: retry.
@@ -26,12 +30,17 @@ pub enum Code {
 }
 
 impl Code {
+    /// Those by which clients and proxies decide what to do next, whatever the transport.
+    pub const FOR_TRANSPORTS: [Self; 1] = [Self::Unavailable];
+
     /// As it stands in `extensions.code`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::BadUserInput => "BAD_USER_INPUT",
+            Self::Forbidden => "FORBIDDEN",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
             Self::TooComplex => "QUERY_TOO_COMPLEX",
             Self::Timeout => "TIMEOUT",
             Self::Unavailable => "SERVICE_UNAVAILABLE",

@@ -12,6 +12,7 @@ mod outage;
 mod postgres;
 pub(crate) mod rows;
 
+use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -119,6 +120,24 @@ async fn run<F: Fixture>(
     if let Err(panic) = outcome {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// Says that a test is skipped for want of something; fails it where the variable is `1`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "settings of a test run, not of the program"
+)]
+pub(crate) fn requires(variable: &str, hint: &str) {
+    let is_required = std::env::var_os(variable).is_some_and(|value| value == "1");
+    assert!(!is_required, "{hint} ({variable}=1)");
+    say_skipped(hint);
+}
+
+/// Not by `eprintln!`, which the test runner keeps back for a test that passes.
+fn say_skipped(hint: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {hint}");
 }
 
 /// Asks until there is an answer, for half a minute at most. The only place where a test waits by the clock.

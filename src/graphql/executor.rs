@@ -16,7 +16,9 @@ use async_graphql::extensions::{
 };
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
-use async_graphql::{Name, Request, Response, ServerError, ValidationResult, Value, Variables};
+use async_graphql::{
+    Name, PathSegment, Request, Response, ServerError, ValidationResult, Value, Variables,
+};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use serde::Serialize;
@@ -61,19 +63,35 @@ impl Reply {
         }
     }
 
-    /// Whether nothing came of the request because the database is away: clients do well to try again.
-    pub fn is_unavailable(&self) -> bool {
-        let is_empty = match &self.data {
-            None | Some(Value::Null) => true,
-            Some(Value::Object(fields)) => fields.values().all(|field| *field == Value::Null),
-            Some(_) => false,
+    /// The code for which nothing came of the request, where HTTP has a status for it: no root field, or all of them
+    /// null, for want of a sign-in, of patience or of the database.
+    pub fn failed_for(&self) -> Option<Code> {
+        [Code::Unauthenticated, Code::RateLimited, Code::Unavailable]
+            .into_iter()
+            .find(|code| self.has_nothing_for(*code))
+    }
+
+    fn has_nothing_for(&self, code: Code) -> bool {
+        let is_at_fault = |field: Option<&Name>| {
+            self.errors.iter().any(|error| {
+                let is_of_field = field.is_none_or(|field| {
+                    matches!(error.path.first(), Some(PathSegment::Field(name)) if name == field.as_str())
+                });
+                is_of_field && code.is_of(error)
+            })
         };
-        is_empty
-            && !self.errors.is_empty()
-            && self
-                .errors
-                .iter()
-                .all(|error| Code::Unavailable.is_of(error))
+        match &self.data {
+            None | Some(Value::Null) => {
+                is_at_fault(None) && self.errors.iter().all(|error| code.is_of(error))
+            }
+            Some(Value::Object(fields)) => {
+                !fields.is_empty()
+                    && fields
+                        .iter()
+                        .all(|(field, value)| *value == Value::Null && is_at_fault(Some(field)))
+            }
+            Some(_) => false,
+        }
     }
 }
 

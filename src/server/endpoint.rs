@@ -94,11 +94,17 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn answer(reply: Reply) -> Response {
-    if reply.is_unavailable() {
-        let retry_after = [(RETRY_AFTER, RETRY_AFTER_SECONDS)];
-        return (StatusCode::SERVICE_UNAVAILABLE, retry_after, Json(reply)).into_response();
+    let retry_after = [(RETRY_AFTER, RETRY_AFTER_SECONDS)];
+    match reply.failed_for() {
+        Some(Code::Unavailable) => {
+            (StatusCode::SERVICE_UNAVAILABLE, retry_after, Json(reply)).into_response()
+        }
+        Some(Code::RateLimited) => {
+            (StatusCode::TOO_MANY_REQUESTS, retry_after, Json(reply)).into_response()
+        }
+        Some(Code::Unauthenticated) => (StatusCode::UNAUTHORIZED, Json(reply)).into_response(),
+        _ => Json(reply).into_response(),
     }
-    Json(reply).into_response()
 }
 
 fn refused(status: StatusCode, message: &str) -> Response {

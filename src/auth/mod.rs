@@ -1,4 +1,12 @@
-//! Who asks, and which rows they may touch. Pure: nothing here knows a database or HTTP.
+//! Who asks, and which rows they may touch: [`Caller`] and [`Scope`], which know neither a database nor HTTP.
+//! How a token becomes a caller is [`Authenticator`]'s.
+
+mod jwks;
+mod service_tokens;
+mod token;
+
+pub use service_tokens::ServiceTokens;
+pub use token::{Authenticator, Options, SignedIn, TokenOptions};
 
 /// An owner's identifier, as another system gave it: 1 to 255 characters, not blank, without U+0000.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

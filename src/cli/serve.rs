@@ -7,6 +7,7 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::db::{self, Database};
 use crate::gallery::Gallery;
@@ -34,6 +35,12 @@ pub struct RunningServer {
 /// Starts a server; it serves once this returns.
 pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let listen_address = settings.listen_address()?;
+    let access = settings.access.options()?;
+    for warning in settings.access.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let authenticator =
+        Authenticator::new(access).context("cannot set up TLS for the key server")?;
     let options = settings.database()?;
     let target = &options.target;
     let database = Database::connect(&options)
@@ -53,9 +60,15 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         max_body_bytes: settings.max_body_bytes,
         has_graphiql: settings.graphiql,
     };
-    let server = Server::bind(listen_address, executor, Arc::clone(&gallery), &options)
-        .await
-        .with_context(|| format!("cannot listen on {listen_address} (HOST, PORT)"))?;
+    let server = Server::bind(
+        listen_address,
+        executor,
+        authenticator,
+        Arc::clone(&gallery),
+        &options,
+    )
+    .await
+    .with_context(|| format!("cannot listen on {listen_address} (HOST, PORT)"))?;
     let address = server.address();
     tracing::info!("listening on http://{address}/graphql, with {target}");
     let (stop, stopped) = oneshot::channel();

@@ -3,6 +3,7 @@
 //! A setting is a flag (`--port`), else a variable (`PORT`), else its default. An empty variable counts as unset.
 //! The first paragraph of a field's documentation is its entry in `--help`, so it names variable and default.
 
+mod access;
 mod error;
 mod value;
 
@@ -19,6 +20,7 @@ use crate::cloudinary::url::HostPatterns;
 use crate::db::options::{Host, Options, Server, Target, readable_file, ssl_mode};
 use crate::telemetry;
 
+pub use access::AccessSettings;
 pub use error::SettingError;
 use error::first_line;
 use value::{
@@ -109,12 +111,9 @@ pub struct Settings {
         value_parser = Checked(port::<0>))]
     port: u16,
 
-    /// `ALLOW_OPEN_ACCESS`, default `false`: allow a `HOST` that other machines reach
-    ///
-    /// Nobody signs in: whoever reaches the server may read, change and purge every image.
-    #[arg(long, env, value_name = "BOOLEAN", help_heading = LISTENING, default_value = "false",
-        value_parser = Checked(boolean), action = clap::ArgAction::Set)]
-    allow_open_access: bool,
+    /// Who may come in.
+    #[command(flatten)]
+    pub access: AccessSettings,
 
     /// `CLOUDINARY_HOSTS`, default `res.cloudinary.com,*-res.cloudinary.com`: hosts that an image URL may have
     ///
@@ -241,14 +240,16 @@ impl Settings {
             .unwrap_or(matches!(target, Target::Sqlite(_)))
     }
 
-    /// The address to listen on; refused when other machines reach it and nobody allowed that.
+    /// The address to listen on; refused when other machines reach it, nobody signs in, and nobody allowed that.
     pub fn listen_address(&self) -> Result<SocketAddr, SettingError> {
-        if self.host.to_canonical().is_loopback() || self.allow_open_access {
+        let is_reached_by_others = !self.host.to_canonical().is_loopback();
+        if !is_reached_by_others || !self.access.is_open() || self.access.allow_open_access {
             return Ok(SocketAddr::new(self.host, self.port));
         }
         Err(SettingError::new(format!(
             "HOST: `{}` is reached by other machines, and as nobody signs in, each could change and purge every image; \
-             allowed: a loopback address like `127.0.0.1`, or any with ALLOW_OPEN_ACCESS=true",
+             allowed: a loopback address like `127.0.0.1`, any with AUTH_MODE=supabase, or any with \
+             ALLOW_OPEN_ACCESS=true",
             self.host
         )))
     }

@@ -6,14 +6,14 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State as Extract;
 use axum::extract::rejection::BytesRejection;
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::State;
+use super::authentication::{CHALLENGE, sign_in};
 use super::request_id::RequestId;
-use crate::auth::Caller;
 use crate::graphql::error::Code;
 use crate::graphql::executor::{Operation, Reply};
 
@@ -59,7 +59,8 @@ pub(super) async fn post(
         Ok(operation) => operation,
         Err(message) => return refused(StatusCode::BAD_REQUEST, &message),
     };
-    answer(state.executor.execute(Caller::Anyone, operation).await)
+    let signed_in = sign_in(&state.authenticator, &headers).await;
+    answer(state.executor.execute(signed_in.caller, operation).await)
 }
 
 /// Anything but GET and POST.
@@ -102,7 +103,10 @@ fn answer(reply: Reply) -> Response {
         Some(Code::RateLimited) => {
             (StatusCode::TOO_MANY_REQUESTS, retry_after, Json(reply)).into_response()
         }
-        Some(Code::Unauthenticated) => (StatusCode::UNAUTHORIZED, Json(reply)).into_response(),
+        Some(Code::Unauthenticated) => {
+            let challenge = [(WWW_AUTHENTICATE, CHALLENGE)];
+            (StatusCode::UNAUTHORIZED, challenge, Json(reply)).into_response()
+        }
         _ => Json(reply).into_response(),
     }
 }

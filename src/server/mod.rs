@@ -1,5 +1,6 @@
 //! HTTP: the router, its layers, start and stop. GraphQL is spoken at `endpoint`, and nowhere else is axum.
 
+mod authentication;
 mod endpoint;
 mod graphiql;
 mod health;
@@ -15,6 +16,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::auth::Authenticator;
 use crate::gallery::Gallery;
 use crate::graphql::executor::Executor;
 
@@ -31,6 +33,7 @@ pub struct Options {
 #[derive(Clone)]
 struct State {
     executor: Executor,
+    authenticator: Authenticator,
     gallery: Arc<Gallery>,
     has_graphiql: bool,
 }
@@ -47,6 +50,7 @@ impl Server {
     pub async fn bind(
         address: SocketAddr,
         executor: Executor,
+        authenticator: Authenticator,
         gallery: Arc<Gallery>,
         options: &Options,
     ) -> io::Result<Self> {
@@ -54,6 +58,7 @@ impl Server {
         let address = listener.local_addr()?;
         let state = State {
             executor,
+            authenticator,
             gallery,
             has_graphiql: options.has_graphiql,
         };

@@ -1,5 +1,6 @@
 //! The tests: HTTP against the real server, on SQLite and on Postgres. One file for each feature of the contract.
 
+mod access;
 mod cli;
 mod create;
 mod execution;

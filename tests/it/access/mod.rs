@@ -1,5 +1,6 @@
 //! Who may do what: each row of the contract's table of access, over HTTP.
 
+mod isolation;
 mod keys;
 mod tokens;
 

@@ -21,7 +21,7 @@ use futures_util::FutureExt;
 
 pub(crate) use app::{Reply, TestApp};
 pub(crate) use binary::{Output, Program};
-pub(crate) use caller::image_url;
+pub(crate) use caller::{User, image_url};
 pub(crate) use database::TestDatabase;
 pub(crate) use key_server::SignedApp;
 pub(crate) use outage::Outage;

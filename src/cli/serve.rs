@@ -36,9 +36,6 @@ pub struct RunningServer {
 pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let listen_address = settings.listen_address()?;
     let access = settings.access.options()?;
-    for warning in settings.access.warnings() {
-        tracing::warn!("{warning}");
-    }
     let authenticator =
         Authenticator::new(access).context("cannot set up TLS for the key server")?;
     let options = settings.database()?;
@@ -70,6 +67,10 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     .await
     .with_context(|| format!("cannot listen on {listen_address} (HOST, PORT)"))?;
     let address = server.address();
+    // Not sooner: a start that fails says why in one line.
+    for warning in settings.access.warnings() {
+        tracing::warn!("{warning}");
+    }
     tracing::info!("listening on http://{address}/graphql, with {target}");
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run(async {

@@ -56,6 +56,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let options = server::Options {
         max_body_bytes: settings.max_body_bytes,
         has_graphiql: settings.graphiql,
+        rate: settings.rate.options(),
     };
     let server = Server::bind(
         listen_address,

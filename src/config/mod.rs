@@ -5,6 +5,7 @@
 
 mod access;
 mod error;
+mod rate;
 mod value;
 
 use std::ffi::{OsStr, OsString};
@@ -23,6 +24,7 @@ use crate::telemetry;
 pub use access::AccessSettings;
 pub use error::SettingError;
 use error::first_line;
+pub use rate::RateSettings;
 use value::{
     Checked, Secret, address, boolean, connection_count, database_host, host_patterns,
     milliseconds, port, seconds, secret, text, whole_number,
@@ -114,6 +116,10 @@ pub struct Settings {
     /// Who may come in.
     #[command(flatten)]
     pub access: AccessSettings,
+
+    /// How often they may ask.
+    #[command(flatten)]
+    pub rate: RateSettings,
 
     /// `CLOUDINARY_HOSTS`, default `res.cloudinary.com,*-res.cloudinary.com`: hosts that an image URL may have
     ///

@@ -85,35 +85,6 @@ fn a_wrong_setting_is_one_line() {
             "ALLOW_OPEN_ACCESS: `maybe` is not `true` or `false`",
         ),
         (
-            &["--auth-mode", "jwt"],
-            "AUTH_MODE: `jwt` is not `open` or `supabase`",
-        ),
-        (
-            &["--auth-mode", "supabase"],
-            "AUTH_MODE: `supabase` needs something to check tokens with; set SUPABASE_URL (or SUPABASE_JWKS_URL), \
-             SUPABASE_JWT_SECRET or SERVICE_TOKENS",
-        ),
-        (
-            &["--supabase-url", "http://abc.supabase.co"],
-            "SUPABASE_URL: `http://abc.supabase.co` is not an https URL without user name and password (http is taken \
-             of this machine only)",
-        ),
-        (
-            &["--supabase-jwks-url", "abc.supabase.co"],
-            "SUPABASE_JWKS_URL: `abc.supabase.co` is not an https URL without user name and password (http is taken of \
-             this machine only)",
-        ),
-        (
-            &["--supabase-jwt-secret", "sb_secret_s3cret"],
-            "SUPABASE_JWT_SECRET: `…` is an API key, not the secret that tokens are signed with; with API keys of the \
-             new kind set SUPABASE_URL instead, and SERVICE_TOKENS for programs",
-        ),
-        (
-            &["--service-tokens", "my-s3cret-token"],
-            "SERVICE_TOKENS: `…` has a wrong pair: number 1 is not `name:sha256-of-token`; make the hash with \
-             `sha256sum`",
-        ),
-        (
             &["--auto-migrate", "on"],
             "AUTO_MIGRATE: `on` is not `true` or `false`",
         ),
@@ -167,6 +138,52 @@ fn a_wrong_setting_is_one_line() {
             "LOG_FORMAT: `xml` is not `pretty` or `json`",
         ),
         (&["--prot", "1"], "unexpected argument '--prot' found"),
+    ] {
+        assert_eq!(line(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_setting_of_access_is_one_line() {
+    for (arguments, expected) in [
+        (
+            &["--auth-mode", "jwt"][..],
+            "AUTH_MODE: `jwt` is not `open` or `supabase`",
+        ),
+        (
+            &["--auth-mode", "supabase"],
+            "AUTH_MODE: `supabase` needs something to check tokens with; set SUPABASE_URL (or SUPABASE_JWKS_URL), \
+             SUPABASE_JWT_SECRET or SERVICE_TOKENS",
+        ),
+        (
+            &["--supabase-url", "http://abc.supabase.co"],
+            "SUPABASE_URL: `http://abc.supabase.co` is not an https URL without user name and password (http is taken \
+             of this machine only)",
+        ),
+        (
+            &["--supabase-jwks-url", "abc.supabase.co"],
+            "SUPABASE_JWKS_URL: `abc.supabase.co` is not an https URL without user name and password (http is taken of \
+             this machine only)",
+        ),
+        (
+            &["--supabase-jwt-secret", "sb_secret_s3cret"],
+            "SUPABASE_JWT_SECRET: `…` is an API key, not the secret that tokens are signed with; with API keys of the \
+             new kind set SUPABASE_URL instead, and SERVICE_TOKENS for programs",
+        ),
+        (
+            &["--service-tokens", "my-s3cret-token"],
+            "SERVICE_TOKENS: `…` has a wrong pair: number 1 is not `name:sha256-of-token`; make the hash with \
+             `sha256sum`",
+        ),
+        (
+            &["--rate-limit-per-minute", "0"],
+            "RATE_LIMIT_PER_MINUTE: `0` is not a whole number, 1 to 1000000",
+        ),
+        (
+            &["--trusted-proxies", "proxy"],
+            "TRUSTED_PROXIES: `proxy` is not a list of addresses and networks, separated by commas, like \
+             `10.0.0.0/8,::1`",
+        ),
     ] {
         assert_eq!(line(arguments), expected, "{arguments:?}");
     }

@@ -81,10 +81,14 @@ pub(super) fn port<const LEAST: u16>(value: &str) -> Result<u16, String> {
 }
 
 pub(super) fn connection_count(value: &str) -> Result<NonZeroU32, String> {
+    count::<MAX_CONNECTIONS>(value)
+}
+
+pub(super) fn count<const MOST: u32>(value: &str) -> Result<NonZeroU32, String> {
     let count = value.parse().ok();
     count
-        .filter(|count: &NonZeroU32| count.get() <= MAX_CONNECTIONS)
-        .ok_or_else(|| format!("is not a whole number, 1 to {MAX_CONNECTIONS}"))
+        .filter(|count: &NonZeroU32| count.get() <= MOST)
+        .ok_or_else(|| format!("is not a whole number, 1 to {MOST}"))
 }
 
 pub(super) fn milliseconds(value: &str) -> Result<Duration, String> {

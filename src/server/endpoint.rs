@@ -1,11 +1,13 @@
 //! `POST /graphql`: GraphQL over HTTP, <https://graphql.github.io/graphql-over-http/draft/>.
 
+use std::net::SocketAddr;
+
 use async_graphql::{ServerError, Variables};
 use axum::Extension;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State as Extract;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, State as Extract};
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -35,6 +37,7 @@ struct Body {
 pub(super) async fn post(
     Extract(state): Extract<State>,
     Extension(request_id): Extension<RequestId>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -60,7 +63,21 @@ pub(super) async fn post(
         Err(message) => return refused(StatusCode::BAD_REQUEST, &message),
     };
     let signed_in = sign_in(&state.authenticator, &headers).await;
-    answer(state.executor.execute(signed_in.caller, operation).await)
+    let caller = signed_in.caller;
+    let allowance = match state.rate_limiter.check(&caller, peer.ip(), &headers, 1) {
+        Ok(allowance) => allowance,
+        Err(limited) => {
+            let error = Code::RateLimited.error(limited.message());
+            let mut response = answer(Reply::refused(error));
+            limited.write(response.headers_mut());
+            return response;
+        }
+    };
+    let mut response = answer(state.executor.execute(caller, operation).await);
+    if let Some(allowance) = allowance {
+        allowance.write(response.headers_mut());
+    }
+    response
 }
 
 /// Anything but GET and POST.

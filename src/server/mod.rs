@@ -4,6 +4,7 @@ mod authentication;
 mod endpoint;
 mod graphiql;
 mod health;
+pub mod rate_limit;
 mod request_id;
 
 use std::io;
@@ -16,17 +17,20 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use self::rate_limit::RateLimiter;
 use crate::auth::Authenticator;
 use crate::gallery::Gallery;
 use crate::graphql::executor::Executor;
 
 /// What the operator may choose about HTTP.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The largest body that is read.
     pub max_body_bytes: usize,
     /// Whether a browser gets GraphiQL.
     pub has_graphiql: bool,
+    /// How often a caller may ask.
+    pub rate: rate_limit::Options,
 }
 
 /// What the handlers share.
@@ -34,6 +38,7 @@ pub struct Options {
 struct State {
     executor: Executor,
     authenticator: Authenticator,
+    rate_limiter: Arc<RateLimiter>,
     gallery: Arc<Gallery>,
     has_graphiql: bool,
 }
@@ -59,6 +64,7 @@ impl Server {
         let state = State {
             executor,
             authenticator,
+            rate_limiter: Arc::new(RateLimiter::new(options.rate.clone())),
             gallery,
             has_graphiql: options.has_graphiql,
         };
@@ -76,7 +82,10 @@ impl Server {
 
     /// Serves until `stop` is done, then until the requests in flight are answered.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        axum::serve(self.listener, self.router)
+        let service = self
+            .router
+            .into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(self.listener, service)
             .with_graceful_shutdown(stop)
             .await
     }

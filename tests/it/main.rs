@@ -13,6 +13,7 @@ mod limits;
 mod model;
 mod node;
 mod paging;
+mod rate_limit;
 mod schema;
 mod search;
 mod stats;

@@ -3,7 +3,9 @@
 //! A setting is a flag (`--port`), else a variable (`PORT`), else its default. An empty variable counts as unset.
 //! The first paragraph of a field's documentation is its entry in `--help`, so it names variable and default.
 
+mod access;
 mod error;
+mod rate;
 mod value;
 
 use std::ffi::{OsStr, OsString};
@@ -20,8 +22,10 @@ use crate::db::options::{Host, Options, Server, Target, readable_file, ssl_mode}
 use crate::server::origin::{Origin, Origins};
 use crate::telemetry;
 
+pub use access::AccessSettings;
 pub use error::SettingError;
 use error::first_line;
+pub use rate::RateSettings;
 use value::{
     Checked, Secret, address, boolean, connection_count, database_host, host_patterns,
     milliseconds, origin, port, seconds, secret, text, whole_number,
@@ -110,12 +114,13 @@ pub struct Settings {
         value_parser = Checked(port::<0>))]
     port: u16,
 
-    /// `ALLOW_OPEN_ACCESS`, default `false`: allow a `HOST` that other machines reach
-    ///
-    /// Nobody signs in: whoever reaches the server may read, change and purge every image.
-    #[arg(long, env, value_name = "BOOLEAN", help_heading = LISTENING, default_value = "false",
-        value_parser = Checked(boolean), action = clap::ArgAction::Set)]
-    allow_open_access: bool,
+    /// Who may come in.
+    #[command(flatten)]
+    pub access: AccessSettings,
+
+    /// How often they may ask.
+    #[command(flatten)]
+    pub rate: RateSettings,
 
     /// `PUBLIC_URL`, unset by default: how the world reaches the server, e.g. `https://gallery.example.com`
     ///
@@ -272,14 +277,15 @@ impl Settings {
         self.host.to_canonical().is_loopback()
     }
 
-    /// The address to listen on; refused when other machines reach it and nobody allowed that.
+    /// The address to listen on; refused when other machines reach it, nobody signs in, and nobody allowed that.
     pub fn listen_address(&self) -> Result<SocketAddr, SettingError> {
-        if self.is_on_loopback() || self.allow_open_access {
+        if self.is_on_loopback() || !self.access.is_open() || self.access.allow_open_access {
             return Ok(SocketAddr::new(self.host, self.port));
         }
         Err(SettingError::new(format!(
             "HOST: `{}` is reached by other machines, and as nobody signs in, each could change and purge every image; \
-             allowed: a loopback address like `127.0.0.1`, or any with ALLOW_OPEN_ACCESS=true",
+             allowed: a loopback address like `127.0.0.1`, any with AUTH_MODE=supabase, or any with \
+             ALLOW_OPEN_ACCESS=true",
             self.host
         )))
     }

@@ -1,9 +1,9 @@
 //! What came of an operation, and what a transport has to know of it.
 
-use async_graphql::{ServerError, Value};
+use async_graphql::{Name, PathSegment, ServerError, Value};
 use serde::Serialize;
 
-use super::error::{Code, code_of};
+use super::error::Code;
 
 /// What came of an operation.
 #[derive(Debug, Serialize)]
@@ -43,18 +43,34 @@ impl Reply {
         self.is_refused() && self.errors.iter().all(|error| code.is_of(error))
     }
 
-    /// The code for which nothing came of the request, where it is one that clients and proxies go by: sign in, or try
-    /// again later.
+    /// The code for which nothing came of the request, where HTTP has a status for it: no root field, or all of them
+    /// null, for want of a sign-in, of patience or of the database.
     pub fn failed_for(&self) -> Option<Code> {
-        let is_empty = match &self.data {
-            None | Some(Value::Null) => true,
-            Some(Value::Object(fields)) => fields.values().all(|field| *field == Value::Null),
-            Some(_) => false,
-        };
-        let first = code_of(self.errors.first()?)?;
-        let code = Code::FOR_TRANSPORTS
+        [Code::Unauthenticated, Code::RateLimited, Code::Unavailable]
             .into_iter()
-            .find(|code| code.as_str() == first)?;
-        (is_empty && self.errors.iter().all(|error| code.is_of(error))).then_some(code)
+            .find(|code| self.has_nothing_for(*code))
+    }
+
+    fn has_nothing_for(&self, code: Code) -> bool {
+        let is_at_fault = |field: Option<&Name>| {
+            self.errors.iter().any(|error| {
+                let is_of_field = field.is_none_or(|field| {
+                    matches!(error.path.first(), Some(PathSegment::Field(name)) if name == field.as_str())
+                });
+                is_of_field && code.is_of(error)
+            })
+        };
+        match &self.data {
+            None | Some(Value::Null) => {
+                is_at_fault(None) && self.errors.iter().all(|error| code.is_of(error))
+            }
+            Some(Value::Object(fields)) => {
+                !fields.is_empty()
+                    && fields
+                        .iter()
+                        .all(|(field, value)| *value == Value::Null && is_at_fault(Some(field)))
+            }
+            Some(_) => false,
+        }
     }
 }

@@ -1,18 +1,20 @@
 //! `/graphql`: which transport a request means, and what it is answered; GraphQL over HTTP,
 //! <https://graphql.github.io/graphql-over-http/draft/>.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Request, State as Extract};
-use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use axum::extract::{ConnectInfo, Request, State as Extract};
+use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tokio::time::Instant;
 
+use super::authentication::{CHALLENGE, sign_in};
 use super::body::{self, BodyError};
 use super::media::{Accepted, Media, is_json};
 use super::request::{self, Requested};
@@ -55,22 +57,10 @@ async fn get(state: &State, request_id: &str, head: Parts) -> Response {
         return not_acceptable();
     };
     let query = head.uri.query().unwrap_or_default();
-    let operation = match request::from_query(query, request_id) {
-        Ok(operation) => operation,
-        Err(error) => return refused_as(media, StatusCode::BAD_REQUEST, error),
-    };
-    let prepared = match state.executor.prepare(operation) {
-        Ok(prepared) if prepared.kind() == OperationType::Mutation => {
-            let error = Code::BadUserInput.error("a mutation has to be sent by POST");
-            let refusal = refused_as(media, StatusCode::METHOD_NOT_ALLOWED, error);
-            return ([(ALLOW, HeaderValue::from_static("POST"))], refusal).into_response();
-        }
-        Ok(prepared) => prepared,
-        Err(reply) => return answer(&reply, media),
-    };
-    let deadline = state.executor.deadline();
-    let reply = state.executor.execute(Caller::Anyone, prepared, deadline);
-    answer(&reply.await, media)
+    match request::from_query(query, request_id) {
+        Ok(operation) => respond(state, &head, media, Requested::One(operation)).await,
+        Err(error) => refused_as(media, StatusCode::BAD_REQUEST, error),
+    }
 }
 
 async fn post(state: &State, request_id: &str, request: Request) -> Response {
@@ -94,35 +84,86 @@ async fn post(state: &State, request_id: &str, request: Request) -> Response {
         Err(error) => return body_refused(error, state.max_body_bytes),
     };
     match request::from_body(&body, state.max_batch, request_id) {
-        Ok(Requested::One(operation)) => {
-            let deadline = state.executor.deadline();
-            answer(&execute(state, operation, deadline).await, media)
-        }
-        Ok(Requested::Batch(operations)) => {
-            answer_batch(&execute_batch(state, operations).await, media)
-        }
+        Ok(requested) => respond(state, &head, media, requested).await,
         Err(error) => refused_as(media, StatusCode::BAD_REQUEST, error),
     }
 }
 
+/// Executes what was asked for, unless its caller has asked for too much of late.
+async fn respond(state: &State, head: &Parts, media: Media, requested: Requested) -> Response {
+    let caller = sign_in(&state.authenticator, &head.headers).await.caller;
+    let allowance =
+        state
+            .rate_limiter
+            .check(&caller, peer(head), &head.headers, requested.operations());
+    let allowance = match allowance {
+        Ok(allowance) => allowance,
+        Err(limited) => {
+            let reply = Reply::refused(Code::RateLimited.error(limited.message()));
+            let mut response = answer(&reply, media);
+            limited.write(response.headers_mut());
+            return response;
+        }
+    };
+    let mut response = match requested {
+        Requested::One(operation) => execute_one(state, head, media, caller, operation).await,
+        Requested::Batch(operations) => {
+            answer_batch(&execute_batch(state, &caller, operations).await, media)
+        }
+    };
+    if let Some(allowance) = allowance {
+        allowance.write(response.headers_mut());
+    }
+    response
+}
+
+/// Where a request comes from.
+fn peer(head: &Parts) -> IpAddr {
+    let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
+        peer.ip()
+    })
+}
+
+async fn execute_one(
+    state: &State,
+    head: &Parts,
+    media: Media,
+    caller: Caller,
+    operation: Operation,
+) -> Response {
+    let deadline = state.executor.deadline();
+    match state.executor.prepare(operation) {
+        Ok(prepared)
+            if prepared.kind() == OperationType::Mutation && head.method == Method::GET =>
+        {
+            let error = Code::BadUserInput.error("a mutation has to be sent by POST");
+            let refusal = refused_as(media, StatusCode::METHOD_NOT_ALLOWED, error);
+            ([(ALLOW, HeaderValue::from_static("POST"))], refusal).into_response()
+        }
+        Ok(prepared) => {
+            let reply = state.executor.execute(caller, prepared, deadline);
+            answer(&reply.await, media)
+        }
+        Err(reply) => answer(&reply, media),
+    }
+}
+
 /// Executes the operations of a batch in their order, all within the time of one request.
-async fn execute_batch(state: &State, operations: Vec<Operation>) -> Vec<Reply> {
+async fn execute_batch(state: &State, caller: &Caller, operations: Vec<Operation>) -> Vec<Reply> {
     let deadline = state.executor.deadline();
     let mut replies = Vec::with_capacity(operations.len());
     for operation in operations {
-        replies.push(execute(state, operation, deadline).await);
+        let reply = match state.executor.prepare(operation) {
+            Ok(prepared) => {
+                let reply = state.executor.execute(caller.clone(), prepared, deadline);
+                reply.await
+            }
+            Err(reply) => reply,
+        };
+        replies.push(reply);
     }
     replies
-}
-
-async fn execute(state: &State, operation: Operation, deadline: Instant) -> Reply {
-    match state.executor.prepare(operation) {
-        Ok(prepared) => {
-            let reply = state.executor.execute(Caller::Anyone, prepared, deadline);
-            reply.await
-        }
-        Err(reply) => reply,
-    }
 }
 
 fn answer(reply: &Reply, media: Media) -> Response {
@@ -165,10 +206,14 @@ fn status(reply: &Reply, media: Media) -> StatusCode {
 /// Clients and proxies go by the status, whatever they accept.
 fn turned_away(code: Code, body: &(impl Serialize + ?Sized)) -> Response {
     let status = match code {
-        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     let answer = json(status, Media::Json, body);
+    if code == Code::Unauthenticated {
+        return ([(WWW_AUTHENTICATE, CHALLENGE)], answer).into_response();
+    }
     ([(RETRY_AFTER, RETRY_AFTER_SECONDS)], answer).into_response()
 }
 

@@ -1,5 +1,6 @@
 //! HTTP: the router, its layers, start and stop. GraphQL is spoken at `endpoint`, and nowhere else is axum.
 
+mod authentication;
 mod body;
 mod connections;
 mod endpoint;
@@ -7,6 +8,7 @@ mod graphiql;
 mod health;
 mod media;
 pub mod origin;
+pub mod rate_limit;
 mod request;
 mod request_id;
 
@@ -15,8 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::header::{HeaderName, RETRY_AFTER};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderName, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{any, get};
 use axum::{Router, middleware};
@@ -24,6 +25,8 @@ use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, CorsLayer};
 
+use self::rate_limit::RateLimiter;
+use crate::auth::Authenticator;
 use crate::gallery::Gallery;
 use crate::graphql::error::Code;
 use crate::graphql::executor::Executor;
@@ -40,12 +43,16 @@ pub struct Options {
     pub origins: Origins,
     /// Whether a browser gets GraphiQL.
     pub has_graphiql: bool,
+    /// How often a caller may ask.
+    pub rate: rate_limit::Options,
 }
 
 /// What the handlers share.
 #[derive(Clone)]
 struct State {
     executor: Executor,
+    authenticator: Authenticator,
+    rate_limiter: Arc<RateLimiter>,
     gallery: Arc<Gallery>,
     max_body_bytes: usize,
     max_batch: usize,
@@ -69,6 +76,7 @@ impl Server {
     pub async fn bind(
         address: SocketAddr,
         executor: Executor,
+        authenticator: Authenticator,
         gallery: Arc<Gallery>,
         options: &Options,
     ) -> io::Result<Self> {
@@ -78,6 +86,8 @@ impl Server {
         let grace = 2 * executor.time_out() + Duration::from_secs(1);
         let state = State {
             executor,
+            authenticator,
+            rate_limiter: Arc::new(RateLimiter::new(options.rate.clone())),
             gallery,
             max_body_bytes: options.max_body_bytes,
             max_batch: options.max_batch,
@@ -123,7 +133,13 @@ fn cors(origins: &Origins) -> CorsLayer {
         .allow_origin(origins.listed_headers())
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([HeaderName::from_static(request_id::HEADER), RETRY_AFTER])
+        .expose_headers(
+            [request_id::HEADER, "retry-after"]
+                .into_iter()
+                .chain(rate_limit::HEADERS)
+                .map(HeaderName::from_static)
+                .collect::<Vec<_>>(),
+        )
         .max_age(PREFLIGHT_AGE)
 }
 

@@ -17,6 +17,16 @@ pub(super) enum Requested {
     Batch(Vec<Operation>),
 }
 
+impl Requested {
+    /// How many operations it has.
+    pub(super) fn operations(&self) -> u32 {
+        match self {
+            Self::One(_) => 1,
+            Self::Batch(operations) => u32::try_from(operations.len()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
 /// Reads the body of a POST.
 pub(super) fn from_body(
     body: &[u8],

@@ -1,5 +1,6 @@
 //! The tests: HTTP against the real server, on SQLite and on Postgres. One file for each feature of the contract.
 
+mod access;
 mod cli;
 mod create;
 mod execution;
@@ -16,6 +17,7 @@ mod origin;
 mod paging;
 mod persisted;
 mod proxy;
+mod rate_limit;
 mod schema;
 mod search;
 mod stats;

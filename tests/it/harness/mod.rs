@@ -8,9 +8,11 @@ mod app;
 mod binary;
 mod caller;
 mod database;
+mod key_server;
 mod outage;
 mod postgres;
 pub(crate) mod rows;
+pub(crate) mod token;
 
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
@@ -20,8 +22,9 @@ use futures_util::FutureExt;
 
 pub(crate) use app::{Reply, TestApp};
 pub(crate) use binary::{Output, Program};
-pub(crate) use caller::image_url;
+pub(crate) use caller::{User, image_url};
 pub(crate) use database::TestDatabase;
+pub(crate) use key_server::SignedApp;
 pub(crate) use outage::Outage;
 
 use database::TemporaryDatabase;

@@ -47,7 +47,9 @@ impl EventPage {
         caller: &Caller,
         id: Uuid,
     ) -> Result<Option<Image>, Arc<Error>> {
-        let scope = caller.scope(None);
+        let scope = caller
+            .scope(None)
+            .map_err(|denied| Arc::new(denied.into()))?;
         let images = self.fresh_images(gallery).await?;
         Ok(images
             .get(&id)

@@ -26,7 +26,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::auth::{Scope, UserIdError};
+use crate::auth::{Denied, Scope, UserIdError};
 use crate::cloudinary::url::{HostPatterns, UrlError};
 use crate::db::{self, Database, Unit};
 use crate::entity::{Timestamp, image};
@@ -88,6 +88,9 @@ pub enum Error {
     /// As many follow the trail as may.
     #[error("the server has as many subscribers as it takes; try again later")]
     TooManySubscribers,
+    /// The caller may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] db::Error),

@@ -154,8 +154,9 @@ pub(super) fn is_in_scope(scope: &Scope, event: &Event) -> bool {
 }
 
 impl Gallery {
-    /// Where the trail ends now.
-    pub async fn trail_cursor(&self) -> Result<Cursor, Error> {
+    /// Where the trail ends now, for whoever may read anything.
+    pub async fn trail_cursor(&self, caller: &Caller) -> Result<Cursor, Error> {
+        caller.scope(None)?;
         Ok(Cursor(self.database.settled_trail().await?.last))
     }
 
@@ -166,7 +167,7 @@ impl Gallery {
         filter: &EventFilter,
         page: TrailPage,
     ) -> Result<TrailSlice, Error> {
-        let scope = caller.scope(filter.user_id.clone());
+        let scope = caller.scope(filter.user_id.clone())?;
         self.database.settled_trail().await?;
         let query = recorded(&scope).filter(filter.condition());
         let (events, has_more) = self
@@ -189,7 +190,7 @@ impl Gallery {
         side: End,
         inclusive: bool,
     ) -> Result<bool, Error> {
-        let scope = caller.scope(filter.user_id.clone());
+        let scope = caller.scope(filter.user_id.clone())?;
         let (beyond, order) = match (side, inclusive) {
             (End::Back, false) => (Column::Position.gt(cursor.0), Order::Asc),
             (End::Back, true) => (Column::Position.gte(cursor.0), Order::Asc),
@@ -217,7 +218,7 @@ impl Gallery {
         if known.is_empty() {
             return Ok((EventPage::new(Vec::new()), vec![None; ids.len()]));
         }
-        let scope = caller.scope(None);
+        let scope = caller.scope(None)?;
         let events = self
             .database
             .read_primary(move |unit| {

@@ -66,7 +66,7 @@ impl Gallery {
         ids: &[Option<ImageId>],
         force: bool,
     ) -> Result<Vec<Result<Purged, Refusal>>, Error> {
-        let scope = caller.scope(None);
+        let scope = caller.scope(None)?;
         let known = distinct(ids);
         let found = self
             .database
@@ -83,7 +83,7 @@ impl Gallery {
         ids: &[Option<ImageId>],
         destination: Destination,
     ) -> Result<Vec<Result<Moved, Refusal>>, Error> {
-        let scope = caller.scope(None);
+        let scope = caller.scope(None)?;
         let known = distinct(ids);
         let found = self
             .database

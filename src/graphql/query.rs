@@ -40,6 +40,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids; more are BAD_USER_INPUT.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>> {
+        caller(ctx).scope(None)?;
         if ids.len() > MAX_BATCH {
             return Err(Failure::bad_input(format!(
                 "ids: {} were given; at most {MAX_BATCH} are allowed",
@@ -81,6 +82,7 @@ impl Query {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ImageConnection> {
         let order = order_by.map_or(newest_first(Field::CreatedAt), Order::from);
+        caller(ctx).scope(None)?;
         if order.field == Field::DeletedAt {
             return Err(Failure::bad_input(
                 "orderBy: active images cannot be ordered by DELETED_AT; use CREATED_AT or UPDATED_AT, or deletedImages",
@@ -144,11 +146,14 @@ impl Query {
     /// Counts over the gallery.
     async fn gallery_stats(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "Only this owner's images.")] user_id: Option<String>,
     ) -> Result<GalleryStats> {
-        Ok(GalleryStats {
-            user_id: checked_user_id(user_id.as_deref())?,
-        })
+        caller(ctx).scope(None)?;
+        let user_id = checked_user_id(user_id.as_deref())?;
+        // Said here and not at each count, so that the whole is refused.
+        caller(ctx).scope(user_id.clone())?;
+        Ok(GalleryStats { user_id })
     }
 
     /// The audit trail, oldest first, purged images included; an empty list of types is no condition. Cursors are the ones the subscription takes. One older than what is kept: `CURSOR_EXPIRED`. first/last: 1 to 100, not both, 20 when neither is given; an empty cursor is none. `BAD_USER_INPUT`: other numbers, what is no cursor of the trail.
@@ -169,6 +174,7 @@ impl Query {
         >,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<GalleryEventConnection> {
+        caller(ctx).scope(None)?;
         let filter = event_filter(user_id.as_deref(), image_id.as_ref(), types)?;
         let arguments = PageArguments {
             first,
@@ -183,7 +189,7 @@ impl Query {
     async fn trail_cursor(&self, ctx: &Context<'_>) -> Result<String> {
         match ctx.data_opt::<TrailEnd>() {
             Some(TrailEnd(cursor)) => Ok(cursor.clone()?.encode()),
-            None => Ok(gallery(ctx).trail_cursor().await?.encode()),
+            None => Ok(gallery(ctx).trail_cursor(caller(ctx)).await?.encode()),
         }
     }
 }
@@ -257,6 +263,7 @@ async fn connection(
     order: Order,
     arguments: &PageArguments,
 ) -> Result<ImageConnection> {
+    caller(ctx).scope(None)?;
     let list = List {
         shelf,
         user_id: checked_user_id(user_id)?,

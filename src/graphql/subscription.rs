@@ -29,6 +29,7 @@ impl Subscription {
         #[graphql(desc = "The cursor behind which to begin; an empty string: all that is kept.")]
         after: Option<String>,
     ) -> Result<BoxStream<'static, Result<GalleryEvent>>> {
+        caller(ctx).scope(None)?;
         let filter = event_filter(user_id.as_deref(), image_id.as_ref(), types)?;
         let start = match (after.as_deref(), trail_cursor("after", after.as_deref())?) {
             (_, Some(cursor)) => Start::After(cursor),

@@ -117,7 +117,7 @@ impl Gallery {
         filter: EventFilter,
         start: Start,
     ) -> Result<Subscription, Error> {
-        let scope = caller.scope(filter.user_id.clone());
+        let scope = caller.scope(filter.user_id.clone())?;
         let seat = self.feed.take_seat()?;
         let end = seat.0.end.subscribe();
         let generation = end.borrow().generation;

@@ -26,35 +26,30 @@ use async_graphql::{
 };
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
 
 use super::error::{Code, Failure, code_of, database_face, set_code};
 use super::limits::{LimitExceeded, Limits, check, scan};
 use super::merge::{FieldTypes, merge};
+use super::operation::{Document, Operation};
+use super::persisted::{DocumentHash, PersistedDocuments};
 use super::query::TrailEnd;
+use super::reply::Reply;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
 use crate::gallery::{self, Gallery};
 
-/// One operation, as a transport brought it.
-#[derive(Debug)]
-pub struct Operation {
-    /// The document.
-    pub query: String,
-    /// Which of its operations, where it has several.
-    pub operation_name: Option<String>,
-    /// Values of its variables.
-    pub variables: Variables,
-    /// Names the request in the log and in internal errors.
-    pub request_id: String,
-}
-
-/// An operation that has passed everything that comes before execution.
+/// An operation that may be executed: parsed, within the limits, and known by its kind.
 #[derive(Debug)]
 pub struct Prepared {
-    operation: Operation,
+    text: String,
     document: ExecutableDocument,
     kind: OperationType,
+    operation_name: Option<String>,
+    variables: Variables,
+    request_id: String,
+    /// Under this hash the text is kept once it has proved valid.
+    persist_as: Option<DocumentHash>,
 }
 
 impl Prepared {
@@ -64,47 +59,12 @@ impl Prepared {
     }
 }
 
-/// What came of an operation.
-#[derive(Debug, Serialize)]
-pub struct Reply {
-    /// Absent when the request failed before it was executed,
-    /// <https://spec.graphql.org/October2021/#sec-Response-Format>.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Value>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<ServerError>,
-}
-
-impl Reply {
-    /// A request that failed before it was executed.
-    pub fn refused(error: ServerError) -> Self {
-        Self {
-            data: None,
-            errors: vec![error],
-        }
-    }
-
-    /// Whether nothing came of the request because the database is away: clients do well to try again.
-    pub fn is_unavailable(&self) -> bool {
-        let is_empty = match &self.data {
-            None | Some(Value::Null) => true,
-            Some(Value::Object(fields)) => fields.values().all(|field| *field == Value::Null),
-            Some(_) => false,
-        };
-        is_empty
-            && !self.errors.is_empty()
-            && self
-                .errors
-                .iter()
-                .all(|error| Code::Unavailable.is_of(error))
-    }
-}
-
 /// Executes operations.
 #[derive(Clone)]
 pub struct Executor {
     schema: GallerySchema,
     field_types: Arc<FieldTypes>,
+    persisted: PersistedDocuments,
     gallery: Arc<Gallery>,
     limits: Limits,
     time_out: Duration,
@@ -120,98 +80,115 @@ impl Executor {
         Self {
             schema,
             field_types: Arc::new(FieldTypes::of_schema(&sdl())),
+            persisted: PersistedDocuments::new(),
             gallery,
             limits,
             time_out,
         }
     }
 
-    /// Executes one operation for a caller. Never panics, and never takes longer than the time-out.
-    pub async fn execute(&self, caller: Caller, operation: Operation) -> Reply {
-        match self.prepare(operation) {
-            Ok(prepared) => self.execute_prepared(caller, prepared).await,
-            Err(refused) => refused,
-        }
+    /// Parses an operation and holds it against the limits; nothing of it is executed yet.
+    pub fn prepare(&self, operation: Operation) -> Result<Prepared, Reply> {
+        self.check(operation).map_err(Reply::refused)
     }
 
-    /// Everything that comes before execution, for transports that choose by the kind of the operation.
-    pub fn prepare(&self, operation: Operation) -> Result<Prepared, Reply> {
-        let document = self.pre_flight(&operation).map_err(Reply::refused)?;
-        let meant = meant(&document.operations, operation.operation_name.as_deref());
-        let kind = meant.map_or(OperationType::Query, |meant| meant.node.ty);
+    fn check(&self, operation: Operation) -> Result<Prepared, ServerError> {
+        let (text, persist_as) = self.text_of(operation.document)?;
+        scan(&text, &self.limits).map_err(|limit| refusal(&limit))?;
+        let mut document = parse_query(&text).map_err(|error| {
+            let mut error = ServerError::from(error);
+            set_code(&mut error.extensions, Code::ParseFailed);
+            error
+        })?;
+        let name = operation.operation_name.as_deref();
+        let kind = kind_of(&document.operations, name)?;
+        require_variables(&document.operations, name, &operation.variables)?;
+        check(&document, name, &self.limits).map_err(|limit| refusal(&limit))?;
+        merge(&mut document, &self.field_types)
+            .map_err(|error| Code::TooComplex.error(error.to_string()))?;
         Ok(Prepared {
-            operation,
+            text,
             document,
             kind,
+            operation_name: operation.operation_name,
+            variables: operation.variables,
+            request_id: operation.request_id,
+            persist_as,
         })
     }
 
-    /// Executes a prepared query or mutation; see [`Executor::execute`].
-    pub async fn execute_prepared(&self, caller: Caller, prepared: Prepared) -> Reply {
-        let Prepared {
-            operation,
-            document,
-            kind,
-        } = prepared;
-        if kind == OperationType::Subscription {
+    /// The document's text, and the hash under which to keep it.
+    fn text_of(&self, document: Document) -> Result<(String, Option<DocumentHash>), ServerError> {
+        match document {
+            Document::Text(text) => Ok((text, None)),
+            Document::Persist(text, hash) if hash == DocumentHash::of(&text) => {
+                Ok((text, Some(hash)))
+            }
+            Document::Persist(..) => Err(Code::BadUserInput
+                .error("extensions.persistedQuery.sha256Hash: is not the SHA-256 hash of `query`")),
+            Document::Persisted(hash) => match self.persisted.find(hash) {
+                Some(text) => Ok((text.to_string(), None)),
+                // Clients know the case by this very message.
+                None => Err(Code::PersistedQueryNotFound.error("PersistedQueryNotFound")),
+            },
+        }
+    }
+
+    /// How long one request may take.
+    pub fn time_out(&self) -> Duration {
+        self.time_out
+    }
+
+    /// When a request that begins now has to be done.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.time_out
+    }
+
+    /// Executes a query or a mutation for a caller. Never panics, and gives up at the deadline.
+    pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
+        if prepared.kind == OperationType::Subscription {
             return Reply::refused(
                 Code::BadUserInput.error(
                     "a subscription has many answers: it cannot be executed for a single one",
                 ),
             );
         }
-        let request_id = operation.request_id.clone();
-        let work = self.run(caller, operation, document);
-        match tokio::time::timeout(self.time_out, AssertUnwindSafe(work).catch_unwind()).await {
+        let request_id = prepared.request_id.clone();
+        let work = AssertUnwindSafe(self.run(caller, prepared)).catch_unwind();
+        match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_panic)) => panicked(&request_id),
             Err(_elapsed) => {
                 let seconds = self.time_out.as_secs();
-                Reply::refused(Code::Timeout.error(format!(
+                Reply::lost(Code::Timeout.error(format!(
                     "the request took longer than {seconds} s, and was given up"
                 )))
             }
         }
     }
 
-    fn pre_flight(&self, operation: &Operation) -> Result<ExecutableDocument, ServerError> {
-        scan(&operation.query, &self.limits).map_err(|limit| refusal(&limit))?;
-        let mut document = parse_query(&operation.query).map_err(|error| {
-            let mut error = ServerError::from(error);
-            set_code(&mut error.extensions, Code::ParseFailed);
-            error
-        })?;
-        let name = operation.operation_name.as_deref();
-        require_operation(&document.operations, name)?;
-        require_variables(&document.operations, name, &operation.variables)?;
-        check(&document, name, &self.limits).map_err(|limit| refusal(&limit))?;
-        merge(&mut document, &self.field_types)
-            .map_err(|error| Code::TooComplex.error(error.to_string()))?;
-        Ok(document)
-    }
-
-    async fn run(
-        &self,
-        caller: Caller,
-        operation: Operation,
-        document: ExecutableDocument,
-    ) -> Reply {
-        if let Err(refused) = self.require_migrated(&operation.request_id).await {
+    async fn run(&self, caller: Caller, prepared: Prepared) -> Reply {
+        if let Err(refused) = self.require_migrated(&prepared.request_id).await {
             return refused;
         }
-        let trail_end = if selects_trail_cursor(&document) {
-            let cursor = self.gallery.trail_cursor().await;
+        let trail_end = if selects_trail_cursor(&prepared.document) {
+            let cursor = self.gallery.trail_cursor(&caller).await;
             Some(TrailEnd(cursor.map_err(Failure::from)))
         } else {
             None
         };
-        let request_id = operation.request_id.clone();
-        let (mut request, was_executed) = request(caller, operation, document);
+        let mut started = prepared.into_request(caller);
         if let Some(trail_end) = trail_end {
-            request = request.data(trail_end);
+            started.request = started.request.data(trail_end);
         }
-        let response = self.schema.execute(request).await;
-        finish(response, was_executed.get(), &request_id)
+        let response = self.schema.execute(started.request).await;
+        let was_executed = started.was_executed.get();
+        if let Some((hash, text)) = started.persist_as
+            && was_executed
+        {
+            self.persisted.keep(hash, &text);
+        }
+        finish(response, was_executed, &started.request_id)
     }
 
     async fn require_migrated(&self, request_id: &str) -> Result<(), Reply> {
@@ -224,30 +201,37 @@ impl Executor {
     }
 }
 
-fn request(
-    caller: Caller,
-    operation: Operation,
-    document: ExecutableDocument,
-) -> (Request, WasExecuted) {
-    let was_executed = WasExecuted::default();
-    let mut request = Request::new(operation.query)
-        .variables(operation.variables)
-        .data(caller)
-        .data(was_executed.clone());
-    request.operation_name = operation.operation_name;
-    request.set_parsed_query(document);
-    (request, was_executed)
+/// A request to the schema, and what has to be known of it afterwards.
+struct Started {
+    request: Request,
+    was_executed: WasExecuted,
+    request_id: String,
+    persist_as: Option<(DocumentHash, String)>,
 }
 
-/// The operation of this name, or the only one.
-fn meant<'d>(
-    operations: &'d DocumentOperations,
-    name: Option<&str>,
-) -> Option<&'d Positioned<OperationDefinition>> {
-    let is_meant = |own: Option<&Name>| name.is_none() || own.map(Name::as_str) == name;
-    let mut operations = operations.iter();
-    let (_, operation) = operations.find(|(own, _)| is_meant(*own))?;
-    Some(operation)
+impl Prepared {
+    fn into_request(self, caller: Caller) -> Started {
+        let was_executed = WasExecuted::default();
+        let mut request = Request::new(self.text.as_str())
+            .variables(self.variables)
+            .data(caller)
+            .data(was_executed.clone());
+        request.operation_name = self.operation_name;
+        request.set_parsed_query(self.document);
+        Started {
+            request,
+            was_executed,
+            request_id: self.request_id,
+            persist_as: self.persist_as.map(|hash| (hash, self.text)),
+        }
+    }
+}
+
+fn panicked(request_id: &str) -> Reply {
+    tracing::error!(request.id = request_id, "a request panicked");
+    let mut error = Code::Internal.error("internal server error");
+    add_request_id(&mut error, request_id);
+    Reply::lost(error)
 }
 
 /// Whether some root may select `trailCursor`; rather once too often.
@@ -267,13 +251,6 @@ fn has_trail_cursor(set: &SelectionSet) -> bool {
     })
 }
 
-fn panicked(request_id: &str) -> Reply {
-    tracing::error!(request.id = request_id, "a request panicked");
-    let mut error = Code::Internal.error("internal server error");
-    add_request_id(&mut error, request_id);
-    Reply::refused(error)
-}
-
 fn refusal(limit: &LimitExceeded) -> ServerError {
     let code = match limit {
         LimitExceeded::FragmentCycle { .. } => Code::ValidationFailed,
@@ -282,24 +259,42 @@ fn refusal(limit: &LimitExceeded) -> ServerError {
     code.error(limit.to_string())
 }
 
-/// Refuses a name that no operation has, and a document of several operations without a name.
-fn require_operation(
+/// The kind of the operation that is meant. Refuses a name that no operation has, and a document of several operations
+/// without a name.
+fn kind_of(
     operations: &DocumentOperations,
     name: Option<&str>,
-) -> Result<(), ServerError> {
-    match (operations, name) {
-        (DocumentOperations::Multiple(operations), Some(name)) if operations.contains_key(name) => {
-            Ok(())
+) -> Result<OperationType, ServerError> {
+    let meant = match (operations, name) {
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
+        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => {
+            operations.values().next()
         }
-        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => Ok(()),
-        (DocumentOperations::Multiple(_), None) => Err(Code::BadUserInput.error(
-            "the document has several operations: operationName must say which of them is meant",
-        )),
-        (DocumentOperations::Single(_), None) => Ok(()),
-        (_, Some(name)) => Err(Code::BadUserInput.error(format!(
-            "operationName: the document has no operation `{name}`"
-        ))),
-    }
+        (DocumentOperations::Multiple(_), None) => {
+            return Err(Code::BadUserInput.error(
+                "the document has several operations: operationName must say which of them is meant",
+            ));
+        }
+        (DocumentOperations::Single(operation), None) => Some(operation),
+        (DocumentOperations::Single(_), Some(_)) => None,
+    };
+    meant.map(|operation| operation.node.ty).ok_or_else(|| {
+        Code::BadUserInput.error(format!(
+            "operationName: the document has no operation `{}`",
+            name.unwrap_or_default()
+        ))
+    })
+}
+
+/// The operation of this name, or the only one.
+fn meant<'d>(
+    operations: &'d DocumentOperations,
+    name: Option<&str>,
+) -> Option<&'d Positioned<OperationDefinition>> {
+    let is_meant = |own: Option<&Name>| name.is_none() || own.map(Name::as_str) == name;
+    let mut operations = operations.iter();
+    let (_, operation) = operations.find(|(own, _)| is_meant(*own))?;
+    Some(operation)
 }
 
 /// Refuses a null for a variable that may not be null: the library would find it as late as at execution.

@@ -9,7 +9,7 @@ use async_graphql::{Positioned, ServerError};
 use futures_util::FutureExt;
 use futures_util::stream::{self, Stream, StreamExt};
 
-use super::{Executor, Prepared, Reply, finish, meant, panicked, request};
+use super::{Executor, Prepared, Reply, Started, finish, meant, panicked};
 use crate::auth::Caller;
 use crate::graphql::error::Code;
 
@@ -28,7 +28,8 @@ impl Executor {
         let executor = self.clone();
         let replies = async move {
             if prepared.kind() != OperationType::Subscription {
-                let reply = executor.execute_prepared(caller, prepared).await;
+                let deadline = executor.deadline();
+                let reply = executor.execute(caller, prepared, deadline).await;
                 return stream::iter([reply]).boxed();
             }
             match executor.events(caller, prepared).await {
@@ -45,16 +46,15 @@ impl Executor {
         caller: Caller,
         prepared: Prepared,
     ) -> Result<impl Stream<Item = Reply> + Send + 'static, Reply> {
-        let Prepared {
-            operation,
-            document,
-            ..
-        } = prepared;
-        require_one_field(&document, operation.operation_name.as_deref())
+        require_one_field(&prepared.document, prepared.operation_name.as_deref())
             .map_err(Reply::refused)?;
-        let request_id = operation.request_id.clone();
-        self.require_migrated(&request_id).await?;
-        let (request, was_executed) = request(caller, operation, document);
+        self.require_migrated(&prepared.request_id).await?;
+        let Started {
+            request,
+            was_executed,
+            request_id,
+            ..
+        } = prepared.into_request(caller);
         let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         Ok(responses.map(move |response| match response {
             Ok(response) => finish(response, was_executed.get(), &request_id),

@@ -1,6 +1,7 @@
 //! Live events, before any transport: subscriptions as the executor runs them, upon a database that others change.
 
 mod delivery;
+mod isolation;
 mod order;
 mod rules;
 
@@ -14,8 +15,9 @@ use image_gallery::auth::Caller;
 use image_gallery::config::Settings;
 use image_gallery::db::Database;
 use image_gallery::gallery::Gallery;
-use image_gallery::graphql::executor::{Executor, Operation};
+use image_gallery::graphql::executor::Executor;
 use image_gallery::graphql::limits::Limits;
+use image_gallery::graphql::operation::{Document, Operation};
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, TestDatabase};
@@ -50,8 +52,12 @@ impl Process {
 
     /// The replies to a subscription, as JSON.
     fn subscribe(&self, query: &str, variables: Value) -> Replies {
+        self.subscribe_as(Caller::Anyone, query, variables)
+    }
+
+    fn subscribe_as(&self, caller: Caller, query: &str, variables: Value) -> Replies {
         let operation = Operation {
-            query: query.to_owned(),
+            document: Document::Text(query.to_owned()),
             operation_name: None,
             variables: Variables::from_json(variables),
             request_id: "test".to_owned(),
@@ -63,7 +69,7 @@ impl Process {
                 return Replies(futures_util::stream::iter([reply]).boxed());
             }
         };
-        let replies = self.executor.subscribe(Caller::Anyone, prepared);
+        let replies = self.executor.subscribe(caller, prepared);
         Replies(replies.map(|reply| json!(reply)).boxed())
     }
 

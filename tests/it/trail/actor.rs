@@ -47,3 +47,25 @@ each_database! {
         database.close().await;
     }
 }
+
+each_database! {
+    settings = ["--auth-mode=supabase"];
+    async fn the_trail_names_who_signed_in(app: TestApp) {
+        let id = app.user("alice").create_image().await;
+        let purge = "mutation($id: ID!) { purgeImage(id: $id, force: true) { changed } }";
+        app.worker().run(purge, json!({ "id": id })).await;
+        let query = "{ galleryEvents { nodes { type actor } } }";
+        let expected = json!([{ "type": "CREATED", "actor": "alice" }, { "type": "PURGED", "actor": "worker" }]);
+        for user in [app.user("alice"), app.worker()] {
+            assert_eq!(user.run(query, json!({})).await["galleryEvents"]["nodes"], expected);
+        }
+        // Gone for her, as the trail shows; for him it never was there.
+        for (user, expected) in [
+            (app.user("alice"), json!({ "changed": false, "purgedId": id, "userErrors": [] })),
+            (app.user("bob"), json!({ "changed": false, "purgedId": null, "userErrors": [{ "code": "IMAGE_NOT_FOUND" }] })),
+        ] {
+            let purge = "mutation($id: ID!) { purgeImage(id: $id) { changed purgedId userErrors { code } } }";
+            assert_eq!(user.run(purge, json!({ "id": id })).await["purgeImage"], expected);
+        }
+    }
+}

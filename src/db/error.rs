@@ -72,6 +72,16 @@ fn classify(error: &sqlx::Error) -> Option<Error> {
     }
 }
 
+/// Whether another process holds SQLite's file at the moment.
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+    const BUSY: i32 = 5;
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    let code = code.and_then(|code| code.parse::<i32>().ok());
+    code.is_some_and(|code| code & 0xff == BUSY)
+}
+
 /// By SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) or by SQLite's extended result code
 /// (<https://www.sqlite.org/rescode.html>): connection lost, too many of them, shutting down, read-only, out of space,
 /// deadlock or serialization failure; busy, locked, disk full, file not to be opened.

@@ -28,6 +28,7 @@ use sqlx::ConnectOptions;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use tokio::time::Instant;
 
 use changes::{Changes, Signal};
 
@@ -93,11 +94,7 @@ impl Database {
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
         // The writer comes first: it creates the file that the readers open.
-        let writer = PoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(WRITER_TIMEOUT)
-            .connect_with(target.clone())
-            .await?;
+        let writer = open_writer(&target).await?;
         let readers = PoolOptions::new()
             .max_connections(options.max_connections.get())
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -244,6 +241,26 @@ impl Database {
         // An error at closing leaves nothing to be done: the process is about to end.
         let _ = self.readers.clone().close().await;
         let _ = self.writer.clone().close().await;
+    }
+}
+
+/// Opens the file to write to it. Another process that opens it for the first time at this moment may hold it: SQLite does
+/// not wait when it turns to write-ahead logging.
+async fn open_writer(target: &SqliteConnectOptions) -> Result<sqlx::SqlitePool, sqlx::Error> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let opened = PoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WRITER_TIMEOUT)
+            .connect_with(target.clone())
+            .await;
+        match opened {
+            Err(error) if error::is_busy(&error) && Instant::now() < deadline => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            other => return other,
+        }
     }
 }
 

@@ -60,6 +60,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let options = server::Options {
         max_body_bytes: settings.max_body_bytes,
         max_batch: settings.graphql_max_batch,
+        max_socket_operations: settings.ws_max_operations,
         origins: settings.origins(),
         has_graphiql: settings.graphiql,
         rate: settings.rate.options(),

@@ -166,6 +166,11 @@ pub struct Settings {
         value_parser = Checked(whole_number::<1, 1000>))]
     pub graphql_max_batch: usize,
 
+    /// `WS_MAX_OPERATIONS`, default 50: how many operations one WebSocket may have at a time
+    #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "50",
+        value_parser = Checked(whole_number::<1, 10_000>))]
+    pub ws_max_operations: usize,
+
     /// `MAX_BODY_BYTES`, default 8388608: how long a request's body may be, in bytes
     #[arg(long, env, value_name = "BYTES", help_heading = LIMITS, default_value = "8388608",
         value_parser = Checked(whole_number::<1, 1_073_741_824>))]

@@ -5,10 +5,11 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 
 use super::error::{Failure, Result};
 use super::event::{GalleryEvent, GalleryEventType};
+use super::executor::subscribe::Progress;
 use super::filter::trail_cursor;
 use super::query::event_filter;
 use super::{caller, gallery};
-use crate::gallery::{self, Start};
+use crate::gallery::{self, Cursor, Start};
 
 /// Everything that can be followed.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ impl Subscription {
         after: Option<String>,
     ) -> Result<BoxStream<'static, Result<GalleryEvent>>> {
         caller(ctx).scope(None)?;
+        let progress = ctx.data_opt::<Progress>().cloned().unwrap_or_default();
+        let after = (progress.resume_after().map(ToOwned::to_owned)).or(after);
         let filter = event_filter(user_id.as_deref(), image_id.as_ref(), types)?;
         let start = match (after.as_deref(), trail_cursor("after", after.as_deref())?) {
             (_, Some(cursor)) => Start::After(cursor),
@@ -38,20 +41,31 @@ impl Subscription {
         };
         // Boxed: what it took to begin would be kept as long as the subscription.
         let subscription = Box::pin(gallery(ctx).subscribe(caller(ctx), filter, start)).await?;
-        Ok(events(subscription).boxed())
+        progress.begin();
+        Ok(events(subscription, progress).boxed())
     }
 }
 
 /// Ends after an error.
-fn events(subscription: gallery::Subscription) -> impl stream::Stream<Item = Result<GalleryEvent>> {
-    stream::unfold(Some(subscription), async |subscription| {
-        let mut subscription = subscription?;
-        match subscription.next().await {
-            Ok(Some((page, event))) => {
-                Some((Ok(GalleryEvent::new(&page, &event)), Some(subscription)))
+fn events(
+    subscription: gallery::Subscription,
+    progress: Progress,
+) -> impl stream::Stream<Item = Result<GalleryEvent>> {
+    stream::unfold(
+        (Some(subscription), progress),
+        async |(subscription, progress)| {
+            let mut subscription = subscription?;
+            match subscription.next().await {
+                Ok(Some((page, event))) => {
+                    progress.arrive_at(Cursor::of(&event).encode());
+                    Some((
+                        Ok(GalleryEvent::new(&page, &event)),
+                        (Some(subscription), progress),
+                    ))
+                }
+                Ok(None) => None,
+                Err(error) => Some((Err(Failure::from(error)), (None, progress))),
             }
-            Ok(None) => None,
-            Err(error) => Some((Err(Failure::from(error)), None)),
-        }
-    })
+        },
+    )
 }

@@ -6,7 +6,7 @@
 //! 4. The schema executes it, within its time and without taking the server along when it panics.
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
-mod subscribe;
+pub(super) mod subscribe;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -158,13 +158,15 @@ impl Executor {
         match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_panic)) => panicked(&request_id),
-            Err(_elapsed) => {
-                let seconds = self.time_out.as_secs();
-                Reply::lost(Code::Timeout.error(format!(
-                    "the request took longer than {seconds} s, and was given up"
-                )))
-            }
+            Err(_elapsed) => self.timed_out(),
         }
+    }
+
+    fn timed_out(&self) -> Reply {
+        let seconds = self.time_out.as_secs();
+        Reply::lost(Code::Timeout.error(format!(
+            "the request took longer than {seconds} s, and was given up"
+        )))
     }
 
     async fn run(&self, caller: Caller, prepared: Prepared) -> Reply {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::Variables;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
 use image_gallery::auth::Caller;
 use image_gallery::config::Settings;
@@ -55,22 +55,34 @@ impl Process {
         self.subscribe_as(Caller::Anyone, query, variables)
     }
 
+    /// The reply to a query or a mutation of this process, as JSON.
+    async fn execute(&self, query: &str) -> Value {
+        let operation = operation(query, json!({}));
+        let prepared = self.executor.prepare(operation).expect("it is valid");
+        let deadline = self.executor.deadline();
+        json!(
+            self.executor
+                .execute(Caller::Anyone, prepared, deadline)
+                .await
+        )
+    }
+
     fn subscribe_as(&self, caller: Caller, query: &str, variables: Value) -> Replies {
-        let operation = Operation {
-            document: Document::Text(query.to_owned()),
-            operation_name: None,
-            variables: Variables::from_json(variables),
-            request_id: "test".to_owned(),
-        };
-        let prepared = match self.executor.prepare(operation) {
+        let prepared = match self.executor.prepare(operation(query, variables)) {
             Ok(prepared) => prepared,
             Err(refused) => {
                 let reply = serde_json::to_value(&refused).expect("a reply is JSON");
-                return Replies(futures_util::stream::iter([reply]).boxed());
+                return Replies(stream::iter([reply]).boxed());
             }
         };
-        let replies = self.executor.subscribe(caller, prepared);
-        Replies(replies.map(|reply| json!(reply)).boxed())
+        let executor = self.executor.clone();
+        let replies = async move {
+            match executor.subscribe(caller, prepared, None).await {
+                Ok(deliveries) => deliveries.map(|delivery| json!(delivery.reply)).boxed(),
+                Err(reply) => stream::iter([json!(reply)]).boxed(),
+            }
+        };
+        Replies(stream::once(replies).flatten().boxed())
     }
 
     /// A subscription that is at its place: what happens from here on comes.
@@ -87,6 +99,15 @@ impl Process {
         assert!(replies.is_quiet_for(Duration::from_millis(200)).await);
         assert_eq!(self.gallery.subscriber_count(), before + 1);
         replies
+    }
+}
+
+fn operation(query: &str, variables: Value) -> Operation {
+    Operation {
+        document: Document::Text(query.to_owned()),
+        operation_name: None,
+        variables: Variables::from_json(variables),
+        request_id: "test".to_owned(),
     }
 }
 

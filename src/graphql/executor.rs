@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
+use super::coercion::Executed;
 use super::error::{Code, code_of, database_face, set_code};
 use super::limits::{LimitExceeded, Limits, check, scan};
 use super::merge::{FieldTypes, merge};
@@ -163,6 +164,11 @@ impl Executor {
             let (code, message) = database_face(&error);
             return Reply::refused(code.error(message));
         }
+        let executed = Executed::of(
+            &prepared.document,
+            prepared.kind,
+            prepared.operation_name.as_deref(),
+        );
         let was_executed = Arc::new(AtomicBool::new(false));
         let mut request = Request::new(prepared.text.as_str())
             .variables(prepared.variables)
@@ -177,7 +183,8 @@ impl Executor {
         {
             self.persisted.keep(hash, &prepared.text);
         }
-        finish(response, was_executed, &prepared.request_id)
+        let executed = was_executed.then_some(executed);
+        finish(response, executed.as_ref(), &prepared.request_id)
     }
 }
 
@@ -245,11 +252,13 @@ fn require_variables(
 }
 
 /// Gives every error its code, and tells the log what the client is not told.
-fn finish(response: Response, was_executed: bool, request_id: &str) -> Reply {
-    let mut errors = response.errors;
+fn finish(response: Response, executed: Option<&Executed>, request_id: &str) -> Reply {
+    let refused = executed.and_then(|executed| executed.request_errors(&response.errors));
+    let has_data = executed.is_some() && refused.is_none();
+    let mut errors = refused.unwrap_or(response.errors);
     for error in &mut errors {
         if code_of(error).is_none() {
-            // Values that do not fit their type are found by the library as late as at execution.
+            // Only values that do not fit their type are without.
             set_code(&mut error.extensions, Code::BadUserInput);
         }
         log_cause(error, request_id);
@@ -258,7 +267,7 @@ fn finish(response: Response, was_executed: bool, request_id: &str) -> Reply {
         }
     }
     Reply {
-        data: was_executed.then_some(response.data),
+        data: has_data.then_some(response.data),
         errors,
     }
 }

@@ -45,7 +45,7 @@ pub struct Database {
     dialect: Dialect,
     readers: DatabaseConnection,
     writer: DatabaseConnection,
-    /// Whether none of this program's migrations is pending: once true, it stays true.
+    /// Whether none of this program's migrations was pending when the database was last asked.
     is_migrated: AtomicBool,
 }
 
@@ -153,20 +153,27 @@ impl Database {
     /// Fails unless the database answers and none of this program's migrations is pending.
     pub async fn require_ready(&self) -> Result<(), Error> {
         self.ping().await?;
-        self.require_migrated().await
+        self.look_for_migrations().await
     }
 
-    /// Fails while a migration of this program is pending. Asks the database only until none is.
+    /// Fails while a migration of this program is pending. Asks the database only until none is, and again when
+    /// [`Database::look_for_migrations`] has found some: another process may have taken them back.
     pub async fn require_migrated(&self) -> Result<(), Error> {
         if self.is_migrated.load(Ordering::Relaxed) {
             return Ok(());
         }
+        self.look_for_migrations().await
+    }
+
+    /// Asks the database whether a migration of this program is pending, and fails if so.
+    pub async fn look_for_migrations(&self) -> Result<(), Error> {
         let pending = self.pending_migrations().await?;
-        if !pending.is_empty() {
-            return Err(Error::MigrationsPending(pending));
+        self.is_migrated
+            .store(pending.is_empty(), Ordering::Relaxed);
+        if pending.is_empty() {
+            return Ok(());
         }
-        self.is_migrated.store(true, Ordering::Relaxed);
-        Ok(())
+        Err(Error::MigrationsPending(pending))
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -176,7 +176,8 @@ impl Executor {
             .data(WasExecuted(Arc::clone(&was_executed)));
         request.operation_name = prepared.operation_name;
         request.set_parsed_query(prepared.document);
-        let response = self.schema.execute(request).await;
+        let mut response = self.schema.execute(request).await;
+        self.look_for_migrations(&mut response.errors).await;
         let was_executed = was_executed.load(Ordering::Relaxed);
         if let Some(hash) = prepared.persist_as
             && was_executed
@@ -185,6 +186,24 @@ impl Executor {
         }
         let executed = was_executed.then_some(executed);
         finish(response, executed.as_ref(), &prepared.request_id)
+    }
+
+    /// What a statement did not find may have been taken back by another process: then that is told.
+    async fn look_for_migrations(&self, errors: &mut [ServerError]) {
+        let is_of_schema = |error: &ServerError| {
+            let source = error.source::<gallery::Error>();
+            matches!(source, Some(gallery::Error::Database(cause)) if cause.is_of_schema())
+        };
+        if !errors.iter().any(is_of_schema) {
+            return;
+        }
+        if let Err(pending) = self.gallery.database().look_for_migrations().await {
+            let (code, message) = database_face(&pending);
+            for error in errors.iter_mut().filter(|error| is_of_schema(error)) {
+                error.message.clone_from(&message);
+                set_code(&mut error.extensions, code);
+            }
+        }
     }
 }
 

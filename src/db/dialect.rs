@@ -74,6 +74,22 @@ impl Dialect {
         }
     }
 
+    /// The metadata as it is stored, each number with all of its digits.
+    pub fn metadata_text(self) -> SimpleExpr {
+        match self {
+            Self::Postgres => Expr::cust("metadata::text"),
+            Self::Sqlite => Expr::cust("CAST(metadata AS TEXT)"),
+        }
+    }
+
+    /// JSON from its text: as a bound value a number would keep no more digits than a double has.
+    pub fn json(self, text: String) -> SimpleExpr {
+        match self {
+            Self::Postgres => Expr::cust_with_values("CAST($1 AS jsonb)", [text]),
+            Self::Sqlite => Expr::value(text),
+        }
+    }
+
     /// The prompts match a search; none where every row does.
     pub fn matches(self, query: &Query) -> Option<SimpleExpr> {
         match self {

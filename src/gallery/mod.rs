@@ -7,6 +7,7 @@ mod find;
 pub mod input;
 pub mod intent;
 mod list;
+mod metadata;
 mod stats;
 mod sweep;
 mod trash;

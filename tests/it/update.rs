@@ -162,6 +162,29 @@ each_database! {
         }
     }
 
+    async fn a_patch_rewrites_no_number_that_it_was_not_given(app: TestApp) {
+        let before = stored(&app).await;
+        let numbers = r#"{"huge": 1e400, "long": 0.1234567890123456789012345, "in": {"big": 123456789012345678901234567890, "x": 1}}"#;
+        app.db_execute(&format!("UPDATE image_gallery SET metadata = '{numbers}'")).await;
+        let patch = json!({ "metadataPatch": { "in": { "x": 2 }, "new": [true], "gone": null } });
+        let answer = update(&app, &before["id"], patch).await;
+        assert_eq!(answer["userErrors"], json!([]));
+        assert_eq!((&answer["image"]["metadata"]["in"]["x"], &answer["image"]["metadata"]["new"]), (&json!(2), &json!([true])));
+        let text = app.db_query_text("SELECT CAST(metadata AS TEXT) FROM image_gallery").await.expect("a text");
+        for digits in ["0.1234567890123456789012345", "123456789012345678901234567890"] {
+            assert!(text.contains(digits), "{digits} in {text}");
+        }
+        assert!(!text.contains("\"1"), "{text}");
+    }
+
+    async fn a_key_with_u0000_is_refused_though_a_patch_would_take_it_away(app: TestApp) {
+        let before = stored(&app).await;
+        for patch in [json!({ "a\0": null }), json!({ "a": { "b\0": null } })] {
+            let refused = update(&app, &before["id"], json!({ "metadataPatch": patch })).await;
+            assert_eq!(refused["userErrors"], json!([{ "code": "INVALID_TEXT", "path": ["input", "metadataPatch"] }]));
+        }
+    }
+
     /// A row of the Django application may bear another UUID of its URL than the one that our rule takes.
     async fn a_row_under_another_uuid_of_its_url_takes_a_new_version(app: TestApp) {
         let (first, second) = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222");

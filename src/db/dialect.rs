@@ -56,6 +56,15 @@ impl Dialect {
         }
     }
 
+    /// The row has the `updated_at` that this transaction has read. None on SQLite, where nobody else can have written
+    /// since, and where another program's text may not be how we would write that instant.
+    pub fn is_still_updated_at(self, read: Timestamp) -> Option<SimpleExpr> {
+        match self {
+            Self::Postgres => Some(Expr::col(image::Column::UpdatedAt).eq(self.timestamp(read))),
+            Self::Sqlite => None,
+        }
+    }
+
     /// The UTC day of `created_at` as text, e.g. `2026-01-15`.
     pub fn day_of_creation(self) -> SimpleExpr {
         match self {

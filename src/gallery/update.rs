@@ -68,7 +68,7 @@ impl Gallery {
         update: ImageUpdate,
     ) -> Result<Result<Image, Vec<Fault>>, Error> {
         let scope = caller.scope(None)?;
-        let changes = match check(update, &self.hosts) {
+        let changes = match check(id, update, &self.hosts) {
             Ok(changes) => changes,
             Err(faults) => return Ok(Err(faults)),
         };
@@ -84,11 +84,15 @@ impl Gallery {
     }
 }
 
-fn check(update: ImageUpdate, hosts: &HostPatterns) -> Result<Changes, Vec<Fault>> {
+fn check(
+    id: Option<ImageId>,
+    update: ImageUpdate,
+    hosts: &HostPatterns,
+) -> Result<Changes, Vec<Fault>> {
     let mut faults = Vec::new();
     let url = update
         .image_url
-        .map(|url| ImageUrl::parse(&url, hosts).map_err(Refusal::ImageUrl))
+        .map(|url| parse_url(id, &url, hosts))
         .transpose();
     let url = or_fault(&mut faults, "imageUrl", url);
     for (field, prompt) in [
@@ -123,6 +127,15 @@ fn check(update: ImageUpdate, hosts: &HostPatterns) -> Result<Changes, Vec<Fault
         }),
         _ => Err(faults),
     }
+}
+
+/// A URL that does not even hold the image's id is wrong whatever is stored.
+fn parse_url(id: Option<ImageId>, url: &str, hosts: &HostPatterns) -> Result<ImageUrl, Refusal> {
+    let url = ImageUrl::parse(url, hosts)?;
+    if id.is_some_and(|id| url.every_id().contains(&id.0)) {
+        return Ok(url);
+    }
+    Err(Refusal::AnotherAsset(url.id()))
 }
 
 /// A null beside a value counts as left out.
@@ -172,7 +185,9 @@ async fn apply(
     if stored.deleted_at.is_some() {
         return Ok(Err(vec![Refusal::Deleted(Box::new(stored)).into()]));
     }
-    if if_updated_at.is_some_and(|expected| expected != stored.updated_at) {
+    // As it is printed: what lies outside RFC 3339 was given out as its bounds, and comes back so.
+    let is_still = |expected: Timestamp| expected.to_datetime() == stored.updated_at.to_datetime();
+    if if_updated_at.is_some_and(|expected| !is_still(expected)) {
         return Ok(Err(vec![Fault::of(
             "ifUpdatedAt",
             Refusal::Conflict(Box::new(stored)),
@@ -185,8 +200,10 @@ async fn apply(
         image::Column::UpdatedAt,
         unit.dialect().moved_forward(now()),
     );
-    if let Some(expected) = if_updated_at {
-        update = update.filter(image::Column::UpdatedAt.eq(expected));
+    if if_updated_at.is_some()
+        && let Some(is_still) = unit.dialect().is_still_updated_at(stored.updated_at)
+    {
+        update = update.filter(is_still);
     }
     for (column, value) in columns {
         update = update.col_expr(column, value);

@@ -92,7 +92,6 @@ fn classify(error: &sqlx::Error) -> Option<Error> {
                 | sqlx::Error::PoolTimedOut
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::WorkerCrashed
-                | sqlx::Error::Protocol(_)
         );
         return is_away.then(|| Error::Unavailable(error.to_string()));
     };

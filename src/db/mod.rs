@@ -81,7 +81,8 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true);
+            .foreign_keys(true)
+            .collation(Dialect::LETTER_CASE, Dialect::compare_labels);
         // The writer comes first: it creates the file that the readers open.
         let writer = PoolOptions::new()
             .max_connections(1)

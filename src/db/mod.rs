@@ -35,9 +35,10 @@ pub use unit::Unit;
 /// How long a request waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a change waits for its turn at SQLite's one writer.
-const WRITER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long SQLite waits for another process that writes to the same file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const WRITER_TIMEOUT: Duration = Duration::from_millis(2500);
+/// How long SQLite waits for another process that writes to the same file. Together with the wait for a turn it is less
+/// than the five seconds within which an outage is told.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A handle on the one database of the gallery. Nothing else holds a connection.
 #[derive(Debug)]

@@ -46,7 +46,11 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     prepare_schema(&database, settings.auto_migrate(target))
         .await
         .with_context(|| format!("cannot migrate {target}"))?;
-    let gallery = Arc::new(Gallery::new(database, settings.cloudinary_hosts.clone()));
+    let gallery = Arc::new(Gallery::new(
+        database,
+        settings.cloudinary_hosts.clone(),
+        settings.request_timeout,
+    ));
     let limits = Limits {
         max_depth: settings.graphql_max_depth,
         max_aliases: settings.graphql_max_aliases,

@@ -13,6 +13,8 @@ mod sweep;
 mod trash;
 mod update;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Query, ReturningClause};
 use sea_orm::{
@@ -43,6 +45,8 @@ pub const MAX_BATCH: usize = 100;
 pub struct Gallery {
     database: Database,
     hosts: HostPatterns,
+    /// How long one call goes on beginning new transactions.
+    sweep_time: Duration,
 }
 
 /// An image's identifier: the UUID taken from its URL.
@@ -162,9 +166,13 @@ impl From<Refusal> for Fault {
 }
 
 impl Gallery {
-    /// A gallery in `database`, of images on `hosts`.
-    pub fn new(database: Database, hosts: HostPatterns) -> Self {
-        Self { database, hosts }
+    /// A gallery in `database`, of images on `hosts`, for requests that may take `request_time`.
+    pub fn new(database: Database, hosts: HostPatterns, request_time: Duration) -> Self {
+        Self {
+            database,
+            hosts,
+            sweep_time: sweep::time_within(request_time),
+        }
     }
 
     /// The database below, for those who watch over it.

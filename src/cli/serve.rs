@@ -48,9 +48,12 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     prepare_schema(&database, settings.auto_migrate(target))
         .await
         .with_context(|| format!("cannot migrate {target}"))?;
-    let gallery = Gallery::new(database, settings.cloudinary_hosts.clone())
-        .with_max_subscribers(settings.max_subscribers);
-    let gallery = Arc::new(gallery);
+    let gallery = Gallery::new(
+        database,
+        settings.cloudinary_hosts.clone(),
+        settings.request_timeout,
+    );
+    let gallery = Arc::new(gallery.with_max_subscribers(settings.max_subscribers));
     let limits = Limits {
         max_depth: settings.graphql_max_depth,
         max_aliases: settings.graphql_max_aliases,

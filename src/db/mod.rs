@@ -42,9 +42,10 @@ pub use unit::Unit;
 /// How long a request waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a change waits for its turn at SQLite's one writer.
-const WRITER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long SQLite waits for another process that writes to the same file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const WRITER_TIMEOUT: Duration = Duration::from_millis(2500);
+/// How long SQLite waits for another process that writes to the same file. Together with the wait for a turn it is less
+/// than the five seconds within which an outage is told.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A handle on the one database of the gallery. Nothing else holds a connection.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ pub struct Database {
     dialect: Dialect,
     readers: DatabaseConnection,
     writer: DatabaseConnection,
-    /// Whether none of this program's migrations is pending: once true, it stays true.
+    /// Whether none of this program's migrations was pending when the database was last asked.
     is_migrated: AtomicBool,
     /// Held while this process gives events their positions.
     sequencing: tokio::sync::Mutex<()>,
@@ -92,7 +93,8 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true);
+            .foreign_keys(true)
+            .collation(Dialect::LETTER_CASE, Dialect::compare_labels);
         // The writer comes first: it creates the file that the readers open.
         let writer = open_writer(&target).await?;
         let readers = PoolOptions::new()
@@ -216,20 +218,27 @@ impl Database {
     /// Fails unless the database answers and none of this program's migrations is pending.
     pub async fn require_ready(&self) -> Result<(), Error> {
         self.ping().await?;
-        self.require_migrated().await
+        self.look_for_migrations().await
     }
 
-    /// Fails while a migration of this program is pending. Asks the database only until none is.
+    /// Fails while a migration of this program is pending. Asks the database only until none is, and again when
+    /// [`Database::look_for_migrations`] has found some: another process may have taken them back.
     pub async fn require_migrated(&self) -> Result<(), Error> {
         if self.is_migrated.load(Ordering::Relaxed) {
             return Ok(());
         }
+        self.look_for_migrations().await
+    }
+
+    /// Asks the database whether a migration of this program is pending, and fails if so.
+    pub async fn look_for_migrations(&self) -> Result<(), Error> {
         let pending = self.pending_migrations().await?;
-        if !pending.is_empty() {
-            return Err(Error::MigrationsPending(pending));
+        self.is_migrated
+            .store(pending.is_empty(), Ordering::Relaxed);
+        if pending.is_empty() {
+            return Ok(());
         }
-        self.is_migrated.store(true, Ordering::Relaxed);
-        Ok(())
+        Err(Error::MigrationsPending(pending))
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -9,6 +9,7 @@ mod find;
 pub mod input;
 pub mod intent;
 mod list;
+mod metadata;
 mod prune;
 mod stats;
 mod sweep;
@@ -17,6 +18,7 @@ mod trash;
 mod update;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Query, ReturningClause};
@@ -57,6 +59,8 @@ pub struct Gallery {
     database: Arc<Database>,
     hosts: HostPatterns,
     feed: Feed,
+    /// How long one call goes on beginning new transactions.
+    sweep_time: Duration,
 }
 
 /// An image's identifier: the UUID taken from its URL.
@@ -184,13 +188,14 @@ impl From<Refusal> for Fault {
 }
 
 impl Gallery {
-    /// A gallery in `database`, of images on `hosts`.
-    pub fn new(database: Database, hosts: HostPatterns) -> Self {
+    /// A gallery in `database`, of images on `hosts`, for requests that may take `request_time`.
+    pub fn new(database: Database, hosts: HostPatterns, request_time: Duration) -> Self {
         let database = Arc::new(database);
         Self {
             feed: Feed::new(Arc::clone(&database), DEFAULT_MAX_SUBSCRIBERS),
             database,
             hosts,
+            sweep_time: sweep::time_within(request_time),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::gallery::{Cursor as TrailCursor, Filter, TrailPage};
 pub(super) struct ImageFilter {
     /// Any of these, whatever the letter case stored; an empty list is no condition.
     intents: Option<Vec<ImageIntent>>,
-    /// Any of these labels, whatever the letter case stored; an empty list is no condition.
+    /// Any of these labels, whatever the letter case stored; an empty list is no condition. At most 100 that differ by more than letter case.
     intent_labels: Option<Vec<String>>,
     /// Inclusive.
     created_after: Option<DateTime>,

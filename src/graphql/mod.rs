@@ -1,5 +1,7 @@
 //! The contract: every type, field and error code of the API, and the one place that executes operations.
 
+mod argument;
+mod coercion;
 mod connection;
 pub mod error;
 mod event;

@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
+use super::argument::Flag;
 use super::connection::ImageConnection;
 use super::error::{Failure, Result, nullable};
 use super::event::{GalleryEvent, GalleryEventConnection, GalleryEventType};
@@ -55,10 +56,10 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The image's UUID, hyphenated, in any letter case.")] id: ID,
-        #[graphql(default = false, desc = "Whether an image in the trash is shown too.")]
-        include_deleted: bool,
+        #[graphql(default, desc = "Whether an image in the trash is shown too.")]
+        include_deleted: Flag,
     ) -> Option<async_graphql::Result<Image>> {
-        let is_shown = |image: &Image| include_deleted || image.0.deleted_at.is_none();
+        let is_shown = |image: &Image| include_deleted.0 || image.0.deleted_at.is_none();
         nullable(find(ctx, &id).await.map(|image| image.filter(is_shown)))
     }
 

@@ -195,13 +195,9 @@ async fn execute_one(
         }
         OperationType::Subscription => match welcome.stream {
             Some(framing) => subscribe(state, head, framing, signed_in, prepared).await,
-            None => refused_as(
-                welcome.for_refusals(),
-                StatusCode::NOT_ACCEPTABLE,
-                Code::BadUserInput.error(
-                    "a subscription is answered as a stream: accept text/event-stream or multipart/mixed, or open a WebSocket",
-                ),
-            ),
+            None => welcome.answer(Reply::refused(Code::BadUserInput.error(
+                "a subscription is answered as a stream: accept text/event-stream or multipart/mixed, or open a WebSocket",
+            ))),
         },
     }
 }

@@ -28,6 +28,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
+use super::coercion::Executed;
 use super::error::{Code, Failure, code_of, database_face, set_code};
 use super::limits::{LimitExceeded, Limits, check, scan};
 use super::merge::{FieldTypes, merge};
@@ -173,6 +174,11 @@ impl Executor {
         if let Err(refused) = self.require_migrated(&prepared.request_id).await {
             return refused;
         }
+        let executed = Executed::of(
+            &prepared.document,
+            prepared.kind,
+            prepared.operation_name.as_deref(),
+        );
         let trail_end = if selects_trail_cursor(&prepared.document) {
             let cursor = self.gallery.trail_cursor(&caller).await;
             Some(TrailEnd(cursor.map_err(Failure::from)))
@@ -183,14 +189,34 @@ impl Executor {
         if let Some(trail_end) = trail_end {
             started.request = started.request.data(trail_end);
         }
-        let response = self.schema.execute(started.request).await;
+        let mut response = self.schema.execute(started.request).await;
+        self.look_for_migrations(&mut response.errors).await;
         let was_executed = started.was_executed.get();
         if let Some((hash, text)) = started.persist_as
             && was_executed
         {
             self.persisted.keep(hash, &text);
         }
-        finish(response, was_executed, &started.request_id)
+        let executed = was_executed.then_some(executed);
+        finish(response, executed.as_ref(), &started.request_id)
+    }
+
+    /// What a statement did not find may have been taken back by another process: then that is told.
+    async fn look_for_migrations(&self, errors: &mut [ServerError]) {
+        let is_of_schema = |error: &ServerError| {
+            let source = error.source::<gallery::Error>();
+            matches!(source, Some(gallery::Error::Database(cause)) if cause.is_of_schema())
+        };
+        if !errors.iter().any(is_of_schema) {
+            return;
+        }
+        if let Err(pending) = self.gallery.database().look_for_migrations().await {
+            let (code, message) = database_face(&pending);
+            for error in errors.iter_mut().filter(|error| is_of_schema(error)) {
+                error.message.clone_from(&message);
+                set_code(&mut error.extensions, code);
+            }
+        }
     }
 
     async fn require_migrated(&self, request_id: &str) -> Result<(), Reply> {
@@ -326,11 +352,13 @@ fn require_variables(
 }
 
 /// Gives every error its code, and tells the log what the client is not told.
-fn finish(response: Response, was_executed: bool, request_id: &str) -> Reply {
-    let mut errors = response.errors;
+fn finish(response: Response, executed: Option<&Executed>, request_id: &str) -> Reply {
+    let refused = executed.and_then(|executed| executed.request_errors(&response.errors));
+    let has_data = executed.is_some() && refused.is_none();
+    let mut errors = refused.unwrap_or(response.errors);
     for error in &mut errors {
         if code_of(error).is_none() {
-            // Values that do not fit their type are found by the library as late as at execution.
+            // Only values that do not fit their type are without.
             set_code(&mut error.extensions, Code::BadUserInput);
         }
         log_cause(error, request_id);
@@ -339,7 +367,7 @@ fn finish(response: Response, was_executed: bool, request_id: &str) -> Reply {
         }
     }
     Reply {
-        data: was_executed.then_some(response.data),
+        data: has_data.then_some(response.data),
         errors,
     }
 }

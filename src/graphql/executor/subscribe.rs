@@ -13,6 +13,7 @@ use tokio::time::timeout_at;
 
 use super::{Executor, Prepared, Reply, Started, finish, meant, panicked};
 use crate::auth::Caller;
+use crate::graphql::coercion::Executed;
 use crate::graphql::error::Code;
 use crate::graphql::reply::Delivery;
 
@@ -117,7 +118,10 @@ impl Executor {
         let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         Ok(responses.map(move |response| {
             let reply = match response {
-                Ok(response) => finish(response, was_executed.get(), &request_id),
+                Ok(response) => {
+                    let executed = was_executed.get().then_some(Executed::Query);
+                    finish(response, executed.as_ref(), &request_id)
+                }
                 Err(_panic) => panicked(&request_id),
             };
             Delivery {

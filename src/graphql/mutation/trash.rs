@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use async_graphql::{Context, ID, Object, SimpleObject};
 
 use crate::gallery::{ImageId, Moved, Purged, Refusal, check_batch};
+use crate::graphql::argument::Flag;
 use crate::graphql::error::Result;
 use crate::graphql::image::Image;
 use crate::graphql::query::image_ids;
@@ -113,10 +114,10 @@ impl TrashMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The image's UUID.")] id: ID,
-        #[graphql(default = false, desc = "Whether an active image is purged too.")] force: bool,
+        #[graphql(default, desc = "Whether an active image is purged too.")] force: Flag,
     ) -> Result<PurgeImagePayload> {
         let ids = [ImageId::parse(&id)];
-        let outcomes = gallery(ctx).purge(caller(ctx), &ids, force).await?;
+        let outcomes = gallery(ctx).purge(caller(ctx), &ids, force.0).await?;
         let (purged, refused) = divide(&ids, outcomes);
         Ok(PurgeImagePayload {
             changed: purged.iter().any(|purged| purged.has_changed),
@@ -177,7 +178,7 @@ impl TrashMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids.")] ids: Vec<ID>,
-        #[graphql(default = false, desc = "Whether active images are purged too.")] force: bool,
+        #[graphql(default, desc = "Whether active images are purged too.")] force: Flag,
     ) -> Result<PurgeImagesPayload> {
         caller(ctx).scope(None)?;
         if let Some(user_errors) = too_many(&ids) {
@@ -187,7 +188,7 @@ impl TrashMutation {
             });
         }
         let ids = image_ids(&ids);
-        let outcomes = gallery(ctx).purge(caller(ctx), &ids, force).await?;
+        let outcomes = gallery(ctx).purge(caller(ctx), &ids, force.0).await?;
         let (purged, refused) = divide(&ids, outcomes);
         Ok(PurgeImagesPayload {
             purged_ids: purged.iter().map(to_id).collect(),

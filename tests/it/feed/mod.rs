@@ -39,8 +39,12 @@ impl Process {
         let settings = Settings::from_arguments([url]).expect("the settings are right");
         let options = settings.database().expect("a database");
         let database = Database::connect(&options).await.expect("it answers");
-        let gallery =
-            Gallery::new(database, settings.cloudinary_hosts).with_max_subscribers(max_subscribers);
+        let gallery = Gallery::new(
+            database,
+            settings.cloudinary_hosts,
+            settings.request_timeout,
+        )
+        .with_max_subscribers(max_subscribers);
         let gallery = Arc::new(gallery);
         let executor = Executor::new(
             Arc::clone(&gallery),

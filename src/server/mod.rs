@@ -3,6 +3,7 @@
 mod endpoint;
 mod graphiql;
 mod health;
+mod pages;
 mod request_id;
 
 use std::io;
@@ -81,10 +82,11 @@ fn router(state: State, options: &Options) -> Router {
     Router::new()
         .route(
             "/graphql",
-            get(graphiql::page)
+            get(graphiql::handle_get)
                 .post(endpoint::post)
                 .fallback(endpoint::method_not_allowed),
         )
+        .route("/assets/{name}", get(pages::asset))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .layer(DefaultBodyLimit::max(options.max_body_bytes))

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { run, startServer } from '../server.js';
-import { execute, launch, openPage, screenshot, type } from './browser.js';
+import { execute, launch, openGraphiql, openPage, pressExecute, screenshot, type, typeHeaders } from './browser.js';
 
 let server;
 let browser;
@@ -19,9 +19,9 @@ after(async () => {
   await server?.stop();
 });
 
-test('the page needs nothing but the server, and runs what a person types', async () => {
+test('the page needs nothing but the server, and runs what a person types', { timeout: 60_000 }, async () => {
   const { page, complaints, strayRequests } = await openPage(browser, server);
-  await page.goto(server.url);
+  await openGraphiql(page, server);
 
   for (const tab of ['Gallery', 'Store', 'Search', 'Update', 'SoftDelete', 'Statistics']) {
     await page.getByRole('tab', { name: tab }).waitFor();
@@ -53,9 +53,9 @@ test('the page needs nothing but the server, and runs what a person types', asyn
   assert.deepEqual(complaints, [], 'errors in the console');
 });
 
-test('an example runs as it stands, with its variables', async () => {
+test('an example runs as it stands, with its variables', { timeout: 60_000 }, async () => {
   const { page, complaints } = await openPage(browser, server);
-  await page.goto(server.url);
+  await openGraphiql(page, server);
   await page.getByRole('tab', { name: 'Store' }).click();
   await execute(page, '"createImage"');
   await page.getByRole('tab', { name: 'Gallery' }).click();
@@ -63,38 +63,32 @@ test('an example runs as it stands, with its variables', async () => {
   assert.deepEqual(complaints, []);
 });
 
-test('what stands in the headers editor is sent', async () => {
+test('what stands in the headers editor is sent', { timeout: 60_000 }, async () => {
   const { page } = await openPage(browser, server);
-  await page.goto(server.url);
-  await page.getByRole('button', { name: 'Headers' }).click();
-  await page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden)').click();
-  await page.keyboard.insertText('{ "Authorization": "Bearer of-a-test" }');
+  await openGraphiql(page, server);
+  await typeHeaders(page, '{ "Authorization": "Bearer of-a-test" }');
   const sent = page.waitForRequest((request) => request.postData()?.includes('query Gallery'));
-  await page.getByRole('button', { name: /Execute query/ }).click();
+  await pressExecute(page);
   assert.equal((await sent).headers().authorization, 'Bearer of-a-test');
 });
 
-test('a subscription goes over the WebSocket of the same URL, and brings the headers as connection_init', async () => {
+test('a subscription goes over the WebSocket of the same URL, and brings the headers as connection_init', { timeout: 60_000 }, async () => {
   const { page } = await openPage(browser, server);
   const opened = new Promise((resolve) => {
     page.routeWebSocket(/.*/, (socket) => {
       socket.onMessage((message) => resolve({ url: socket.url(), message: JSON.parse(message) }));
     });
   });
-  // The schema has no subscription yet where this was written: the page is told of one.
-  await page.goto(server.url);
-  await page.getByRole('button', { name: 'Headers' }).click();
-  await page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden)').click();
-  await page.keyboard.insertText('{ "Authorization": "Bearer of-a-test" }');
+  await openGraphiql(page, server);
+  await typeHeaders(page, '{ "Authorization": "Bearer of-a-test" }');
   await type(page, 'subscription { galleryEvents { __typename } }');
-  await page.keyboard.press('Escape');
-  await page.getByRole('button', { name: /Execute query/ }).click();
+  await pressExecute(page);
   const { url, message } = await opened;
   assert.equal(url, server.url.replace('http:', 'ws:'));
   assert.deepEqual(message, { type: 'connection_init', payload: { Authorization: 'Bearer of-a-test' } });
 });
 
-test('the page says what it may do, and its assets may be kept', async () => {
+test('the page says what it may do, and its assets may be kept', { timeout: 60_000 }, async () => {
   const page = await fetch(server.url, { headers: { Accept: 'text/html' } });
   const policy = page.headers.get('content-security-policy').split('; ');
   assert.ok(policy.includes("default-src 'none'"));
@@ -120,7 +114,7 @@ test('the page says what it may do, and its assets may be kept', async () => {
   }
 });
 
-test('turned off, neither the page nor its assets are there', async () => {
+test('turned off, neither the page nor its assets are there', { timeout: 60_000 }, async () => {
   const closed = await startServer({ settings: { GRAPHIQL: 'false' } });
   try {
     const html = await (await fetch(server.url, { headers: { Accept: 'text/html' } })).text();

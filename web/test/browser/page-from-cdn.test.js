@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 
 import { cdnFiles } from '../../scripts/cdn-files.js';
 import { programWithoutPages, startServer } from '../server.js';
-import { execute, launch, openPage, screenshot, type } from './browser.js';
+import { execute, launch, openGraphiql, openPage, screenshot, type } from './browser.js';
 
 let server;
 let browser;
@@ -35,9 +35,9 @@ function cdn(alter = (url, content) => content) {
   };
 }
 
-test('the page loads four files of the CDN, and runs what a person types', async () => {
+test('the page loads four files of the CDN, and runs what a person types', { timeout: 60_000 }, async () => {
   const { page, complaints, strayRequests } = await openPage(browser, server, cdn());
-  await page.goto(server.url);
+  await openGraphiql(page, server);
 
   await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
   const documentation = page.locator('.graphiql-doc-explorer');
@@ -60,7 +60,7 @@ test('the page loads four files of the CDN, and runs what a person types', async
 });
 
 for (const url of files.keys()) {
-  test(`the browser refuses a ${new URL(url).pathname} that was tampered with`, async () => {
+  test(`the browser refuses a ${new URL(url).pathname} that was tampered with`, { timeout: 60_000 }, async () => {
     const tampered = cdn((at, content) => (at === url ? Buffer.concat([content, Buffer.from('\n')]) : content));
     const { page, complaints } = await openPage(browser, server, tampered);
     await page.goto(server.url, { waitUntil: 'load' });
@@ -72,7 +72,7 @@ for (const url of files.keys()) {
   });
 }
 
-test('a CDN that does not answer leaves a page that says so', async () => {
+test('a CDN that does not answer leaves a page that says so', { timeout: 60_000 }, async () => {
   const { page } = await openPage(browser, server);
   await page.goto(server.url, { waitUntil: 'load' });
   await page.getByText('GraphiQL is loaded from cdn.jsdelivr.net').waitFor();

@@ -8,13 +8,13 @@
 //! | [`server`] | HTTP: router, layers, start and stop |
 //! | [`graphql`] | the contract: types, limits, errors, and the executor that every operation goes through |
 //! | [`gallery`] | what the product does, one verb or noun to a file |
-//! | [`auth`] | who asks, and which rows they may touch |
+//! | [`auth`] | from a token to who asks, and which rows they may touch |
 //! | [`cloudinary`] | image URL → id, URL + transformation → URL |
 //! | [`db`] | connections, units of work, the two SQLs, keyset paging |
 //! | [`entity`] | the tables |
 //!
 //! Arrows point one way: `cli` → { `config`, `server` }, `server` → `graphql` → `gallery` → `db` → `entity`.
-//! `auth` and `cloudinary` are pure, for everyone above `db`.
+//! `auth` (`Caller`, `Scope`) and `cloudinary` are pure, for everyone above `db`; `auth::Authenticator` is for `server` alone.
 
 pub mod auth;
 pub mod cli;

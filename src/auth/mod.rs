@@ -1,4 +1,12 @@
-//! Who asks, and which rows they may touch. Pure: nothing here knows a database or HTTP.
+//! Who asks, and which rows they may touch: [`Caller`] and [`Scope`], which know neither a database nor HTTP.
+//! How a token becomes a caller is [`Authenticator`]'s.
+
+mod jwks;
+mod service_tokens;
+mod token;
+
+pub use service_tokens::ServiceTokens;
+pub use token::{Authenticator, Options, SignedIn, TokenOptions};
 
 /// An owner's identifier, as another system gave it: 1 to 255 characters, not blank, without U+0000.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +56,42 @@ impl UserId {
 pub enum Caller {
     /// Nobody in particular, on a server that is open: may do everything on every row.
     Anyone,
+    /// Somebody who may do nothing, and why: on a server where one signs in, nobody without a good token.
+    Anonymous(Denied),
+    /// Somebody who signed in: may do everything on the rows that are theirs.
+    User(UserId),
+    /// A program that may do everything on every row.
+    Service {
+        /// The name that the trail knows it by.
+        actor: String,
+    },
+}
+
+/// Why a caller may not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// It takes a good token; the text says what is wrong with the one that came, or that none did.
+    #[error("sign in first: {0}")]
+    Unauthenticated(&'static str),
+    /// The caller is known, and may not; the text says what.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// The keys that tell a good token from a bad one cannot be had at the moment.
+    #[error("the keys that tokens are checked with are not available at the moment; try again")]
+    KeysUnavailable,
+}
+
+impl Denied {
+    /// No token came.
+    pub const NO_TOKEN: Self =
+        Self::Unauthenticated("`Authorization: Bearer` with a token is required");
+    /// Another's rows were asked for.
+    pub const NOT_YOURS: Self = Self::Forbidden(
+        "userId: another user's images are not yours to see or change; leave it out, or send your own",
+    );
+    /// Everybody's rows were asked for.
+    pub const NOT_EVERYBODYS: Self =
+        Self::Forbidden("all: true is for service tokens; leave it out for what is yours");
 }
 
 /// Which rows an operation may touch. Comes from a [`Caller`] only.
@@ -61,16 +105,43 @@ pub enum Scope {
 
 impl Caller {
     /// The rows that the caller may touch, narrowed to one owner's where a `userId` was given.
-    pub fn scope(&self, user_id: Option<UserId>) -> Scope {
+    ///
+    /// This is where it is decided who may do what; nothing else says no.
+    pub fn scope(&self, user_id: Option<UserId>) -> Result<Scope, Denied> {
         match self {
-            Self::Anyone => user_id.map_or(Scope::Everything, Scope::Owner),
+            Self::Anyone | Self::Service { .. } => {
+                Ok(user_id.map_or(Scope::Everything, Scope::Owner))
+            }
+            Self::User(own) if user_id.is_none_or(|user_id| user_id == *own) => {
+                Ok(Scope::Owner(own.clone()))
+            }
+            Self::User(_) => Err(Denied::NOT_YOURS),
+            Self::Anonymous(denied) => Err(denied.clone()),
+        }
+    }
+
+    /// Everybody's rows, for those who may touch them all.
+    pub fn scope_of_everybody(&self) -> Result<Scope, Denied> {
+        match self.scope(None)? {
+            Scope::Everything => Ok(Scope::Everything),
+            Scope::Owner(_) => Err(Denied::NOT_EVERYBODYS),
         }
     }
 
     /// The owner of what the caller stores without naming one. Nobody in particular owns nothing.
     pub fn own_id(&self) -> Option<&UserId> {
         match self {
-            Self::Anyone => None,
+            Self::User(user_id) => Some(user_id),
+            Self::Anyone | Self::Anonymous(_) | Self::Service { .. } => None,
+        }
+    }
+
+    /// Whom the trail names as the one who did it. Nobody in particular is not named.
+    pub fn actor(&self) -> Option<&str> {
+        match self {
+            Self::User(user_id) => Some(user_id.as_str()),
+            Self::Service { actor } => Some(actor),
+            Self::Anyone | Self::Anonymous(_) => None,
         }
     }
 }
@@ -105,5 +176,59 @@ mod tests {
             UserId::new(&"é".repeat(256)),
             Err(UserIdError::TooLong(256))
         );
+    }
+
+    fn user(id: &str) -> UserId {
+        UserId::new(id).expect("an id")
+    }
+
+    #[test]
+    fn who_may_touch_which_rows() {
+        let alice = || Some(user("alice"));
+        let only_alice = || Ok(Scope::Owner(user("alice")));
+        let service = Caller::Service {
+            actor: "worker".to_owned(),
+        };
+        for (caller, user_id, expected) in [
+            (Caller::Anyone, None, Ok(Scope::Everything)),
+            (Caller::Anyone, alice(), only_alice()),
+            (service.clone(), None, Ok(Scope::Everything)),
+            (service.clone(), alice(), only_alice()),
+            (Caller::User(user("alice")), None, only_alice()),
+            (Caller::User(user("alice")), alice(), only_alice()),
+            (Caller::User(user("Alice")), alice(), Err(Denied::NOT_YOURS)),
+            (
+                Caller::Anonymous(Denied::NO_TOKEN),
+                alice(),
+                Err(Denied::NO_TOKEN),
+            ),
+        ] {
+            assert_eq!(caller.scope(user_id), expected, "{caller:?}");
+        }
+        assert_eq!(service.scope_of_everybody(), Ok(Scope::Everything));
+        assert_eq!(
+            Caller::User(user("alice")).scope_of_everybody(),
+            Err(Denied::NOT_EVERYBODYS)
+        );
+        assert_eq!(
+            Caller::Anonymous(Denied::NO_TOKEN).scope_of_everybody(),
+            Err(Denied::NO_TOKEN)
+        );
+    }
+
+    #[test]
+    fn the_trail_names_whom_it_knows() {
+        let service = Caller::Service {
+            actor: "worker".to_owned(),
+        };
+        for (caller, actor, own_id) in [
+            (Caller::Anyone, None, None),
+            (Caller::Anonymous(Denied::NO_TOKEN), None, None),
+            (Caller::User(user("alice")), Some("alice"), Some("alice")),
+            (service, Some("worker"), None),
+        ] {
+            assert_eq!(caller.actor(), actor);
+            assert_eq!(caller.own_id().map(UserId::as_str), own_id);
+        }
     }
 }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::db::{self, Database};
 use crate::gallery::Gallery;
@@ -34,6 +35,9 @@ pub struct RunningServer {
 /// Starts a server; it serves once this returns.
 pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let listen_address = settings.listen_address()?;
+    let access = settings.access.options()?;
+    let authenticator =
+        Authenticator::new(access).context("cannot set up TLS for the key server")?;
     let options = settings.database()?;
     let target = &options.target;
     let database = Database::connect(&options)
@@ -51,12 +55,25 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let executor = Executor::new(Arc::clone(&gallery), limits, settings.request_timeout);
     let options = server::Options {
         max_body_bytes: settings.max_body_bytes,
+        max_batch: settings.graphql_max_batch,
+        origins: settings.origins(),
         has_graphiql: settings.graphiql,
+        rate: settings.rate.options(),
     };
-    let server = Server::bind(listen_address, executor, Arc::clone(&gallery), &options)
-        .await
-        .with_context(|| format!("cannot listen on {listen_address} (HOST, PORT)"))?;
+    let server = Server::bind(
+        listen_address,
+        executor,
+        authenticator,
+        Arc::clone(&gallery),
+        &options,
+    )
+    .await
+    .with_context(|| format!("cannot listen on {listen_address} (HOST, PORT)"))?;
     let address = server.address();
+    // Not sooner: a start that fails says why in one line.
+    for warning in settings.access.warnings() {
+        tracing::warn!("{warning}");
+    }
     tracing::info!("listening on http://{address}/graphql, with {target}");
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run(async {

@@ -3,7 +3,9 @@
 //! A setting is a flag (`--port`), else a variable (`PORT`), else its default. An empty variable counts as unset.
 //! The first paragraph of a field's documentation is its entry in `--help`, so it names variable and default.
 
+mod access;
 mod error;
+mod rate;
 mod value;
 
 use std::ffi::{OsStr, OsString};
@@ -17,13 +19,16 @@ use sqlx::postgres::PgSslMode;
 
 use crate::cloudinary::url::HostPatterns;
 use crate::db::options::{Host, Options, Server, Target, readable_file, ssl_mode};
+use crate::server::origin::{Origin, Origins};
 use crate::telemetry;
 
+pub use access::AccessSettings;
 pub use error::SettingError;
 use error::first_line;
+pub use rate::RateSettings;
 use value::{
     Checked, Secret, address, boolean, connection_count, database_host, host_patterns,
-    milliseconds, port, seconds, secret, text, whole_number,
+    milliseconds, origin, port, seconds, secret, text, whole_number,
 };
 
 const DEFAULT_DATABASE_URL: &str = "sqlite://gallery.db?mode=rwc";
@@ -109,12 +114,24 @@ pub struct Settings {
         value_parser = Checked(port::<0>))]
     port: u16,
 
-    /// `ALLOW_OPEN_ACCESS`, default `false`: allow a `HOST` that other machines reach
+    /// Who may come in.
+    #[command(flatten)]
+    pub access: AccessSettings,
+
+    /// How often they may ask.
+    #[command(flatten)]
+    pub rate: RateSettings,
+
+    /// `PUBLIC_URL`, unset by default: how the world reaches the server, e.g. `https://gallery.example.com`
     ///
-    /// Nobody signs in: whoever reaches the server may read, change and purge every image.
-    #[arg(long, env, value_name = "BOOLEAN", help_heading = LISTENING, default_value = "false",
-        value_parser = Checked(boolean), action = clap::ArgAction::Set)]
-    allow_open_access: bool,
+    /// Behind a proxy it makes pages of this address the server's own, and is accepted as `Host`.
+    #[arg(long, env, value_name = "URL", help_heading = LISTENING, value_parser = Checked(origin))]
+    public_url: Option<Origin>,
+
+    /// `CORS_ALLOWED_ORIGINS`, none by default: other origins whose pages may call the server, separated by commas
+    #[arg(long, env, value_name = "ORIGINS", help_heading = LISTENING, value_delimiter = ',',
+        value_parser = Checked(origin))]
+    cors_allowed_origins: Vec<Origin>,
 
     /// `CLOUDINARY_HOSTS`, default `res.cloudinary.com,*-res.cloudinary.com`: hosts that an image URL may have
     ///
@@ -142,6 +159,11 @@ pub struct Settings {
     #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "5000",
         value_parser = Checked(whole_number::<1, 1_000_000>))]
     pub graphql_max_tokens: usize,
+
+    /// `GRAPHQL_MAX_BATCH`, default 10: how many operations one request may have, as a JSON array
+    #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "10",
+        value_parser = Checked(whole_number::<1, 1000>))]
+    pub graphql_max_batch: usize,
 
     /// `MAX_BODY_BYTES`, default 8388608: how long a request's body may be, in bytes
     #[arg(long, env, value_name = "BYTES", help_heading = LIMITS, default_value = "8388608",
@@ -241,14 +263,29 @@ impl Settings {
             .unwrap_or(matches!(target, Target::Sqlite(_)))
     }
 
-    /// The address to listen on; refused when other machines reach it and nobody allowed that.
+    /// Which browsers' requests are served.
+    pub fn origins(&self) -> Origins {
+        Origins {
+            public: self.public_url.clone(),
+            listed: self.cors_allowed_origins.clone(),
+            is_on_loopback: self.is_on_loopback(),
+            has_pages: self.graphiql,
+        }
+    }
+
+    fn is_on_loopback(&self) -> bool {
+        self.host.to_canonical().is_loopback()
+    }
+
+    /// The address to listen on; refused when other machines reach it, nobody signs in, and nobody allowed that.
     pub fn listen_address(&self) -> Result<SocketAddr, SettingError> {
-        if self.host.to_canonical().is_loopback() || self.allow_open_access {
+        if self.is_on_loopback() || !self.access.is_open() || self.access.allow_open_access {
             return Ok(SocketAddr::new(self.host, self.port));
         }
         Err(SettingError::new(format!(
             "HOST: `{}` is reached by other machines, and as nobody signs in, each could change and purge every image; \
-             allowed: a loopback address like `127.0.0.1`, or any with ALLOW_OPEN_ACCESS=true",
+             allowed: a loopback address like `127.0.0.1`, any with AUTH_MODE=supabase, or any with \
+             ALLOW_OPEN_ACCESS=true",
             self.host
         )))
     }

@@ -1,7 +1,10 @@
 //! What the settings accept, and what they say of the rest.
 
+use reqwest::Url;
+
 use super::error::variable;
 use super::*;
+use crate::auth;
 
 fn settings(arguments: &[&str]) -> Settings {
     Settings::from_arguments(arguments).expect("settings")
@@ -11,6 +14,7 @@ fn line(arguments: &[&str]) -> String {
     let settings = Settings::from_arguments(arguments);
     let error = settings.and_then(|settings| {
         settings.database()?;
+        settings.access.options()?;
         settings.listen_address()
     });
     error.expect_err("a line").to_string()
@@ -73,7 +77,8 @@ fn a_wrong_setting_is_one_line() {
         (
             &["--host", "0.0.0.0"],
             "HOST: `0.0.0.0` is reached by other machines, and as nobody signs in, each could change and purge \
-             every image; allowed: a loopback address like `127.0.0.1`, or any with ALLOW_OPEN_ACCESS=true",
+             every image; allowed: a loopback address like `127.0.0.1`, any with AUTH_MODE=supabase, or any with \
+             ALLOW_OPEN_ACCESS=true",
         ),
         (
             &["--allow-open-access", "maybe"],
@@ -133,6 +138,52 @@ fn a_wrong_setting_is_one_line() {
             "LOG_FORMAT: `xml` is not `pretty` or `json`",
         ),
         (&["--prot", "1"], "unexpected argument '--prot' found"),
+    ] {
+        assert_eq!(line(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_setting_of_access_is_one_line() {
+    for (arguments, expected) in [
+        (
+            &["--auth-mode", "jwt"][..],
+            "AUTH_MODE: `jwt` is not `open` or `supabase`",
+        ),
+        (
+            &["--auth-mode", "supabase"],
+            "AUTH_MODE: `supabase` needs something to check tokens with; set SUPABASE_URL (or SUPABASE_JWKS_URL), \
+             SUPABASE_JWT_SECRET or SERVICE_TOKENS",
+        ),
+        (
+            &["--supabase-url", "http://abc.supabase.co"],
+            "SUPABASE_URL: `http://abc.supabase.co` is not an https URL without user name and password (http is taken \
+             of this machine only)",
+        ),
+        (
+            &["--supabase-jwks-url", "abc.supabase.co"],
+            "SUPABASE_JWKS_URL: `abc.supabase.co` is not an https URL without user name and password (http is taken of \
+             this machine only)",
+        ),
+        (
+            &["--supabase-jwt-secret", "sb_secret_s3cret"],
+            "SUPABASE_JWT_SECRET: `…` is an API key, not the secret that tokens are signed with; with API keys of the \
+             new kind set SUPABASE_URL instead, and SERVICE_TOKENS for programs",
+        ),
+        (
+            &["--service-tokens", "my-s3cret-token"],
+            "SERVICE_TOKENS: `…` has a wrong pair: number 1 is not `name:sha256-of-token`; make the hash with \
+             `sha256sum`",
+        ),
+        (
+            &["--rate-limit-per-minute", "0"],
+            "RATE_LIMIT_PER_MINUTE: `0` is not a whole number, 1 to 1000000",
+        ),
+        (
+            &["--trusted-proxies", "proxy"],
+            "TRUSTED_PROXIES: `proxy` is not a list of addresses and networks, separated by commas, like \
+             `10.0.0.0/8,::1`",
+        ),
     ] {
         assert_eq!(line(arguments), expected, "{arguments:?}");
     }
@@ -204,6 +255,10 @@ fn a_host_beyond_this_machine_needs_leave() {
             &["--host", "0.0.0.0", "--allow-open-access", "YES"],
             Some("0.0.0.0:9999"),
         ),
+        (
+            &["--host", "0.0.0.0", "--auth-mode", "supabase"],
+            Some("0.0.0.0:9999"),
+        ),
     ] {
         let address = settings(arguments).listen_address().ok();
         let address = address.map(|address| address.to_string());
@@ -216,8 +271,64 @@ fn secrets_are_not_shown() {
     let settings = settings(&[
         "--database-url=postgres://u:s3cret@h/d",
         "--supabase-db-password=s3cret",
+        "--supabase-jwt-secret=s3cret",
+        "--service-tokens=worker:1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0",
     ]);
-    assert!(!format!("{settings:?}").contains("s3cret"));
+    let options = settings.access.options();
+    for shown in [format!("{settings:?}"), format!("{options:?}")] {
+        assert!(
+            !shown.contains("s3cret") && !shown.contains("1ec1c26b"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn where_the_keys_of_tokens_are() {
+    for (arguments, expected) in [
+        (
+            &["--supabase-url=https://abc.supabase.co"][..],
+            Some("https://abc.supabase.co/auth/v1/.well-known/jwks.json"),
+        ),
+        (
+            &["--supabase-url=http://localhost:54321/"],
+            Some("http://localhost:54321/auth/v1/.well-known/jwks.json"),
+        ),
+        (
+            &[
+                "--supabase-url=https://abc.supabase.co",
+                "--supabase-jwks-url=http://[::1]:1/keys",
+            ],
+            Some("http://[::1]:1/keys"),
+        ),
+        (&["--supabase-jwt-secret=s3cret"], None),
+    ] {
+        let arguments = [&["--auth-mode=supabase"], arguments].concat();
+        let options = settings(&arguments).access.options().expect("a mode");
+        let auth::Options::Supabase(options) = options else {
+            panic!("not by token");
+        };
+        assert_eq!(options.key_server.as_ref().map(Url::as_str), expected);
+    }
+}
+
+#[test]
+fn an_open_server_is_warned_of() {
+    for (arguments, expected) in [
+        (&[][..], 1),
+        (&["--supabase-jwt-secret=s3cret"], 3),
+        (&["--auth-mode=supabase", "--supabase-jwt-secret=s3cret"], 1),
+        (
+            &[
+                "--auth-mode=supabase",
+                "--supabase-url=https://abc.supabase.co",
+            ],
+            0,
+        ),
+    ] {
+        let warnings = settings(arguments).access.warnings();
+        assert_eq!(warnings.len(), expected, "{warnings:?}");
+    }
 }
 
 #[test]

@@ -4,14 +4,17 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::{Arg, Command};
+use reqwest::Url;
 
 use super::error::wrong_value;
 use crate::cloudinary::url::HostPatterns;
 use crate::db::options::Host;
+use crate::server::origin::Origin;
 
 /// Some way beyond what a Postgres server allows by itself.
 const MAX_CONNECTIONS: u32 = 1000;
@@ -55,6 +58,14 @@ pub(super) fn text(value: &str) -> Result<String, String> {
     Ok(value.to_owned())
 }
 
+/// An origin, as in `https://gallery.example.com`.
+pub(super) fn origin(value: &str) -> Result<Origin, String> {
+    Origin::parse(value.trim()).ok_or_else(|| {
+        "is not an origin; allowed is scheme, host and port, e.g. https://gallery.example.com"
+            .to_owned()
+    })
+}
+
 pub(super) fn boolean(value: &str) -> Result<bool, String> {
     match value.to_ascii_lowercase().as_str() {
         "true" | "yes" | "1" => Ok(true),
@@ -79,10 +90,14 @@ pub(super) fn port<const LEAST: u16>(value: &str) -> Result<u16, String> {
 }
 
 pub(super) fn connection_count(value: &str) -> Result<NonZeroU32, String> {
+    count::<MAX_CONNECTIONS>(value)
+}
+
+pub(super) fn count<const MOST: u32>(value: &str) -> Result<NonZeroU32, String> {
     let count = value.parse().ok();
     count
-        .filter(|count: &NonZeroU32| count.get() <= MAX_CONNECTIONS)
-        .ok_or_else(|| format!("is not a whole number, 1 to {MAX_CONNECTIONS}"))
+        .filter(|count: &NonZeroU32| count.get() <= MOST)
+        .ok_or_else(|| format!("is not a whole number, 1 to {MOST}"))
 }
 
 pub(super) fn milliseconds(value: &str) -> Result<Duration, String> {
@@ -119,4 +134,45 @@ pub(super) fn host_patterns(value: &str) -> Result<HostPatterns, String> {
     value
         .parse()
         .map_err(|error| format!("is not a list of hosts, separated by commas: {error}"))
+}
+
+/// A secret that is read into a form of its own, whose errors do not show it.
+pub(super) fn secret_list<T: FromStr<Err = String>>(value: &str) -> Result<T, String> {
+    value.parse()
+}
+
+/// What else the dashboard has to copy is told apart here: with it, every token would be refused.
+pub(super) fn jwt_secret(value: &str) -> Result<Secret, String> {
+    let looks_like_jwt = value.starts_with("eyJ") && value.matches('.').count() == 2;
+    if value.starts_with("sb_secret_") || value.starts_with("sb_publishable_") || looks_like_jwt {
+        return Err(
+            "is an API key, not the secret that tokens are signed with; with API keys of the new kind set SUPABASE_URL \
+             instead, and SERVICE_TOKENS for programs"
+                .to_owned(),
+        );
+    }
+    secret(value)
+}
+
+/// A URL that nobody in between can change: https, or http on this machine.
+pub(super) fn http_url(value: &str) -> Result<Url, String> {
+    let is_safe = |url: &Url| match (url.scheme(), url.host_str()) {
+        ("https", Some(_)) => true,
+        ("http", Some(host)) => is_loopback(host),
+        _ => false,
+    };
+    let url = Url::parse(value).ok();
+    let is_plain = |url: &Url| url.username().is_empty() && url.password().is_none();
+    url.filter(|url| is_safe(url) && is_plain(url))
+        .ok_or_else(|| {
+            "is not an https URL without user name and password (http is taken of this machine only)".to_owned()
+        })
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || address
+            .parse()
+            .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::input::{MAX_LABEL_CHARACTERS, MAX_PROMPT_CHARACTERS, check_metadata, check_text};
 use super::intent::{Intent, label_to_store};
 use super::{Error, Fault, Gallery, Image, Refusal, images, now, returning_rows, visible};
-use crate::auth::{Caller, Scope, UserId};
+use crate::auth::{Caller, Denied, Scope, UserId};
 use crate::cloudinary::url::ImageUrl;
 use crate::db::{self, Unit};
 use crate::entity::{Metadata, Timestamp, image};
@@ -55,12 +55,14 @@ struct Record {
 }
 
 impl Gallery {
-    /// Stores images that are not there yet. One answer for each, in their order; one bad input does not stop the others.
+    /// Stores images that are not there yet. One answer for each, in their order; one bad input does not stop the others,
+    /// but another's `userId` does, for the caller who may not use it.
     pub async fn create(
         &self,
         caller: &Caller,
         inputs: Vec<NewImage>,
     ) -> Result<Vec<Result<Created, Vec<Fault>>>, Error> {
+        require_own(caller, &inputs)?;
         let checked: Vec<_> = inputs
             .into_iter()
             .map(|input| self.check(caller, input))
@@ -76,6 +78,16 @@ impl Gallery {
             .database
             .write(move |unit| Box::pin(store(unit, records)))
             .await?;
+        for outcome in &stored {
+            if let Err(Refusal::IdTaken(id)) = outcome {
+                // One is chance; many are somebody who tries which ids there are.
+                tracing::warn!(
+                    image.id = %id,
+                    user.id = caller.actor(),
+                    "an image was refused because its id is stored for another owner"
+                );
+            }
+        }
         let mut stored = stored.into_iter();
         Ok(checked
             .into_iter()
@@ -152,6 +164,17 @@ pub(super) fn check_label(
         check_text(stored, MAX_LABEL_CHARACTERS)?;
     }
     Ok(stored)
+}
+
+/// Whoever may not store for an owner that is named stores nothing at all.
+fn require_own(caller: &Caller, inputs: &[NewImage]) -> Result<(), Denied> {
+    caller.scope(None)?;
+    let named = inputs.iter().filter_map(|input| input.user_id.as_deref());
+    // An id that is none is nobody's: it is a fault of its input.
+    for user_id in named.filter_map(|user_id| UserId::new(user_id).ok()) {
+        caller.scope(Some(user_id))?;
+    }
+    Ok(())
 }
 
 fn owner(caller: &Caller, user_id: Option<&str>) -> Result<UserId, Refusal> {

@@ -17,11 +17,11 @@ impl Gallery {
         caller: &Caller,
         ids: &[Option<ImageId>],
     ) -> Result<Vec<Option<Image>>, Error> {
+        let scope = caller.scope(None)?;
         let known: Vec<Uuid> = ids.iter().flatten().map(|id| id.0).collect();
         if known.is_empty() {
             return Ok(vec![None; ids.len()]);
         }
-        let scope = caller.scope(None);
         let rows = self
             .database
             .read(move |unit| {

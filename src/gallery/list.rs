@@ -4,7 +4,7 @@ use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
 
 use super::{Error, Filter, Gallery, Image, visible};
-use crate::auth::{Caller, UserId};
+use crate::auth::{Caller, Denied, UserId};
 use crate::db::page::{End, Order, Page, Position, Side};
 use crate::db::{Dialect, Unit};
 use crate::entity::image;
@@ -41,7 +41,7 @@ pub struct Slice {
 impl Gallery {
     /// One page of a list.
     pub async fn list(&self, caller: &Caller, list: &List, page: &Page) -> Result<Slice, Error> {
-        let query = self.rows(caller, list);
+        let query = self.rows(caller, list)?;
         let page = page.clone();
         self.database
             .read(move |unit| Box::pin(async move { read_page(unit, query, &page).await }))
@@ -50,7 +50,7 @@ impl Gallery {
 
     /// How many images the list has.
     pub async fn count(&self, caller: &Caller, list: &List) -> Result<u64, Error> {
-        let query = self.rows(caller, list);
+        let query = self.rows(caller, list)?;
         self.database
             .read(move |unit| Box::pin(async move { count(unit, query).await }))
             .await
@@ -66,7 +66,7 @@ impl Gallery {
         side: Side,
     ) -> Result<bool, Error> {
         let beyond = order.beyond(position, side, self.dialect());
-        let query = self.rows(caller, list).filter(beyond);
+        let query = self.rows(caller, list)?.filter(beyond);
         // The nearest one, so that the index is read from here and not from its end.
         let from = match side {
             Side::After | Side::FromOn => End::Front,
@@ -91,16 +91,16 @@ impl Gallery {
         self.database.dialect()
     }
 
-    fn rows(&self, caller: &Caller, list: &List) -> Select<image::Entity> {
-        let scope = caller.scope(list.user_id.clone());
+    fn rows(&self, caller: &Caller, list: &List) -> Result<Select<image::Entity>, Denied> {
+        let scope = caller.scope(list.user_id.clone())?;
         let deleted_at = image::Column::DeletedAt;
         let shelf = match list.shelf {
             Shelf::Active => deleted_at.is_null(),
             Shelf::Trash => deleted_at.is_not_null(),
         };
-        visible(&scope)
+        Ok(visible(&scope)
             .filter(shelf)
-            .filter(list.filter.condition(self.dialect()))
+            .filter(list.filter.condition(self.dialect())))
     }
 }
 

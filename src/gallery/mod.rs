@@ -20,7 +20,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::auth::{Scope, UserIdError};
+use crate::auth::{Denied, Scope, UserIdError};
 use crate::cloudinary::url::{HostPatterns, UrlError};
 use crate::db::{self, Database, Unit};
 use crate::entity::{Timestamp, image};
@@ -65,6 +65,9 @@ pub enum Error {
     /// An argument is outside what is allowed; the message says what was wrong and what is allowed.
     #[error("{0}")]
     BadInput(String),
+    /// The caller may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] db::Error),

@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
 
 use super::intent::Intent;
 use super::{Error, Gallery, now, visible};
-use crate::auth::{Caller, UserId};
+use crate::auth::{Caller, Denied, UserId};
 use crate::db::Unit;
 use crate::entity::{Timestamp, image};
 
@@ -42,7 +42,7 @@ impl Gallery {
         caller: &Caller,
         user_id: Option<UserId>,
     ) -> Result<Vec<LabelCount>, Error> {
-        let query = active(caller, user_id)
+        let query = active(caller, user_id)?
             .select_only()
             .column(image::Column::Intent)
             .expr_as(count_rows(), "rows")
@@ -73,7 +73,7 @@ impl Gallery {
         let today = now().to_datetime().date_naive();
         let (first, tomorrow) = (today - Days::new(days - 1), today + Days::new(1));
         let day = self.database.dialect().day_of_creation();
-        let query = active(caller, user_id)
+        let query = active(caller, user_id)?
             .filter(image::Column::CreatedAt.gte(midnight(first)))
             .filter(image::Column::CreatedAt.lt(midnight(tomorrow)))
             .select_only()
@@ -95,8 +95,9 @@ impl Gallery {
     }
 }
 
-fn active(caller: &Caller, user_id: Option<UserId>) -> Select<image::Entity> {
-    visible(&caller.scope(user_id)).filter(image::Column::DeletedAt.is_null())
+fn active(caller: &Caller, user_id: Option<UserId>) -> Result<Select<image::Entity>, Denied> {
+    let scope = caller.scope(user_id)?;
+    Ok(visible(&scope).filter(image::Column::DeletedAt.is_null()))
 }
 
 fn count_rows() -> SimpleExpr {

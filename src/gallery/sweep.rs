@@ -100,16 +100,18 @@ impl Gallery {
 impl Sweep {
     /// Whose trash it is has to be said: everybody's by `all`, one owner's by name, or the caller's own.
     fn scope(&self, caller: &Caller) -> Result<Scope, Error> {
+        // Nobody hears more than that, and another's trash is refused whatever else is wrong.
+        caller.scope(self.user_id.clone())?;
         let own = || caller.own_id().cloned();
         let refused = |reason: &str| Err(Error::BadInput(reason.to_owned()));
         match (self.user_id.clone(), self.all) {
             (Some(_), true) => {
                 refused("userId and all: true cannot be given together; send one of them")
             }
-            (None, true) => Ok(caller.scope(None)),
+            (None, true) => Ok(caller.scope_of_everybody()?),
             (user_id, false) => user_id.or_else(own).map_or_else(
                 || refused("say whose trash: give userId, or all: true for everybody's"),
-                |user_id| Ok(caller.scope(Some(user_id))),
+                |user_id| Ok(caller.scope(Some(user_id))?),
             ),
         }
     }

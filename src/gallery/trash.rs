@@ -56,7 +56,7 @@ impl Gallery {
         ids: &[Option<ImageId>],
         force: bool,
     ) -> Result<Vec<Result<ImageId, Refusal>>, Error> {
-        let scope = caller.scope(None);
+        let scope = caller.scope(None)?;
         let known = distinct(ids);
         let found = self
             .database
@@ -71,7 +71,7 @@ impl Gallery {
         ids: &[Option<ImageId>],
         destination: Destination,
     ) -> Result<Vec<Result<Moved, Refusal>>, Error> {
-        let scope = caller.scope(None);
+        let scope = caller.scope(None)?;
         let known = distinct(ids);
         let found = self
             .database

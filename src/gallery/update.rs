@@ -73,6 +73,7 @@ impl Gallery {
         id: Option<ImageId>,
         update: ImageUpdate,
     ) -> Result<Result<Image, Vec<Fault>>, Error> {
+        let scope = caller.scope(None)?;
         let changes = match check(update, &self.hosts) {
             Ok(changes) => changes,
             Err(faults) => return Ok(Err(faults)),
@@ -80,7 +81,6 @@ impl Gallery {
         let Some(ImageId(id)) = id else {
             return Ok(Err(vec![Fault::of("id", Refusal::NotFound)]));
         };
-        let scope = caller.scope(None);
         let hosts = self.hosts.clone();
         self.database
             .write(move |unit| {

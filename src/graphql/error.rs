@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{ErrorExtensionValues, ServerError};
 
+use crate::auth::Denied;
 use crate::{db, gallery};
 
 /// The code of a top-level error, in `extensions.code`.
@@ -15,8 +16,16 @@ pub enum Code {
     ValidationFailed,
     /// An argument or a part of the request is outside what is allowed.
     BadUserInput,
+    /// It takes a good token.
+    Unauthenticated,
+    /// The caller is known, and may not.
+    Forbidden,
     /// The request is over one of its limits.
     TooComplex,
+    /// The caller asks more often than is allowed: retry later.
+    RateLimited,
+    /// The hash of a document that the server does not know (any more): the client sends the text.
+    PersistedQueryNotFound,
     /// It took too long, and was given up.
     Timeout,
     /// The database is away: retry.
@@ -32,6 +41,10 @@ impl Code {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::BadUserInput => "BAD_USER_INPUT",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
             Self::TooComplex => "QUERY_TOO_COMPLEX",
             Self::Timeout => "TIMEOUT",
             Self::Unavailable => "SERVICE_UNAVAILABLE",
@@ -87,6 +100,12 @@ impl From<gallery::Error> for Failure {
     }
 }
 
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        gallery::Error::Denied(denied).into()
+    }
+}
+
 impl From<Failure> for async_graphql::Error {
     fn from(Failure(cause): Failure) -> Self {
         let (code, message) = public_face(&cause);
@@ -102,8 +121,18 @@ impl From<Failure> for async_graphql::Error {
 pub(super) fn public_face(error: &gallery::Error) -> (Code, String) {
     match error {
         gallery::Error::BadInput(message) => (Code::BadUserInput, message.clone()),
+        gallery::Error::Denied(denied) => denied_face(denied),
         gallery::Error::Database(error) => database_face(error),
     }
+}
+
+fn denied_face(denied: &Denied) -> (Code, String) {
+    let code = match denied {
+        Denied::Unauthenticated(_) => Code::Unauthenticated,
+        Denied::Forbidden(_) => Code::Forbidden,
+        Denied::KeysUnavailable => Code::Unavailable,
+    };
+    (code, denied.to_string())
 }
 
 /// What the client reads of a failure of the database: nothing of SQL, hosts or paths.

@@ -15,65 +15,39 @@ use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextExecute, NextValidation,
 };
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
 use async_graphql::{Name, Request, Response, ServerError, ValidationResult, Value, Variables};
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
 
 use super::error::{Code, code_of, database_face, set_code};
 use super::limits::{LimitExceeded, Limits, check, scan};
 use super::merge::{FieldTypes, merge};
+use super::operation::{Document, Operation};
+use super::persisted::{DocumentHash, PersistedDocuments};
+use super::reply::Reply;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
 use crate::gallery::{self, Gallery};
 
-/// One operation, as a transport brought it.
+/// An operation that may be executed: parsed, within the limits, and known by its kind.
 #[derive(Debug)]
-pub struct Operation {
-    /// The document.
-    pub query: String,
-    /// Which of its operations, where it has several.
-    pub operation_name: Option<String>,
-    /// Values of its variables.
-    pub variables: Variables,
-    /// Names the request in the log and in internal errors.
-    pub request_id: String,
+pub struct Prepared {
+    text: String,
+    document: ExecutableDocument,
+    kind: OperationType,
+    operation_name: Option<String>,
+    variables: Variables,
+    request_id: String,
+    /// Under this hash the text is kept once it has proved valid.
+    persist_as: Option<DocumentHash>,
 }
 
-/// What came of an operation.
-#[derive(Debug, Serialize)]
-pub struct Reply {
-    /// Absent when the request failed before it was executed,
-    /// <https://spec.graphql.org/October2021/#sec-Response-Format>.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Value>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<ServerError>,
-}
-
-impl Reply {
-    /// A request that failed before it was executed.
-    pub fn refused(error: ServerError) -> Self {
-        Self {
-            data: None,
-            errors: vec![error],
-        }
-    }
-
-    /// Whether nothing came of the request because the database is away: clients do well to try again.
-    pub fn is_unavailable(&self) -> bool {
-        let is_empty = match &self.data {
-            None | Some(Value::Null) => true,
-            Some(Value::Object(fields)) => fields.values().all(|field| *field == Value::Null),
-            Some(_) => false,
-        };
-        is_empty
-            && !self.errors.is_empty()
-            && self
-                .errors
-                .iter()
-                .all(|error| Code::Unavailable.is_of(error))
+impl Prepared {
+    /// Whether it is a query, a mutation or a subscription.
+    pub fn kind(&self) -> OperationType {
+        self.kind
     }
 }
 
@@ -82,6 +56,7 @@ impl Reply {
 pub struct Executor {
     schema: GallerySchema,
     field_types: Arc<FieldTypes>,
+    persisted: PersistedDocuments,
     gallery: Arc<Gallery>,
     limits: Limits,
     time_out: Duration,
@@ -97,77 +72,112 @@ impl Executor {
         Self {
             schema,
             field_types: Arc::new(FieldTypes::of_schema(&sdl())),
+            persisted: PersistedDocuments::new(),
             gallery,
             limits,
             time_out,
         }
     }
 
-    /// Executes one operation for a caller. Never panics, and never takes longer than the time-out.
-    pub async fn execute(&self, caller: Caller, operation: Operation) -> Reply {
-        let document = match self.prepare(&operation) {
-            Ok(document) => document,
-            Err(error) => return Reply::refused(error),
-        };
-        let request_id = operation.request_id.clone();
-        let work = self.run(caller, operation, document);
-        match tokio::time::timeout(self.time_out, AssertUnwindSafe(work).catch_unwind()).await {
+    /// Parses an operation and holds it against the limits; nothing of it is executed yet.
+    pub fn prepare(&self, operation: Operation) -> Result<Prepared, Reply> {
+        self.check(operation).map_err(Reply::refused)
+    }
+
+    fn check(&self, operation: Operation) -> Result<Prepared, ServerError> {
+        let (text, persist_as) = self.text_of(operation.document)?;
+        scan(&text, &self.limits).map_err(|limit| refusal(&limit))?;
+        let mut document = parse_query(&text).map_err(|error| {
+            let mut error = ServerError::from(error);
+            set_code(&mut error.extensions, Code::ParseFailed);
+            error
+        })?;
+        let name = operation.operation_name.as_deref();
+        let kind = kind_of(&document.operations, name)?;
+        require_variables(&document.operations, name, &operation.variables)?;
+        check(&document, name, &self.limits).map_err(|limit| refusal(&limit))?;
+        merge(&mut document, &self.field_types)
+            .map_err(|error| Code::TooComplex.error(error.to_string()))?;
+        Ok(Prepared {
+            text,
+            document,
+            kind,
+            operation_name: operation.operation_name,
+            variables: operation.variables,
+            request_id: operation.request_id,
+            persist_as,
+        })
+    }
+
+    /// The document's text, and the hash under which to keep it.
+    fn text_of(&self, document: Document) -> Result<(String, Option<DocumentHash>), ServerError> {
+        match document {
+            Document::Text(text) => Ok((text, None)),
+            Document::Persist(text, hash) if hash == DocumentHash::of(&text) => {
+                Ok((text, Some(hash)))
+            }
+            Document::Persist(..) => Err(Code::BadUserInput
+                .error("extensions.persistedQuery.sha256Hash: is not the SHA-256 hash of `query`")),
+            Document::Persisted(hash) => match self.persisted.find(hash) {
+                Some(text) => Ok((text.to_string(), None)),
+                // Clients know the case by this very message.
+                None => Err(Code::PersistedQueryNotFound.error("PersistedQueryNotFound")),
+            },
+        }
+    }
+
+    /// How long one request may take.
+    pub fn time_out(&self) -> Duration {
+        self.time_out
+    }
+
+    /// When a request that begins now has to be done.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.time_out
+    }
+
+    /// Executes a query or a mutation for a caller. Never panics, and gives up at the deadline.
+    pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
+        let request_id = prepared.request_id.clone();
+        let work = AssertUnwindSafe(self.run(caller, prepared)).catch_unwind();
+        match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_panic)) => {
                 tracing::error!(request.id = request_id, "a request panicked");
                 let mut error = Code::Internal.error("internal server error");
                 add_request_id(&mut error, &request_id);
-                Reply::refused(error)
+                Reply::lost(error)
             }
             Err(_elapsed) => {
                 let seconds = self.time_out.as_secs();
-                Reply::refused(Code::Timeout.error(format!(
+                Reply::lost(Code::Timeout.error(format!(
                     "the request took longer than {seconds} s, and was given up"
                 )))
             }
         }
     }
 
-    fn prepare(&self, operation: &Operation) -> Result<ExecutableDocument, ServerError> {
-        scan(&operation.query, &self.limits).map_err(|limit| refusal(&limit))?;
-        let mut document = parse_query(&operation.query).map_err(|error| {
-            let mut error = ServerError::from(error);
-            set_code(&mut error.extensions, Code::ParseFailed);
-            error
-        })?;
-        let name = operation.operation_name.as_deref();
-        require_operation(&document.operations, name)?;
-        require_variables(&document.operations, name, &operation.variables)?;
-        check(&document, name, &self.limits).map_err(|limit| refusal(&limit))?;
-        merge(&mut document, &self.field_types)
-            .map_err(|error| Code::TooComplex.error(error.to_string()))?;
-        Ok(document)
-    }
-
-    async fn run(
-        &self,
-        caller: Caller,
-        operation: Operation,
-        document: ExecutableDocument,
-    ) -> Reply {
+    async fn run(&self, caller: Caller, prepared: Prepared) -> Reply {
         if let Err(error) = self.gallery.database().require_migrated().await {
-            tracing::warn!(request.id = operation.request_id, %error, "the request was turned away");
+            tracing::warn!(request.id = prepared.request_id, %error, "the request was turned away");
             let (code, message) = database_face(&error);
             return Reply::refused(code.error(message));
         }
         let was_executed = Arc::new(AtomicBool::new(false));
-        let mut request = Request::new(operation.query)
-            .variables(operation.variables)
+        let mut request = Request::new(prepared.text.as_str())
+            .variables(prepared.variables)
             .data(caller)
             .data(WasExecuted(Arc::clone(&was_executed)));
-        request.operation_name = operation.operation_name;
-        request.set_parsed_query(document);
+        request.operation_name = prepared.operation_name;
+        request.set_parsed_query(prepared.document);
         let response = self.schema.execute(request).await;
-        finish(
-            response,
-            was_executed.load(Ordering::Relaxed),
-            &operation.request_id,
-        )
+        let was_executed = was_executed.load(Ordering::Relaxed);
+        if let Some(hash) = prepared.persist_as
+            && was_executed
+        {
+            self.persisted.keep(hash, &prepared.text);
+        }
+        finish(response, was_executed, &prepared.request_id)
     }
 }
 
@@ -179,24 +189,31 @@ fn refusal(limit: &LimitExceeded) -> ServerError {
     code.error(limit.to_string())
 }
 
-/// Refuses a name that no operation has, and a document of several operations without a name.
-fn require_operation(
+/// The kind of the operation that is meant. Refuses a name that no operation has, and a document of several operations
+/// without a name.
+fn kind_of(
     operations: &DocumentOperations,
     name: Option<&str>,
-) -> Result<(), ServerError> {
-    match (operations, name) {
-        (DocumentOperations::Multiple(operations), Some(name)) if operations.contains_key(name) => {
-            Ok(())
+) -> Result<OperationType, ServerError> {
+    let meant = match (operations, name) {
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
+        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => {
+            operations.values().next()
         }
-        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => Ok(()),
-        (DocumentOperations::Multiple(_), None) => Err(Code::BadUserInput.error(
-            "the document has several operations: operationName must say which of them is meant",
-        )),
-        (DocumentOperations::Single(_), None) => Ok(()),
-        (_, Some(name)) => Err(Code::BadUserInput.error(format!(
-            "operationName: the document has no operation `{name}`"
-        ))),
-    }
+        (DocumentOperations::Multiple(_), None) => {
+            return Err(Code::BadUserInput.error(
+                "the document has several operations: operationName must say which of them is meant",
+            ));
+        }
+        (DocumentOperations::Single(operation), None) => Some(operation),
+        (DocumentOperations::Single(_), Some(_)) => None,
+    };
+    meant.map(|operation| operation.node.ty).ok_or_else(|| {
+        Code::BadUserInput.error(format!(
+            "operationName: the document has no operation `{}`",
+            name.unwrap_or_default()
+        ))
+    })
 }
 
 /// Refuses a null for a variable that may not be null: the library would find it as late as at execution.

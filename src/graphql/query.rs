@@ -37,6 +37,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids; more are BAD_USER_INPUT.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>> {
+        caller(ctx).scope(None)?;
         if ids.len() > MAX_BATCH {
             return Err(Failure::bad_input(format!(
                 "ids: {} were given; at most {MAX_BATCH} are allowed",
@@ -82,6 +83,7 @@ impl Query {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ImageConnection> {
         let order = order_by.map_or(newest_first(Field::CreatedAt), Order::from);
+        caller(ctx).scope(None)?;
         if order.field == Field::DeletedAt {
             return Err(Failure::bad_input(
                 "orderBy: active images cannot be ordered by DELETED_AT; use CREATED_AT or UPDATED_AT, or deletedImages",
@@ -145,11 +147,14 @@ impl Query {
     /// Counts over the gallery.
     async fn gallery_stats(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "Only this owner's images.")] user_id: Option<String>,
     ) -> Result<GalleryStats> {
-        Ok(GalleryStats {
-            user_id: checked_user_id(user_id.as_deref())?,
-        })
+        caller(ctx).scope(None)?;
+        let user_id = checked_user_id(user_id.as_deref())?;
+        // Said here and not at each count, so that the whole is refused.
+        caller(ctx).scope(user_id.clone())?;
+        Ok(GalleryStats { user_id })
     }
 }
 
@@ -180,6 +185,7 @@ async fn connection(
     order: Order,
     arguments: &PageArguments,
 ) -> Result<ImageConnection> {
+    caller(ctx).scope(None)?;
     let list = List {
         shelf,
         user_id: checked_user_id(user_id)?,

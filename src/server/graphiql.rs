@@ -1,13 +1,9 @@
 //! GraphiQL, for a person who opens the endpoint in a browser: the page of `web/` where it was built into the binary,
 //! else one that loads GraphiQL from a CDN. `docs/content-security-policy.md` says why each exception is there.
 
-use axum::extract::State as Extract;
-use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::State;
-use super::endpoint::method_not_allowed;
 use super::pages::{BUILT, NO_SNIFFING, REVALIDATE};
 
 const POLICY_OF_BUILT_PAGE: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; \
@@ -18,16 +14,6 @@ const POLICY_OF_BUILT_PAGE: &str = "default-src 'none'; script-src 'self'; worke
 const POLICY_OF_PAGE_FROM_CDN: &str = "default-src 'none'; script-src 'self' https://cdn.jsdelivr.net/npm/; \
     connect-src 'self'; style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net/npm/; font-src data:; \
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// The page, for whoever accepts HTML.
-pub(super) async fn handle_get(Extract(state): Extract<State>, headers: HeaderMap) -> Response {
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-    let accepts_html = accept.is_some_and(|accept| accept.contains("text/html"));
-    if !accepts_html || !state.has_graphiql {
-        return method_not_allowed().await;
-    }
-    page()
-}
 
 /// The page.
 pub(super) fn page() -> Response {

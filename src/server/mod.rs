@@ -1,46 +1,75 @@
 //! HTTP: the router, its layers, start and stop. GraphQL is spoken at `endpoint`, and nowhere else is axum.
 
+mod authentication;
+mod body;
+mod connections;
 mod endpoint;
 mod graphiql;
 mod health;
+mod media;
+pub mod origin;
 mod pages;
+pub mod rate_limit;
+mod request;
 mod request_id;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::get;
+use axum::http::{HeaderName, Method, StatusCode};
+use axum::response::Response;
+use axum::routing::{any, get};
+use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, CorsLayer};
 
+use self::rate_limit::RateLimiter;
+use crate::auth::Authenticator;
 use crate::gallery::Gallery;
+use crate::graphql::error::Code;
 use crate::graphql::executor::Executor;
+use origin::Origins;
 
 /// What the operator may choose about HTTP.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The largest body that is read.
     pub max_body_bytes: usize,
+    /// The most operations of one request.
+    pub max_batch: usize,
+    /// Which browsers' requests are served.
+    pub origins: Origins,
     /// Whether a browser gets GraphiQL.
     pub has_graphiql: bool,
+    /// How often a caller may ask.
+    pub rate: rate_limit::Options,
 }
 
 /// What the handlers share.
 #[derive(Clone)]
 struct State {
     executor: Executor,
+    authenticator: Authenticator,
+    rate_limiter: Arc<RateLimiter>,
     gallery: Arc<Gallery>,
+    max_body_bytes: usize,
+    max_batch: usize,
     has_graphiql: bool,
 }
+
+/// How long a page of another origin may remember what it is allowed to send.
+const PREFLIGHT_AGE: Duration = Duration::from_hours(1);
 
 /// A server that is bound to its address, but takes no requests yet.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    /// How long the requests in flight may take to come to their end.
+    grace: Duration,
 }
 
 impl Server {
@@ -48,20 +77,28 @@ impl Server {
     pub async fn bind(
         address: SocketAddr,
         executor: Executor,
+        authenticator: Authenticator,
         gallery: Arc<Gallery>,
         options: &Options,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
+        // A body may take as long as its execution.
+        let grace = 2 * executor.time_out() + Duration::from_secs(1);
         let state = State {
             executor,
+            authenticator,
+            rate_limiter: Arc::new(RateLimiter::new(options.rate.clone())),
             gallery,
+            max_body_bytes: options.max_body_bytes,
+            max_batch: options.max_batch,
             has_graphiql: options.has_graphiql,
         };
         Ok(Self {
             listener,
             address,
             router: router(state, options),
+            grace,
         })
     }
 
@@ -72,25 +109,45 @@ impl Server {
 
     /// Serves until `stop` is done, then until the requests in flight are answered.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        axum::serve(self.listener, self.router)
-            .with_graceful_shutdown(stop)
-            .await
+        connections::serve(self.listener, self.router, stop, self.grace).await
     }
 }
 
 fn router(state: State, options: &Options) -> Router {
     Router::new()
-        .route(
-            "/graphql",
-            get(graphiql::handle_get)
-                .post(endpoint::post)
-                .fallback(endpoint::method_not_allowed),
-        )
+        .route("/graphql", any(endpoint::graphql))
         .route("/assets/{name}", get(pages::asset))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .layer(DefaultBodyLimit::max(options.max_body_bytes))
-        .layer(CatchPanicLayer::new())
-        .layer(axum::middleware::from_fn(request_id::name_request))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(cors(&options.origins))
+        .layer(middleware::from_fn_with_state(
+            options.origins.clone(),
+            origin::check,
+        ))
+        .layer(middleware::from_fn(request_id::name_request))
         .with_state(state)
+}
+
+/// What pages of the listed origins may send, and read of the answer.
+fn cors(origins: &Origins) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origins.listed_headers())
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(
+            [request_id::HEADER, "retry-after"]
+                .into_iter()
+                .chain(rate_limit::HEADERS)
+                .map(HeaderName::from_static)
+                .collect::<Vec<_>>(),
+        )
+        .max_age(PREFLIGHT_AGE)
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    endpoint::refused(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Internal.error("internal server error"),
+    )
 }

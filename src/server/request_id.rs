@@ -9,7 +9,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 /// The header that names the request in the answer.
-const HEADER: &str = "x-request-id";
+pub(super) const HEADER: &str = "x-request-id";
 
 /// The request's name. It is this server's own: what a caller sends cannot be trusted to be unique.
 #[derive(Clone, Debug)]

@@ -46,6 +46,7 @@ impl SweepMutation {
             DateTime,
         >,
     ) -> Result<EmptyTrashPayload> {
+        caller(ctx).scope(None)?;
         let sweep = Sweep {
             user_id: checked_user_id(user_id.as_deref())?,
             all,
@@ -71,6 +72,7 @@ impl SweepMutation {
         #[graphql(desc = "Only what was put there at this instant or later.")]
         deleted_after: Option<DateTime>,
     ) -> Result<RestoreTrashPayload> {
+        caller(ctx).scope(None)?;
         let sweep = Sweep {
             user_id: checked_user_id(user_id.as_deref())?,
             all,

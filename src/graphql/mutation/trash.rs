@@ -134,6 +134,7 @@ impl TrashMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids.")] ids: Vec<ID>,
     ) -> Result<SoftDeleteImagesPayload> {
+        caller(ctx).scope(None)?;
         if let Some(user_errors) = too_many(&ids) {
             return Ok(SoftDeleteImagesPayload {
                 images: Vec::new(),
@@ -155,6 +156,7 @@ impl TrashMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids.")] ids: Vec<ID>,
     ) -> Result<RestoreImagesPayload> {
+        caller(ctx).scope(None)?;
         if let Some(user_errors) = too_many(&ids) {
             return Ok(RestoreImagesPayload {
                 images: Vec::new(),
@@ -177,6 +179,7 @@ impl TrashMutation {
         #[graphql(desc = "At most 100 ids.")] ids: Vec<ID>,
         #[graphql(default = false, desc = "Whether active images are purged too.")] force: bool,
     ) -> Result<PurgeImagesPayload> {
+        caller(ctx).scope(None)?;
         if let Some(user_errors) = too_many(&ids) {
             return Ok(PurgeImagesPayload {
                 purged_ids: Vec::new(),

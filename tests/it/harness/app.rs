@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex};
 use image_gallery::cli::serve::{self, RunningServer};
 use image_gallery::config::Settings;
 use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Value, json};
 
 use super::caller::User;
-use super::{Fixture, TestDatabase};
+use super::{Fixture, TestDatabase, token};
+
+/// With this setting, users and programs sign in by tokens of the harness.
+const SIGN_IN: &str = "--auth-mode=supabase";
 
 /// A server with an own database. Clones are the same server.
 #[derive(Clone)]
@@ -32,11 +35,14 @@ impl Fixture for TestApp {
     async fn set_up(database: TestDatabase, settings: &[&str]) -> Self {
         let url = format!("--database-url={}", database.url());
         let own = [url.as_str(), "--port=0"];
-        let arguments: Vec<String> = own
+        let mut arguments: Vec<String> = own
             .iter()
             .chain(settings)
             .map(ToString::to_string)
             .collect();
+        if settings.contains(&SIGN_IN) {
+            arguments.extend(token::settings());
+        }
         let server = start(&arguments).await;
         Self(Arc::new(Shared {
             database,
@@ -64,10 +70,23 @@ impl TestApp {
         &self.0.client
     }
 
-    /// Sends one GraphQL request by POST; whatever comes back is the reply.
+    /// Sends one GraphQL request by POST, in nobody's name; whatever comes back is the reply.
     pub(crate) async fn graphql(&self, query: &str, variables: Value) -> Reply {
+        self.graphql_as(None, query, variables).await
+    }
+
+    /// Sends one GraphQL request by POST, with this `Authorization`.
+    pub(crate) async fn graphql_as(
+        &self,
+        authorization: Option<&str>,
+        query: &str,
+        variables: Value,
+    ) -> Reply {
         let body = json!({ "query": query, "variables": variables });
-        let request = self.client().post(format!("{}/graphql", self.url()));
+        let mut request = self.client().post(format!("{}/graphql", self.url()));
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
         let response = request.json(&body).send().await;
         Reply::read(response.expect("the server answers")).await
     }
@@ -82,9 +101,20 @@ impl TestApp {
         self.graphql(query, variables).await.error_code()
     }
 
-    /// Somebody with this user id.
+    /// Somebody with this user id, signed in where one signs in.
     pub(crate) fn user(&self, id: &str) -> User {
-        User::new(self.clone(), id)
+        let authorization = self.signs_in().then(|| token::user_authorization(id));
+        User::new(self.clone(), id, authorization)
+    }
+
+    /// The program `worker`, which signs in by a service token, and owns nothing.
+    pub(crate) fn worker(&self) -> User {
+        let authorization = format!("Bearer {}", token::SERVICE_TOKEN);
+        User::new(self.clone(), "worker", Some(authorization))
+    }
+
+    fn signs_in(&self) -> bool {
+        self.0.arguments.iter().any(|argument| argument == SIGN_IN)
     }
 
     /// The database under the server.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::TestApp;
+use super::{Reply, TestApp};
 
 /// Every scalar field of an image.
 const IMAGE: &str = "id userId imageUrl originalPrompt refinedPrompt intent intentLabel metadata createdAt updatedAt deletedAt";
@@ -19,12 +19,17 @@ pub(crate) struct User {
     app: TestApp,
     /// The user id.
     pub(crate) id: String,
+    authorization: Option<String>,
 }
 
 impl User {
-    pub(super) fn new(app: TestApp, id: &str) -> Self {
+    pub(super) fn new(app: TestApp, id: &str, authorization: Option<String>) -> Self {
         let id = id.to_owned();
-        Self { app, id }
+        Self {
+            app,
+            id,
+            authorization,
+        }
     }
 
     /// Creates an image of a new URL, and gives its id.
@@ -52,6 +57,12 @@ impl User {
 
     /// Runs an operation that succeeds, and gives its `data`.
     pub(crate) async fn run(&self, query: &str, variables: Value) -> Value {
-        self.app.run(query, variables).await
+        self.graphql(query, variables).await.into_data()
+    }
+
+    /// Sends one GraphQL request; whatever comes back is the reply.
+    pub(crate) async fn graphql(&self, query: &str, variables: Value) -> Reply {
+        let authorization = self.authorization.as_deref();
+        self.app.graphql_as(authorization, query, variables).await
     }
 }

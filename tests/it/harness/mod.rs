@@ -8,10 +8,13 @@ mod app;
 mod binary;
 mod caller;
 mod database;
+mod key_server;
 mod outage;
 mod postgres;
 pub(crate) mod rows;
+pub(crate) mod token;
 
+use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -19,8 +22,9 @@ use futures_util::FutureExt;
 
 pub(crate) use app::{Reply, TestApp};
 pub(crate) use binary::{Output, Program};
-pub(crate) use caller::image_url;
+pub(crate) use caller::{User, image_url};
 pub(crate) use database::TestDatabase;
+pub(crate) use key_server::SignedApp;
 pub(crate) use outage::Outage;
 
 use database::TemporaryDatabase;
@@ -119,6 +123,24 @@ async fn run<F: Fixture>(
     if let Err(panic) = outcome {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// Says that a test is skipped for want of something; fails it where the variable is `1`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "settings of a test run, not of the program"
+)]
+pub(crate) fn requires(variable: &str, hint: &str) {
+    let is_required = std::env::var_os(variable).is_some_and(|value| value == "1");
+    assert!(!is_required, "{hint} ({variable}=1)");
+    say_skipped(hint);
+}
+
+/// Not by `eprintln!`, which the test runner keeps back for a test that passes.
+fn say_skipped(hint: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {hint}");
 }
 
 /// Asks until there is an answer, for half a minute at most. The only place where a test waits by the clock.

@@ -7,7 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "the tests' own variables")]
 
 use std::env;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -157,10 +157,7 @@ fn found_or_skipped(server: Result<Option<Arc<Server>>, String>) -> Option<Arc<S
     if server.is_none() {
         let hint = "no PostgreSQL found; set TEST_POSTGRES_URL or install postgresql";
         assert!(!is_required(), "{hint} (REQUIRE_POSTGRES=1)");
-        let thread = std::thread::current();
-        let test = thread.name().unwrap_or("a test");
-        // Not by `eprintln!`, which the test runner keeps back for a test that passes.
-        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {hint}");
+        super::say_skipped(hint);
     }
     server
 }

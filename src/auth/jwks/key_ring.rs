@@ -1,0 +1,283 @@
+//! Which keys are good at a moment, and whether it is time to ask for new ones. Pure: told what time it is.
+
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+/// The shortest time from one fetch to the next.
+const MIN_PAUSE: Duration = Duration::from_secs(30);
+/// The shortest time while nothing has been fetched yet: without keys nobody can sign in.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The age at which a set is fetched anew.
+const OLD: Duration = Duration::from_mins(10);
+/// How long a key is good that is gone from the set.
+const GRACE: Duration = Duration::from_mins(15);
+/// The most keys of one answer. Supabase has two or three.
+const MAX_KEYS: usize = 32;
+
+/// A public key, with the one algorithm that it is good for.
+#[derive(Clone, Debug)]
+pub(in crate::auth) struct Key {
+    id: Option<String>,
+    /// Decided by the key, never by a token.
+    pub(in crate::auth) algorithm: Algorithm,
+    /// The key itself.
+    pub(in crate::auth) public: DecodingKey,
+    /// What makes it the same key as another: its numbers as they were published.
+    numbers: (String, String),
+}
+
+#[derive(Debug)]
+struct Held {
+    key: Key,
+    gone_since: Option<Instant>,
+}
+
+/// The keys that are known.
+#[derive(Debug, Default)]
+pub(super) struct KeyRing {
+    held: Vec<Held>,
+    fetched_at: Option<Instant>,
+    tried_at: Option<Instant>,
+    /// Whether the last try has brought no answer, or not yet.
+    has_failed: bool,
+}
+
+impl KeyRing {
+    /// The keys of this id that are good; without an id all that are.
+    pub(super) fn find(&self, id: Option<&str>, now: Instant) -> Vec<Key> {
+        self.held
+            .iter()
+            .filter(|held| held.is_good(now))
+            .filter(|held| id.is_none() || held.key.id.as_deref() == id)
+            .map(|held| held.key.clone())
+            .collect()
+    }
+
+    /// Whether the set wants to be fetched anew.
+    pub(super) fn is_old(&self, now: Instant) -> bool {
+        self.fetched_at.is_none_or(|at| now - at >= OLD) && self.may_refresh(now)
+    }
+
+    /// Whether a key that is not known may be there all the same.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.has_failed
+    }
+
+    /// Notes that the keys are being fetched; false when that was tried a moment ago.
+    pub(super) fn begin_refresh(&mut self, now: Instant) -> bool {
+        if !self.may_refresh(now) {
+            return false;
+        }
+        self.tried_at = Some(now);
+        self.has_failed = true;
+        true
+    }
+
+    /// Takes over an answer.
+    pub(super) fn adopt(&mut self, keys: Vec<Key>, now: Instant) {
+        self.fetched_at = Some(now);
+        self.has_failed = false;
+        self.held.retain_mut(|held| {
+            held.gone_since.get_or_insert(now);
+            held.is_good(now) && !keys.iter().any(|key| key.is_same(&held.key))
+        });
+        let keys = keys.into_iter().map(|key| Held {
+            key,
+            gone_since: None,
+        });
+        // The newest first, so that these are the ones that stay.
+        self.held.splice(0..0, keys);
+        self.held.truncate(2 * MAX_KEYS);
+    }
+
+    fn may_refresh(&self, now: Instant) -> bool {
+        let pause = match self.fetched_at {
+            Some(_) => MIN_PAUSE,
+            None => FIRST_PAUSE,
+        };
+        self.tried_at.is_none_or(|at| now - at >= pause)
+    }
+}
+
+impl Held {
+    fn is_good(&self, now: Instant) -> bool {
+        self.gone_since.is_none_or(|since| now - since < GRACE)
+    }
+}
+
+impl Key {
+    fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id && self.algorithm == other.algorithm && self.numbers == other.numbers
+    }
+}
+
+#[derive(Deserialize)]
+struct Published {
+    keys: Vec<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct PublishedKey {
+    kid: Option<String>,
+    alg: Option<String>,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    #[serde(flatten)]
+    numbers: Numbers,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kty")]
+enum Numbers {
+    #[serde(rename = "EC")]
+    EllipticCurve { crv: String, x: String, y: String },
+    #[serde(rename = "RSA")]
+    Rsa { n: String, e: String },
+}
+
+/// Reads a set of keys. Keys of other kinds, or for other purposes, are passed over.
+pub(super) fn read(body: &[u8]) -> Result<Vec<Key>, String> {
+    let published: Published = serde_json::from_slice(body)
+        .map_err(|error| format!("the answer is no set of keys (JWKS): {error}"))?;
+    Ok(published
+        .keys
+        .into_iter()
+        .filter_map(|key| serde_json::from_value(key).ok())
+        .filter_map(PublishedKey::usable)
+        .take(MAX_KEYS)
+        .collect())
+}
+
+impl PublishedKey {
+    fn usable(self) -> Option<Key> {
+        if self.purpose.is_some_and(|purpose| purpose != "sig") {
+            return None;
+        }
+        let (name, algorithm, public, numbers) = match self.numbers {
+            Numbers::EllipticCurve { crv, x, y } if crv == "P-256" => {
+                let public = DecodingKey::from_ec_components(&x, &y).ok()?;
+                ("ES256", Algorithm::ES256, public, (x, y))
+            }
+            Numbers::EllipticCurve { .. } => return None,
+            Numbers::Rsa { n, e } => {
+                let public = DecodingKey::from_rsa_components(&n, &e).ok()?;
+                ("RS256", Algorithm::RS256, public, (n, e))
+            }
+        };
+        if self.alg.is_some_and(|alg| alg != name) {
+            return None;
+        }
+        Some(Key {
+            id: self.kid,
+            algorithm,
+            public,
+            numbers,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn key(id: &str) -> Key {
+        let set = json!({ "keys": [{ "kty": "RSA", "kid": id, "n": "AQAB", "e": "AQAB" }] });
+        read(set.to_string().as_bytes())
+            .expect("a set")
+            .pop()
+            .expect("a key")
+    }
+
+    fn ids(ring: &KeyRing, now: Instant) -> Vec<String> {
+        let keys = ring.find(None, now);
+        keys.into_iter().filter_map(|key| key.id).collect()
+    }
+
+    fn after(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn only_keys_for_signatures_of_the_two_kinds_are_read() {
+        let ec = json!({ "kty": "EC", "crv": "P-256", "x": "AQAB", "y": "AQAB" });
+        let rsa = json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" });
+        let with = |base: &serde_json::Value, name: &str, value: &str| {
+            let mut key = base.clone();
+            key[name] = json!(value);
+            key
+        };
+        for (key, expected) in [
+            (ec.clone(), Some(Algorithm::ES256)),
+            (rsa.clone(), Some(Algorithm::RS256)),
+            (with(&ec, "use", "sig"), Some(Algorithm::ES256)),
+            (with(&rsa, "alg", "RS256"), Some(Algorithm::RS256)),
+            (with(&rsa, "alg", "RS512"), None),
+            (with(&rsa, "alg", "HS256"), None),
+            (with(&ec, "alg", "RS256"), None),
+            (with(&ec, "crv", "P-384"), None),
+            (with(&ec, "use", "enc"), None),
+            (with(&rsa, "n", "not base64!"), None),
+            (json!({ "kty": "oct", "k": "AQAB", "alg": "HS256" }), None),
+            (json!({ "kty": "RSA", "n": "AQAB" }), None),
+            (json!("x"), None),
+        ] {
+            let set = json!({ "keys": [key] }).to_string();
+            let read = read(set.as_bytes()).expect("a set");
+            assert_eq!(read.first().map(|key| key.algorithm), expected, "{set}");
+        }
+        for text in ["", "[]", "{}", r#"{"keys":{}}"#, "<html>"] {
+            read(text.as_bytes()).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn keys_are_fetched_at_most_every_thirty_seconds() {
+        let start = Instant::now();
+        let mut ring = KeyRing::default();
+        assert!(ring.begin_refresh(start));
+        assert!(!ring.begin_refresh(start));
+        // Nothing was ever fetched: soon tried again.
+        assert!(ring.begin_refresh(after(start, 1)));
+        ring.adopt(vec![key("a")], after(start, 1));
+        assert!(!ring.is_unsure());
+        assert!(!ring.begin_refresh(after(start, 30)));
+        assert!(ring.begin_refresh(after(start, 31)));
+        // That one failed: what is not known may be there, and the next try waits as well.
+        assert!(ring.is_unsure());
+        assert!(!ring.begin_refresh(after(start, 60)));
+    }
+
+    #[test]
+    fn a_key_outlives_its_set_for_a_while_and_an_absent_key_server() {
+        let start = Instant::now();
+        let mut ring = KeyRing::default();
+        ring.adopt(vec![key("a")], start);
+        assert!(!ring.is_old(after(start, 599)));
+        assert!(ring.is_old(after(start, 600)));
+        // The key server is away for a day.
+        let day = after(start, 86_400);
+        assert!(ring.begin_refresh(day));
+        assert_eq!(ids(&ring, day), ["a"]);
+        assert!(!ring.is_old(day), "tried a moment ago");
+        ring.adopt(vec![key("b")], day);
+        assert_eq!(ids(&ring, after(day, 899)), ["b", "a"]);
+        assert_eq!(ids(&ring, after(day, 900)), ["b"]);
+        ring.adopt(vec![key("b"), key("a")], after(day, 899));
+        assert_eq!(ids(&ring, after(day, 2000)), ["b", "a"], "it came back");
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_id() {
+        let now = Instant::now();
+        let mut ring = KeyRing::default();
+        ring.adopt(vec![key("a"), key("b")], now);
+        assert_eq!(ring.find(Some("b"), now).len(), 1);
+        assert_eq!(ring.find(Some("c"), now).len(), 0);
+        assert_eq!(ring.find(None, now).len(), 2);
+    }
+}

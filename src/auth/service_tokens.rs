@@ -1,0 +1,161 @@
+//! Opaque tokens of programs: the server knows the hash of each, so that whoever reads its settings cannot use them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// SHA-256.
+const HASH_BYTES: usize = 32;
+/// As wide as the trail's column for it.
+const MAX_NAME_CHARACTERS: usize = 255;
+
+/// The tokens that programs sign in with, each with its name.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ServiceTokens(Vec<Entry>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Entry {
+    name: String,
+    hash: [u8; HASH_BYTES],
+}
+
+impl ServiceTokens {
+    /// The name of the token's owner. It takes as long whichever token it is, and whether there is one.
+    pub fn name_of(&self, token: &str) -> Option<&str> {
+        let hash = Sha256::digest(token.as_bytes());
+        let mut found = None;
+        for entry in &self.0 {
+            if bool::from(entry.hash.as_slice().ct_eq(hash.as_slice())) {
+                found = Some(entry.name.as_str());
+            }
+        }
+        found
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromStr for ServiceTokens {
+    type Err = String;
+
+    /// Reads `name:sha256-of-token` pairs, separated by commas. An error names a pair by its number and shows nothing of
+    /// it: whoever mistakes the form may have written the token itself.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let pairs = text.split(',').map(str::trim).enumerate();
+        for (number, pair) in pairs.filter(|(_, pair)| !pair.is_empty()) {
+            let number = number + 1;
+            let entry = Entry::read(pair)
+                .map_err(|reason| format!("has a wrong pair: number {number} {reason}"))?;
+            if let Some(place) = entries.iter().position(|other| other.name == entry.name) {
+                return Err(format!(
+                    "has the same name twice: pairs {} and {number}; a name tells in the trail who did it",
+                    place + 1
+                ));
+            }
+            if let Some(place) = entries.iter().position(|other| other.hash == entry.hash) {
+                return Err(format!(
+                    "has the same token twice: pairs {} and {number}; each name needs a token of its own",
+                    place + 1
+                ));
+            }
+            entries.push(entry);
+        }
+        Ok(Self(entries))
+    }
+}
+
+impl Entry {
+    fn read(pair: &str) -> Result<Self, &'static str> {
+        let (name, hash) = pair
+            .split_once(':')
+            .ok_or("is not `name:sha256-of-token`; make the hash with `sha256sum`")?;
+        let name = name.trim();
+        if name.is_empty()
+            || name.contains(char::is_control)
+            || name.chars().count() > MAX_NAME_CHARACTERS
+        {
+            return Err("has no name of 1 to 255 characters before its colon");
+        }
+        let hash = read_hash(hash.trim()).ok_or(
+            "has no SHA-256 behind its colon: 64 hexadecimal digits, as `sha256sum` prints them",
+        )?;
+        Ok(Self {
+            name: name.to_owned(),
+            hash,
+        })
+    }
+}
+
+fn read_hash(text: &str) -> Option<[u8; HASH_BYTES]> {
+    let digits = text
+        .chars()
+        .map(|digit| digit.to_digit(16))
+        .collect::<Option<Vec<_>>>()?;
+    let bytes: Vec<u8> = digits
+        .chunks_exact(2)
+        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]))
+        .collect::<Result<_, _>>()
+        .ok()?;
+    if digits.len() % 2 == 1 {
+        return None;
+    }
+    bytes.try_into().ok()
+}
+
+impl fmt::Debug for ServiceTokens {
+    /// Names only: a hash of a token that is easy to guess is as good as the token.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|entry| &entry.name);
+        formatter.debug_list().entries(names).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // `printf %s s3cret | sha256sum`
+    const S3CRET: &str = "1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0";
+    const OTHER: &str = "2ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0";
+
+    #[test]
+    fn a_token_is_known_by_its_hash() {
+        let text = format!(" worker : {} , other:{OTHER},", S3CRET.to_uppercase());
+        let tokens: ServiceTokens = text.parse().expect("two tokens");
+        assert_eq!(tokens.name_of("s3cret"), Some("worker"));
+        for unknown in ["", "S3cret", S3CRET, "worker"] {
+            assert_eq!(tokens.name_of(unknown), None, "{unknown}");
+        }
+        assert_eq!(format!("{tokens:?}"), r#"["worker", "other"]"#);
+    }
+
+    #[test]
+    fn a_wrong_pair_is_named_and_not_shown() {
+        for (text, expected) in [
+            ("my-s3cret-token".to_owned(), "number 1 is not"),
+            (format!("a:{S3CRET},my-s3cret-token"), "number 2 is not"),
+            ("worker:s3cret".to_owned(), "number 1 has no SHA-256"),
+            (
+                format!("worker:{}", &S3CRET[1..]),
+                "number 1 has no SHA-256",
+            ),
+            (format!("worker:{S3CRET}00"), "number 1 has no SHA-256"),
+            (format!(":{S3CRET}"), "number 1 has no name"),
+            (format!("a:{S3CRET},a:{OTHER}"), "same name twice"),
+            (format!("a:{S3CRET},b:{S3CRET}"), "same token twice"),
+        ] {
+            let error = text.parse::<ServiceTokens>().expect_err(&text);
+            assert!(error.contains(expected), "{error}");
+            assert!(
+                !error.contains("s3cret") && !error.contains(&S3CRET[1..]),
+                "{error}"
+            );
+        }
+    }
+}

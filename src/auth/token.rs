@@ -1,0 +1,373 @@
+//! From `Authorization: Bearer …` to a [`Caller`].
+//!
+//! 1. A token that is one of `SERVICE_TOKENS` is that program's.
+//! 2. Any other is a JWT. Its header only says where to look for the key: HS256, the secret; ES256 and RS256, the key server.
+//! 3. Each key has one algorithm, and a token is checked with that. A public key never meets HS256, nor any key `none`.
+//! 4. What the claims have to be depends on the role.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::jwks::KeyServer;
+use super::{Caller, Denied, ServiceTokens, UserId};
+
+/// By how much the clocks of those who issue tokens and ours may differ.
+const LEEWAY: Duration = Duration::from_secs(30);
+/// Supabase's tokens take one or two KiB.
+const MAX_BYTES: usize = 16 * 1024;
+/// Whom the trail names for a token of the role of that name.
+const SERVICE_ROLE: &str = "service_role";
+
+/// Who may come in, and by what.
+#[derive(Clone, Debug)]
+pub enum Options {
+    /// Everybody, and everybody may do everything.
+    Open,
+    /// Those with a token that Supabase Auth issued, or with a service token.
+    Supabase(TokenOptions),
+}
+
+/// What tokens are checked with.
+#[derive(Clone)]
+pub struct TokenOptions {
+    /// Checks HS256.
+    pub jwt_secret: Option<String>,
+    /// Where the keys that check ES256 and RS256 are.
+    pub key_server: Option<Url>,
+    /// For whom a user's token has to be.
+    pub audience: String,
+    /// Programs' own tokens.
+    pub service_tokens: ServiceTokens,
+}
+
+impl fmt::Debug for TokenOptions {
+    /// Without the secret.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("TokenOptions")
+            .field("jwt_secret", &self.jwt_secret.as_ref().map(|_| "…"))
+            .field("key_server", &self.key_server.as_ref().map(Url::as_str))
+            .field("audience", &self.audience)
+            .field("service_tokens", &self.service_tokens)
+            .finish()
+    }
+}
+
+/// Tells who a caller is. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Authenticator(Option<Arc<Keys>>);
+
+#[derive(Debug)]
+struct Keys {
+    secret: Option<DecodingKey>,
+    server: Option<Arc<KeyServer>>,
+    audience: String,
+    service_tokens: ServiceTokens,
+}
+
+/// A caller, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// Who it is.
+    pub caller: Caller,
+    /// When that ends, where it does: a connection that lives longer has to be closed then.
+    pub expires_at: Option<SystemTime>,
+}
+
+impl SignedIn {
+    fn for_ever(caller: Caller) -> Self {
+        Self {
+            caller,
+            expires_at: None,
+        }
+    }
+
+    /// Waits until the token has expired; for ever where it does not.
+    pub async fn expired(&self) {
+        // Not in one go: a machine that sleeps stops the timers, but not the wall clock.
+        const LOOK: Duration = Duration::from_mins(1);
+        let Some(expires_at) = self.expires_at else {
+            return std::future::pending().await;
+        };
+        while let Ok(left) = expires_at.duration_since(SystemTime::now())
+            && !left.is_zero()
+        {
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+    }
+}
+
+impl From<Denied> for SignedIn {
+    /// Whoever was denied is somebody who may do nothing, but look at the schema.
+    fn from(denied: Denied) -> Self {
+        Self::for_ever(Caller::Anonymous(denied))
+    }
+}
+
+impl Authenticator {
+    /// An authenticator; the key server is asked when the first token needs it. Fails where TLS cannot be set up.
+    pub fn new(options: Options) -> reqwest::Result<Self> {
+        let Options::Supabase(options) = options else {
+            return Ok(Self(None));
+        };
+        let secret = options.jwt_secret.as_deref().map(str::as_bytes);
+        let server = options.key_server.map(KeyServer::new).transpose()?;
+        Ok(Self(Some(Arc::new(Keys {
+            secret: secret.map(DecodingKey::from_secret),
+            server: server.map(Arc::new),
+            audience: options.audience,
+            service_tokens: options.service_tokens,
+        }))))
+    }
+
+    /// Who sent this `Authorization`. On an open server everybody is anyone, whatever they send.
+    ///
+    /// A transport that lets the denied look at the schema goes on with [`SignedIn::from`] the denial: then each operation
+    /// is answered with it.
+    pub async fn authenticate(&self, authorization: Option<&str>) -> Result<SignedIn, Denied> {
+        let Some(keys) = &self.0 else {
+            return Ok(SignedIn::for_ever(Caller::Anyone));
+        };
+        let token = bearer(authorization.ok_or(Denied::NO_TOKEN)?)?;
+        if let Some(name) = keys.service_tokens.name_of(token) {
+            return Ok(SignedIn::for_ever(Caller::Service {
+                actor: name.to_owned(),
+            }));
+        }
+        keys.sign_in(token).await
+    }
+}
+
+impl Denied {
+    const NOT_BEARER: Self =
+        Self::Unauthenticated("`Authorization` has to be `Bearer`, a blank, and the token");
+    const MALFORMED: Self =
+        Self::Unauthenticated("the token is neither a JWT nor one of this server's service tokens");
+    const WRONG_ALGORITHM: Self = Self::Unauthenticated(
+        "the token is signed in a way that this server does not take; HS256, ES256 and RS256 are taken where a key \
+         for them is set",
+    );
+    const WRONG_SIGNATURE: Self = Self::Unauthenticated("the token's signature is wrong");
+    const EXPIRED: Self = Self::Unauthenticated("the token has expired");
+    const NOT_YET_GOOD: Self = Self::Unauthenticated("the token is not good yet (`nbf`)");
+    const NO_EXPIRY: Self = Self::Unauthenticated("the token does not say when it expires (`exp`)");
+    const WRONG_AUDIENCE: Self = Self::Unauthenticated("the token is not for this server (`aud`)");
+    const NO_SUBJECT: Self = Self::Unauthenticated(
+        "the token does not say whose it is (`sub`), or in more than 255 characters",
+    );
+    const WRONG_ROLE: Self = Self::Unauthenticated(
+        "the token's `role` is none that this server knows: `authenticated`, `service_role`",
+    );
+    const ANON: Self = Self::Forbidden(
+        "a token of the role `anon` may do nothing here: sign in as a user, and send that token",
+    );
+    pub(super) const UNKNOWN_KEY: Self =
+        Self::Unauthenticated("the token is signed with a key that is not known");
+}
+
+/// The token of a `Bearer`, whose letter case does not matter, <https://www.rfc-editor.org/rfc/rfc6750#section-2.1>.
+fn bearer(authorization: &str) -> Result<&str, Denied> {
+    let authorization = authorization.trim();
+    let (scheme, token) = authorization.split_once(' ').unwrap_or((authorization, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Denied::NOT_BEARER);
+    }
+    match token.trim() {
+        "" => Err(Denied::NO_TOKEN),
+        token if token.len() > MAX_BYTES => Err(Denied::MALFORMED),
+        token => Ok(token),
+    }
+}
+
+/// What a token says, as far as it matters. `exp` and `nbf` are the library's to check.
+#[derive(Deserialize)]
+struct Claims {
+    #[serde(default)]
+    exp: f64,
+    role: Option<String>,
+    sub: Option<String>,
+    aud: Option<Audience>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    fn includes(&self, audience: &str) -> bool {
+        match self {
+            Self::One(one) => one == audience,
+            Self::Several(several) => several.iter().any(|one| one == audience),
+        }
+    }
+}
+
+impl Keys {
+    async fn sign_in(&self, token: &str) -> Result<SignedIn, Denied> {
+        let claims = self.verified(token).await?;
+        let caller = self.caller(&claims)?;
+        Ok(SignedIn {
+            caller,
+            expires_at: Some(end_of(claims.exp)),
+        })
+    }
+
+    async fn verified(&self, token: &str) -> Result<Claims, Denied> {
+        let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
+            // `none`, or a name that the library does not know.
+            ErrorKind::Json(_) => Denied::WRONG_ALGORITHM,
+            _ => Denied::MALFORMED,
+        })?;
+        // What a token declares critical has to be understood, and nothing is.
+        if header.crit.is_some() {
+            return Err(Denied::MALFORMED);
+        }
+        let mut denied = Denied::UNKNOWN_KEY;
+        for (algorithm, key) in self.candidates(&header).await? {
+            match verify(token, algorithm, &key) {
+                Ok(claims) => return Ok(claims),
+                Err(error) => denied = error,
+            }
+        }
+        Err(denied)
+    }
+
+    /// The keys that the token may be signed with, each with its own algorithm.
+    async fn candidates(&self, header: &Header) -> Result<Vec<(Algorithm, DecodingKey)>, Denied> {
+        match (header.alg, &self.secret, &self.server) {
+            (Algorithm::HS256, Some(secret), _) => Ok(vec![(Algorithm::HS256, secret.clone())]),
+            (Algorithm::ES256 | Algorithm::RS256, _, Some(server)) => {
+                let keys = server.find(header.kid.as_deref()).await?;
+                Ok(keys
+                    .into_iter()
+                    .map(|key| (key.algorithm, key.public))
+                    .collect())
+            }
+            _ => Err(Denied::WRONG_ALGORITHM),
+        }
+    }
+
+    fn caller(&self, claims: &Claims) -> Result<Caller, Denied> {
+        match claims.role.as_deref() {
+            Some("authenticated") => {
+                let audience = claims.aud.as_ref().ok_or(Denied::WRONG_AUDIENCE)?;
+                if !audience.includes(&self.audience) {
+                    return Err(Denied::WRONG_AUDIENCE);
+                }
+                let subject = claims.sub.as_deref().unwrap_or_default();
+                let user_id = UserId::new(subject).map_err(|_| Denied::NO_SUBJECT)?;
+                Ok(Caller::User(user_id))
+            }
+            Some(SERVICE_ROLE) => Ok(Caller::Service {
+                actor: SERVICE_ROLE.to_owned(),
+            }),
+            Some("anon") => Err(Denied::ANON),
+            _ => Err(Denied::WRONG_ROLE),
+        }
+    }
+}
+
+fn verify(token: &str, algorithm: Algorithm, key: &DecodingKey) -> Result<Claims, Denied> {
+    let mut validation = Validation::new(algorithm);
+    validation.leeway = LEEWAY.as_secs();
+    validation.validate_nbf = true;
+    // Only of a user's token; see `Keys::caller`.
+    validation.validate_aud = false;
+    let decoded = jsonwebtoken::decode::<Claims>(token, key, &validation);
+    decoded
+        .map(|token| token.claims)
+        .map_err(|error| match error.kind() {
+            ErrorKind::InvalidAlgorithm => Denied::WRONG_ALGORITHM,
+            ErrorKind::InvalidSignature => Denied::WRONG_SIGNATURE,
+            ErrorKind::ExpiredSignature => Denied::EXPIRED,
+            ErrorKind::ImmatureSignature => Denied::NOT_YET_GOOD,
+            ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => {
+                Denied::NO_EXPIRY
+            }
+            _ => Denied::MALFORMED,
+        })
+}
+
+/// When a token is no longer good: when it says so, or, where it lives on its leeway already, at the end of that.
+fn end_of(exp: f64) -> SystemTime {
+    // Long enough for a token that never expires, and within every clock's range.
+    const FAR_AWAY: Duration = Duration::from_hours(24 * 365 * 100);
+    let now = SystemTime::now();
+    let exp = Duration::try_from_secs_f64(exp.max(0.0)).ok();
+    let end = exp.and_then(|exp| UNIX_EPOCH.checked_add(exp));
+    match end {
+        Some(end) if end > now => end.min(now + FAR_AWAY),
+        Some(end) => end + LEEWAY,
+        None => now + FAR_AWAY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_is_read_whatever_its_letter_case() {
+        for (header, expected) in [
+            ("Bearer abc", Ok("abc")),
+            ("bearer   abc ", Ok("abc")),
+            ("BEARER abc", Ok("abc")),
+            ("Bearer", Err(Denied::NO_TOKEN)),
+            ("Bearer  ", Err(Denied::NO_TOKEN)),
+            ("", Err(Denied::NOT_BEARER)),
+            ("abc", Err(Denied::NOT_BEARER)),
+            ("Basic abc", Err(Denied::NOT_BEARER)),
+        ] {
+            assert_eq!(bearer(header), expected, "{header:?}");
+        }
+        let long = format!("Bearer {}", "x".repeat(MAX_BYTES + 1));
+        assert_eq!(bearer(&long), Err(Denied::MALFORMED));
+    }
+
+    #[test]
+    fn a_token_ends_when_it_says_or_with_its_leeway() {
+        let now = SystemTime::now();
+        let seconds = now
+            .duration_since(UNIX_EPOCH)
+            .expect("after 1970")
+            .as_secs_f64();
+        let left = |exp: f64| {
+            end_of(exp)
+                .duration_since(now)
+                .unwrap_or_default()
+                .as_secs()
+        };
+        assert!((99..=100).contains(&left(seconds + 100.0)));
+        assert!((19..=20).contains(&left(seconds - 10.0)));
+        for far in [1e18, 1e300, f64::INFINITY] {
+            assert!(left(far) > 1_000_000_000, "{far}");
+        }
+        assert_eq!(left(-1.0), 0);
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let options = TokenOptions {
+            jwt_secret: Some("s3cret".to_owned()),
+            key_server: None,
+            audience: "authenticated".to_owned(),
+            service_tokens: ServiceTokens::default(),
+        };
+        assert!(!format!("{options:?}").contains("s3cret"));
+        let authenticator = Authenticator::new(Options::Supabase(options)).expect("no TLS needed");
+        let shown = format!("{authenticator:?}");
+        assert!(
+            !shown.contains("s3cret") && !shown.contains("115"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! One operation as a transport brought it, and how its JSON is read: the same in the body of a POST, in an entry of a
+//! batch and in a message of a socket.
+
+use async_graphql::{ServerError, Variables};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+use super::error::Code;
+use super::persisted::DocumentHash;
+
+/// One operation.
+#[derive(Debug)]
+pub struct Operation {
+    /// Its text, or the hash by which the server may know it.
+    pub document: Document,
+    /// Which of the document's operations, where it has several.
+    pub operation_name: Option<String>,
+    /// Values of its variables.
+    pub variables: Variables,
+    /// Names the request in the log and in internal errors.
+    pub request_id: String,
+}
+
+/// A document, as text or as the hash of a text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Document {
+    /// The text.
+    Text(String),
+    /// The text, to be kept under its hash.
+    Persist(String, DocumentHash),
+    /// Only the hash.
+    Persisted(DocumentHash),
+}
+
+/// What a request may carry, by the names that
+/// <https://graphql.github.io/graphql-over-http/draft/#sec-Request-Parameters> gives them. Null counts as left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameters {
+    /// The document.
+    pub query: Option<String>,
+    /// Which of its operations.
+    pub operation_name: Option<String>,
+    /// Values of its variables, by name.
+    pub variables: Option<Map<String, Json>>,
+    /// Anything else; `persistedQuery` is read.
+    pub extensions: Option<Extensions>,
+}
+
+/// What is read of a request's `extensions`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Extensions {
+    persisted_query: Option<PersistedQuery>,
+}
+
+/// Apollo's protocol,
+/// <https://www.apollographql.com/docs/apollo-server/performance/apq>.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PersistedQuery {
+    version: u64,
+    sha256_hash: String,
+}
+
+impl Parameters {
+    /// Reads a JSON object; what else the JSON may be is refused.
+    pub fn from_json(json: &[u8]) -> Result<Self, ServerError> {
+        // A list of the fields' values would do for serde as well.
+        if json.trim_ascii_start().first() != Some(&b'{') {
+            return Err(not_a_request("it has to be a JSON object"));
+        }
+        serde_json::from_slice(json).map_err(not_a_request)
+    }
+
+    /// The operation that they describe.
+    pub fn into_operation(self, request_id: &str) -> Result<Operation, ServerError> {
+        let persisted = self
+            .extensions
+            .and_then(|extensions| extensions.persisted_query);
+        let document = match (self.query, persisted) {
+            (None, None) => return Err(Code::BadUserInput.error("the request has no `query`")),
+            (Some(text), None) => Document::Text(text),
+            (Some(text), Some(persisted)) => Document::Persist(text, persisted.hash()?),
+            (None, Some(persisted)) => Document::Persisted(persisted.hash()?),
+        };
+        Ok(Operation {
+            document,
+            operation_name: self.operation_name,
+            variables: Variables::from_json(Json::Object(self.variables.unwrap_or_default())),
+            request_id: request_id.to_owned(),
+        })
+    }
+}
+
+impl PersistedQuery {
+    fn hash(&self) -> Result<DocumentHash, ServerError> {
+        if self.version != 1 {
+            return Err(Code::BadUserInput.error(format!(
+                "extensions.persistedQuery.version: `{}` is not known; allowed is 1",
+                self.version
+            )));
+        }
+        DocumentHash::parse(&self.sha256_hash).ok_or_else(|| {
+            Code::BadUserInput.error(
+                "extensions.persistedQuery.sha256Hash: must be a SHA-256 hash, 64 hexadecimal digits",
+            )
+        })
+    }
+}
+
+fn not_a_request(reason: impl std::fmt::Display) -> ServerError {
+    Code::BadUserInput.error(format!("the body is not a GraphQL request: {reason}"))
+}

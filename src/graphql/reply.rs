@@ -1,0 +1,76 @@
+//! What came of an operation, and what a transport has to know of it.
+
+use async_graphql::{Name, PathSegment, ServerError, Value};
+use serde::Serialize;
+
+use super::error::Code;
+
+/// What came of an operation.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    /// Absent when the request failed before it was executed,
+    /// <https://spec.graphql.org/October2021/#sec-Response-Format>.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) data: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) errors: Vec<ServerError>,
+}
+
+impl Reply {
+    /// A request that failed before it was executed.
+    pub fn refused(error: ServerError) -> Self {
+        Self {
+            data: None,
+            errors: vec![error],
+        }
+    }
+
+    /// A request of whose execution nothing is left.
+    pub(super) fn lost(error: ServerError) -> Self {
+        Self {
+            data: Some(Value::Null),
+            errors: vec![error],
+        }
+    }
+
+    /// Whether the request failed before it was executed.
+    pub fn is_refused(&self) -> bool {
+        self.data.is_none()
+    }
+
+    /// Whether it was refused for this alone.
+    pub fn is_refused_for(&self, code: Code) -> bool {
+        self.is_refused() && self.errors.iter().all(|error| code.is_of(error))
+    }
+
+    /// The code for which nothing came of the request, where HTTP has a status for it: no root field, or all of them
+    /// null, for want of a sign-in, of patience or of the database.
+    pub fn failed_for(&self) -> Option<Code> {
+        [Code::Unauthenticated, Code::RateLimited, Code::Unavailable]
+            .into_iter()
+            .find(|code| self.has_nothing_for(*code))
+    }
+
+    fn has_nothing_for(&self, code: Code) -> bool {
+        let is_at_fault = |field: Option<&Name>| {
+            self.errors.iter().any(|error| {
+                let is_of_field = field.is_none_or(|field| {
+                    matches!(error.path.first(), Some(PathSegment::Field(name)) if name == field.as_str())
+                });
+                is_of_field && code.is_of(error)
+            })
+        };
+        match &self.data {
+            None | Some(Value::Null) => {
+                is_at_fault(None) && self.errors.iter().all(|error| code.is_of(error))
+            }
+            Some(Value::Object(fields)) => {
+                !fields.is_empty()
+                    && fields
+                        .iter()
+                        .all(|(field, value)| *value == Value::Null && is_at_fault(Some(field)))
+            }
+            Some(_) => false,
+        }
+    }
+}

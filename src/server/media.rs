@@ -1,0 +1,207 @@
+//! What a client accepts: by `q`, then by order, <https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1>.
+
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
+
+/// A media type in which the endpoint answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Media {
+    /// `application/graphql-response+json`: the status tells whether the request could be executed.
+    GraphqlResponse,
+    /// `application/json`: 200 for every well-formed request.
+    Json,
+    /// `text/html`: GraphiQL.
+    Html,
+}
+
+impl Media {
+    /// As it stands in `Content-Type`.
+    pub(super) const fn content_type(self) -> &'static str {
+        match self {
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+            Self::Json => "application/json; charset=utf-8",
+            Self::Html => "text/html; charset=utf-8",
+        }
+    }
+
+    /// The type that a range of the header stands for. A wildcard counts as plain JSON.
+    fn of_range(essence: &str) -> Option<Self> {
+        match essence.to_ascii_lowercase().as_str() {
+            "application/graphql-response+json" => Some(Self::GraphqlResponse),
+            "application/json" | "application/*" | "*/*" => Some(Self::Json),
+            "text/html" => Some(Self::Html),
+            _ => None,
+        }
+    }
+}
+
+/// The types that a client accepts, the most welcome first.
+#[derive(Debug, PartialEq)]
+pub(super) struct Accepted(Vec<Media>);
+
+impl Accepted {
+    /// Reads the headers `Accept`; without one, plain JSON is accepted.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let values: Vec<_> = headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
+        if values.is_empty() {
+            return Self(vec![Media::Json]);
+        }
+        Self::parse(&values.join(","))
+    }
+
+    fn parse(header: &str) -> Self {
+        let ranges: Vec<_> = split_unquoted(header, ',').filter_map(range).collect();
+        // What a client excludes by name is not let in by a wildcard.
+        let is_excluded = |media| {
+            let mut named = ranges.iter().filter(|range| !range.is_wildcard);
+            named.any(|range| range.media == media && range.weight <= 0.0)
+        };
+        let mut welcome: Vec<_> = ranges
+            .iter()
+            .filter(|range| range.weight > 0.0 && !is_excluded(range.media))
+            .collect();
+        // Stable: of equal weights the first stays first.
+        welcome.sort_by(|one, other| other.weight.total_cmp(&one.weight));
+        Self(welcome.into_iter().map(|range| range.media).collect())
+    }
+
+    /// The JSON that is most welcome.
+    pub(super) fn json(&self) -> Option<Media> {
+        self.first_of(&[Media::GraphqlResponse, Media::Json])
+    }
+
+    /// Whether a page is more welcome than data: so it is for a browser's address bar.
+    pub(super) fn prefers_page(&self) -> bool {
+        self.0.first() == Some(&Media::Html)
+    }
+
+    fn first_of(&self, candidates: &[Media]) -> Option<Media> {
+        self.0
+            .iter()
+            .copied()
+            .find(|media| candidates.contains(media))
+    }
+}
+
+struct Range {
+    media: Media,
+    weight: f32,
+    is_wildcard: bool,
+}
+
+fn range(text: &str) -> Option<Range> {
+    let mut parts = split_unquoted(text, ';').map(str::trim);
+    let essence = parts.next()?;
+    let weight = parts.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        (name.trim().eq_ignore_ascii_case("q")).then(|| value.trim().parse().unwrap_or(1.0))
+    });
+    Some(Range {
+        media: Media::of_range(essence)?,
+        weight: weight.unwrap_or(1.0),
+        is_wildcard: essence.contains('*'),
+    })
+}
+
+/// Splits where the separator stands outside of a quoted string, as in `boundary="a,b"`.
+fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    text.split(move |character| {
+        is_quoted ^= character == '"';
+        character == separator && !is_quoted
+    })
+}
+
+/// Whether a content type is JSON in UTF-8.
+pub(super) fn is_json(content_type: &str) -> bool {
+    let mut parts = split_unquoted(content_type, ';').map(str::trim);
+    let is_json = parts
+        .next()
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    is_json
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, charset)) if name.eq_ignore_ascii_case("charset") => {
+                charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => true,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_welcome_json_is_chosen() {
+        use Media::{GraphqlResponse, Json};
+        for (header, expected) in [
+            ("application/json", Some(Json)),
+            ("*/*", Some(Json)),
+            ("application/*;q=0.1", Some(Json)),
+            (
+                "application/graphql-response+json, application/json",
+                Some(GraphqlResponse),
+            ),
+            (
+                "application/json, application/graphql-response+json",
+                Some(Json),
+            ),
+            (
+                "application/json;q=0.9, application/graphql-response+json",
+                Some(GraphqlResponse),
+            ),
+            (
+                "Application/GraphQL-Response+JSON; charset=utf-8",
+                Some(GraphqlResponse),
+            ),
+            (
+                r#"multipart/mixed;boundary="a,b";subscriptionSpec=1.0, application/json"#,
+                Some(Json),
+            ),
+            ("application/json;q=0, */*", None),
+            ("application/json; q=0", None),
+            ("text/plain", None),
+            ("text/html", None),
+            ("", None),
+        ] {
+            assert_eq!(Accepted::parse(header).json(), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn only_a_browser_prefers_the_page() {
+        let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        for (header, expected) in [
+            (browser, true),
+            ("text/html", true),
+            ("application/json, text/html", false),
+            ("text/html;q=0.5, application/json", false),
+            ("*/*", false),
+        ] {
+            assert_eq!(Accepted::parse(header).prefers_page(), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn json_is_read_in_utf_8_only() {
+        for content_type in [
+            "application/json",
+            "Application/JSON ;charset=UTF-8",
+            r#"application/json; charset="utf-8"; x=y"#,
+        ] {
+            assert!(is_json(content_type), "{content_type}");
+        }
+        for content_type in [
+            "",
+            "application/jsonx",
+            "text/plain; a=application/json",
+            "application/json; charset=utf-16",
+        ] {
+            assert!(!is_json(content_type), "{content_type}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Whom a browser may call this server for: pages of the server itself and of origins that the operator has listed.
+//!
+//! A page of any site can make its visitor's browser send requests, to a server on the visitor's own machine too. The
+//! browser says where they come from: in `Origin`, in `Sec-Fetch-Site`, and in the `Host` that it believes to talk to.
+//! Programs that are no browsers send none of these, and are not held to them.
+
+use axum::extract::{Request, State as Extract};
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use url::Url;
+
+use super::endpoint::refused;
+use super::media::Accepted;
+use crate::graphql::error::Code;
+
+/// An origin as browsers send it, <https://www.rfc-editor.org/rfc/rfc6454#section-6.2>: scheme, host and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// Reads `https://gallery.example.com`, with nothing behind the host and port but a slash.
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let is_bare = matches!(url.path(), "" | "/")
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        if !is_bare || !url.has_host() {
+            return None;
+        }
+        let origin = url.origin();
+        if origin.is_tuple() {
+            return Some(Self(origin.ascii_serialization()));
+        }
+        // Of an app's own scheme, as in `capacitor://localhost`.
+        Some(Self(text.trim_end_matches('/').to_ascii_lowercase()))
+    }
+
+    /// As browsers send it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the server answers at this origin when it is called by that host. A proxy may have made `http` of `https`.
+    fn is_at(&self, authority: &Authority) -> bool {
+        let Ok(url) = Url::parse(&self.0) else {
+            return false;
+        };
+        let default_port = match url.scheme() {
+            "http" => 80,
+            "https" => 443,
+            _ => return false,
+        };
+        let host = url.host_str().unwrap_or_default();
+        host.eq_ignore_ascii_case(authority.host())
+            && url.port().unwrap_or(default_port) == authority.port_u16().unwrap_or(default_port)
+    }
+}
+
+/// Which browsers' requests are served.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    /// `PUBLIC_URL`: how the world reaches this server.
+    pub public: Option<Origin>,
+    /// `CORS_ALLOWED_ORIGINS`.
+    pub listed: Vec<Origin>,
+    /// Whether the server listens on the loopback: then only names of the loopback may be its `Host`, so that no page
+    /// whose name was made to lead here (DNS rebinding) counts as the server's own.
+    pub is_on_loopback: bool,
+    /// Whether there are pages to go to.
+    pub has_pages: bool,
+}
+
+impl Origins {
+    /// The listed origins, as headers.
+    pub(super) fn listed_headers(&self) -> Vec<HeaderValue> {
+        let header = |origin: &Origin| HeaderValue::from_str(origin.as_str()).ok();
+        self.listed.iter().filter_map(header).collect()
+    }
+
+    /// Why a request is not served, if so.
+    fn refusal(&self, request: &Request) -> Option<String> {
+        let host = host(request);
+        if self.is_on_loopback && !host.as_ref().is_some_and(|host| self.is_known_host(host)) {
+            let shown = host.map_or_else(|| "none".to_owned(), |host| format!("`{host}`"));
+            return Some(format!(
+                "Host: {shown} is not served here; allowed are loopback names such as `localhost`, and the host of PUBLIC_URL"
+            ));
+        }
+        let headers = request.headers();
+        if let Some(origin) = headers.get(ORIGIN) {
+            let is_allowed = origin
+                .to_str()
+                .ok()
+                .and_then(Origin::parse)
+                .is_some_and(|origin| self.is_allowed(&origin, host.as_ref()));
+            return (!is_allowed).then(|| {
+                "Origin: pages of this origin may not call the server; allowed are its own and those in CORS_ALLOWED_ORIGINS"
+                    .to_owned()
+            });
+        }
+        let is_cross_site = is(headers, "sec-fetch-site", "cross-site");
+        (is_cross_site && !self.is_visit(request)).then(|| {
+            "Sec-Fetch-Site: other sites' pages may not call the server, unless they are in CORS_ALLOWED_ORIGINS"
+                .to_owned()
+        })
+    }
+
+    fn is_known_host(&self, host: &Authority) -> bool {
+        is_loopback_name(host.host()) || self.is_public(host)
+    }
+
+    /// Whether `PUBLIC_URL` is at this host; whatever port a proxy makes of it.
+    fn is_public(&self, host: &Authority) -> bool {
+        let public = self.public.as_ref().and_then(|url| Url::parse(&url.0).ok());
+        public
+            .as_ref()
+            .and_then(Url::host_str)
+            .is_some_and(|public| public.eq_ignore_ascii_case(host.host()))
+    }
+
+    fn is_allowed(&self, origin: &Origin, host: Option<&Authority>) -> bool {
+        self.public.as_ref() == Some(origin)
+            || self.listed.contains(origin)
+            || host.is_some_and(|host| origin.is_at(host))
+    }
+
+    /// Somebody follows a link to one of the pages: what comes of it, the other site cannot read.
+    fn is_visit(&self, request: &Request) -> bool {
+        self.has_pages
+            && request.method() == Method::GET
+            && is(request.headers(), "sec-fetch-mode", "navigate")
+            && Accepted::of(request.headers()).prefers_page()
+    }
+}
+
+/// Serves only what [`Origins`] allow.
+pub(super) async fn check(
+    Extract(origins): Extract<Origins>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
+    match origins.refusal(&request) {
+        Some(reason) if !is_probe => {
+            super::body::discard(request.into_body());
+            refused(StatusCode::FORBIDDEN, Code::Forbidden.error(reason))
+        }
+        _ => next.run(request).await,
+    }
+}
+
+/// The host that the client believes to talk to: in HTTP/2 a part of the address.
+fn host(request: &Request) -> Option<Authority> {
+    let from_header = || {
+        let header = request.headers().get(HOST)?;
+        Authority::try_from(header.as_bytes()).ok()
+    };
+    request.uri().authority().cloned().or_else(from_header)
+}
+
+fn is(headers: &HeaderMap, name: &str, value: &str) -> bool {
+    headers
+        .get(name)
+        .is_some_and(|given| given.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+}
+
+fn is_loopback_name(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        for (text, expected) in [
+            ("https://a.example", Some("https://a.example")),
+            ("https://A.example:443/", Some("https://a.example")),
+            ("http://localhost:3000", Some("http://localhost:3000")),
+            ("http://[::1]:3000", Some("http://[::1]:3000")),
+            ("Capacitor://localhost", Some("capacitor://localhost")),
+            ("https://a.example/path", None),
+            ("https://u:p@a.example", None),
+            ("a.example", None),
+            ("*", None),
+            ("null", None),
+            ("", None),
+        ] {
+            let origin = Origin::parse(text);
+            assert_eq!(origin.as_ref().map(Origin::as_str), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_servers_own_origin_is_the_one_of_its_host() {
+        for (origin, host, expected) in [
+            ("http://a.example", "a.example", true),
+            ("https://a.example", "a.example", true),
+            ("https://a.example", "A.example:443", true),
+            ("http://a.example:9999", "a.example:9999", true),
+            ("http://a.example", "a.example:9999", false),
+            ("http://b.example", "a.example", false),
+            ("http://[::1]:9999", "[::1]:9999", true),
+        ] {
+            let origin = Origin::parse(origin).expect("an origin");
+            let host = Authority::try_from(host).expect("a host");
+            assert_eq!(origin.is_at(&host), expected, "{origin:?} {host}");
+        }
+    }
+
+    #[test]
+    fn loopback_names_are_known() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.8.8", "[::1]"] {
+            assert!(is_loopback_name(host), "{host}");
+        }
+        for host in [
+            "",
+            "localhost.example",
+            "10.0.0.1",
+            "127.0.0.1.example",
+            "[::2]",
+        ] {
+            assert!(!is_loopback_name(host), "{host}");
+        }
+    }
+}

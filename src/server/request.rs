@@ -1,0 +1,107 @@
+//! From the bytes of an HTTP request to the operations that it asks for,
+//! <https://graphql.github.io/graphql-over-http/draft/#sec-Request>.
+
+use async_graphql::ServerError;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::graphql::error::Code;
+use crate::graphql::operation::{Operation, Parameters};
+
+/// What the body of a POST asks for.
+#[derive(Debug)]
+pub(super) enum Requested {
+    /// A JSON object.
+    One(Operation),
+    /// A JSON array of such objects, answered by an array.
+    Batch(Vec<Operation>),
+}
+
+impl Requested {
+    /// How many operations it has.
+    pub(super) fn operations(&self) -> u32 {
+        match self {
+            Self::One(_) => 1,
+            Self::Batch(operations) => u32::try_from(operations.len()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// Reads the body of a POST.
+pub(super) fn from_body(
+    body: &[u8],
+    max_batch: usize,
+    request_id: &str,
+) -> Result<Requested, ServerError> {
+    if body.trim_ascii_start().first() != Some(&b'[') {
+        let parameters = Parameters::from_json(body)?;
+        return parameters.into_operation(request_id).map(Requested::One);
+    }
+    let entries: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
+        Code::BadUserInput.error(format!("the body is not a batch of requests: {error}"))
+    })?;
+    if entries.is_empty() {
+        return Err(Code::BadUserInput.error("the batch is empty"));
+    }
+    if entries.len() > max_batch {
+        return Err(Code::TooComplex.error(format!(
+            "the batch has {} operations; at most {max_batch} are allowed (GRAPHQL_MAX_BATCH)",
+            entries.len()
+        )));
+    }
+    let operations = entries.iter().enumerate().map(|(place, entry)| {
+        Parameters::from_json(entry.get().as_bytes())
+            .and_then(|parameters| parameters.into_operation(request_id))
+            .map_err(|mut error| {
+                error.message = format!("[{place}]: {}", error.message);
+                error
+            })
+    });
+    operations.collect::<Result<_, _>>().map(Requested::Batch)
+}
+
+/// Reads the query string of a GET.
+pub(super) fn from_query(query: &str, request_id: &str) -> Result<Operation, ServerError> {
+    let mut parameters = Parameters::default();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "query" => set(&mut parameters.query, &name, &value, text)?,
+            "operationName" => set(&mut parameters.operation_name, &name, &value, text)?,
+            "variables" => set(&mut parameters.variables, &name, &value, json)?,
+            "extensions" => set(&mut parameters.extensions, &name, &value, json)?,
+            _ => {}
+        }
+    }
+    parameters.into_operation(request_id)
+}
+
+/// Sets a parameter once. An empty one counts as left out.
+fn set<T>(
+    parameter: &mut Option<T>,
+    name: &str,
+    value: &str,
+    read: impl FnOnce(&str) -> Result<Option<T>, String>,
+) -> Result<(), ServerError> {
+    let refused = |reason: &str| Code::BadUserInput.error(format!("{name}: {reason}"));
+    if value.is_empty() {
+        return Ok(());
+    }
+    if parameter.is_some() {
+        return Err(refused("is given more than once"));
+    }
+    *parameter = read(value).map_err(|reason| refused(&reason))?;
+    Ok(())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the form of a reader")]
+fn text(value: &str) -> Result<Option<String>, String> {
+    Ok(Some(value.to_owned()))
+}
+
+fn json<T: DeserializeOwned>(value: &str) -> Result<Option<T>, String> {
+    // A list of the fields' values would do for serde as well.
+    if !value.trim_start().starts_with(['{', 'n']) {
+        return Err("must be a JSON object".to_owned());
+    }
+    serde_json::from_str(value).map_err(|error| format!("must be a JSON object: {error}"))
+}

@@ -1,0 +1,233 @@
+//! Two owners against the whole schema: nothing that one of them sends shows or changes anything of the other's.
+//!
+//! 1. The schema is read by introspection. Each field of a root, each argument, and each field of an input has to be in the
+//!    tables below; what is added to the schema and not to them makes the test fail.
+//! 2. Alice sends every call, each with everything selected that its type has. Her answers hold nothing of Bob's.
+//! 3. Bob's images are purged, and she sends them again: the answers are the same, so not even a count told her of them.
+//! 4. Before that she sends every mutation at them, and they stay as they are.
+
+mod schema;
+mod tables;
+
+use serde_json::{Value, json};
+
+use crate::harness::{TestApp, User, each_database, image_url};
+use schema::Schema;
+use tables::{MUTATIONS, NESTED, QUERIES};
+
+/// What is known of the two owners' images.
+struct Known(Vec<(&'static str, String)>);
+
+impl Known {
+    /// The call with what is known in the place of its names.
+    fn fill(&self, call: &str) -> String {
+        let put = |text: String, (name, value): &(&str, String)| {
+            text.replace(&format!("\"{name}\""), &format!("\"{value}\""))
+        };
+        self.0.iter().fold(call.to_owned(), put)
+    }
+
+    /// What only Bob and services may read.
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        let of_bob = |name: &str| name.starts_with("BOB_") && !name.ends_with("_AT");
+        let known = self
+            .0
+            .iter()
+            .filter(move |(name, _)| of_bob(name))
+            .map(|(_, value)| value.as_str());
+        known.chain(["bobsecret", "boblabel", "bob"])
+    }
+}
+
+async fn make_images(owner: &User, label: &str) -> [Value; 2] {
+    let name = &owner.id;
+    let input = json!({
+        "originalPrompt": format!("{name}secret"), "refinedPrompt": format!("a cat, {name}secret"),
+        "intentLabel": label, "metadata": { "owner": name },
+    });
+    let (active, trashed) = (owner.create(input.clone()).await, owner.create(input).await);
+    let delete = "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }";
+    owner.run(delete, json!({ "id": trashed["id"] })).await;
+    [active, trashed]
+}
+
+async fn make_both(app: &TestApp) -> Known {
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let [older, _] = make_images(&alice, "alicelabel").await;
+    let [active, trashed] = make_images(&bob, "boblabel").await;
+    make_images(&alice, "alicelabel").await;
+    let cursors = bob
+        .run(
+            "{ created: images { pageInfo { endCursor } }
+               updated: images(orderBy: { field: UPDATED_AT, direction: ASC }) { pageInfo { endCursor } }
+               trash: deletedImages { pageInfo { endCursor } } }",
+            json!({}),
+        )
+        .await;
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let cursor = |list: &str| text(&cursors[list]["pageInfo"]["endCursor"]);
+    Known(vec![
+        ("ALICE_ACTIVE", text(&older["id"])),
+        (
+            "ALICE_URL",
+            image_url("5f0d2a3c-0000-4000-8000-00000000a11c"),
+        ),
+        ("BOB_ACTIVE", text(&active["id"])),
+        ("BOB_TRASHED", text(&trashed["id"])),
+        ("BOB_URL", text(&active["imageUrl"])),
+        ("BOB_TRASHED_URL", text(&trashed["imageUrl"])),
+        ("BOB_CURSOR", cursor("created")),
+        ("BOB_UPDATED_CURSOR", cursor("updated")),
+        ("BOB_TRASH_CURSOR", cursor("trash")),
+        ("BOB_CREATED_AT", text(&active["createdAt"])),
+    ])
+}
+
+/// Everything that a caller reads in an answer, but for the messages, which may repeat what was sent.
+fn read_texts(answer: &Value) -> Vec<&str> {
+    match answer {
+        Value::String(text) => vec![text],
+        Value::Array(list) => list.iter().flat_map(read_texts).collect(),
+        Value::Object(object) => {
+            let fields = object.iter().filter(|(name, _)| *name != "message");
+            fields.flat_map(|(_, value)| read_texts(value)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[track_caller]
+fn assert_nothing_of_bob(known: &Known, call: &str, answer: &Value) {
+    let texts = read_texts(answer);
+    for secret in known.secrets() {
+        let leak = texts.iter().find(|text| text.contains(secret));
+        assert_eq!(leak, None, "{call} shows {secret}: {answer}");
+    }
+    let text = answer.to_string();
+    assert!(
+        !text.contains("bobsecret") && !text.contains("boblabel"),
+        "{call}: {answer}"
+    );
+}
+
+/// Every query of the table, as it is sent.
+fn queries(schema: &Schema, known: &Known) -> Vec<(&'static str, String)> {
+    let calls = QUERIES.iter().flat_map(|(field, calls)| {
+        let selection = schema.selection_of("Query", field, NESTED);
+        calls
+            .iter()
+            .map(move |call| (*field, format!("{{ {field}{call} {selection} }}")))
+    });
+    calls
+        .map(|(field, query)| (field, known.fill(&query)))
+        .collect()
+}
+
+async fn answers(caller: &User, queries: &[(&'static str, String)]) -> Vec<Value> {
+    let mut answers = Vec::new();
+    for (_, query) in queries {
+        let body = caller.graphql(query, json!({})).await.body;
+        let code = body["errors"][0]["extensions"]["code"].as_str();
+        let is_valid = !matches!(
+            code,
+            Some("GRAPHQL_VALIDATION_FAILED" | "GRAPHQL_PARSE_FAILED" | "QUERY_TOO_COMPLEX")
+        );
+        assert!(is_valid, "{query}: {body}");
+        answers.push(body);
+    }
+    answers
+}
+
+/// Bob's images, as somebody sees them who may see everything.
+async fn bobs_images(app: &TestApp) -> Value {
+    let all = "id userId imageUrl originalPrompt refinedPrompt intentLabel metadata createdAt updatedAt deletedAt";
+    let query = format!(
+        "{{ images(userId: \"bob\") {{ nodes {{ {all} }} }} deletedImages(userId: \"bob\") {{ nodes {{ {all} }} }} }}"
+    );
+    app.worker().run(&query, json!({})).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_field_and_argument_of_the_schema_is_in_the_tables() {
+    crate::harness::on_sqlite(&[], async |app: TestApp| {
+        let schema = Schema::read(&app).await;
+        let texts = |calls: &[&str]| calls.concat();
+        let queries = QUERIES
+            .iter()
+            .map(|(field, calls)| (*field, texts(calls)))
+            .collect();
+        schema.require_fields("Query", &queries);
+        let only_calls = |calls: &[(&'static str, &str)]| {
+            calls.iter().map(|(call, _)| *call).collect::<String>()
+        };
+        let mutations = MUTATIONS
+            .iter()
+            .map(|(field, calls)| (*field, only_calls(calls)))
+            .collect();
+        schema.require_fields("Mutation", &mutations);
+        let nested = NESTED
+            .iter()
+            .map(|(field, calls)| (*field, texts(calls)))
+            .collect();
+        schema.require_nested(&nested);
+        assert!(
+            !schema.has_subscriptions(),
+            "subscriptions have to be sent here as well"
+        );
+    })
+    .await;
+}
+
+each_database! {
+    settings = ["--auth-mode=supabase", "--graphql-max-aliases=1000", "--graphql-max-tokens=100000", "--graphql-max-depth=50"];
+
+    async fn no_query_shows_anything_of_anothers(app: TestApp) {
+        let schema = Schema::read(&app).await;
+        let known = make_both(&app).await;
+        let queries = queries(&schema, &known);
+        let (alice, worker) = (app.user("alice"), app.worker());
+        let before = answers(&alice, &queries).await;
+        let all_before = answers(&worker, &queries).await;
+        for ((_, query), answer) in queries.iter().zip(&before) {
+            assert_nothing_of_bob(&known, query, answer);
+        }
+        let purge = "mutation($ids: [ID!]!) { purgeImages(ids: $ids, force: true) { purgedIds } }";
+        let ids = ["BOB_ACTIVE", "BOB_TRASHED"].map(|name| known.fill(&format!("\"{name}\"")).replace('"', ""));
+        let purged = worker.run(purge, json!({ "ids": ids })).await;
+        assert_eq!(purged["purgeImages"]["purgedIds"].as_array().map(Vec::len), Some(2));
+        let after = answers(&alice, &queries).await;
+        for ((_, query), (before, after)) in queries.iter().zip(before.iter().zip(&after)) {
+            assert_eq!(before, after, "{query}");
+        }
+        // The test would be worth nothing if nobody saw a difference.
+        let all_after = answers(&worker, &queries).await;
+        for (field, _) in QUERIES {
+            let is_felt = queries.iter().zip(all_before.iter().zip(&all_after)).any(|((of, _), (before, after))| of == field && before != after);
+            assert!(is_felt, "{field}");
+        }
+        assert!(before[0].to_string().contains("null") && before.iter().any(|answer| answer.to_string().contains("alicesecret")));
+    }
+
+    async fn no_mutation_changes_anything_of_anothers(app: TestApp) {
+        let schema = Schema::read(&app).await;
+        let known = make_both(&app).await;
+        let alice = app.user("alice");
+        let bobs = bobs_images(&app).await;
+        assert!(bobs.to_string().contains("bobsecret"));
+        for (field, calls) in MUTATIONS {
+            let selection = schema.selection_of("Mutation", field, NESTED);
+            for (call, expected) in *calls {
+                let mutation = known.fill(&format!("mutation {{ {field}{call} {selection} }}"));
+                let answer = alice.graphql(&mutation, json!({})).await.body;
+                let texts = read_texts(&answer);
+                if expected.is_empty() {
+                    assert_eq!(answer.get("errors"), None, "{mutation}: {answer}");
+                } else {
+                    assert!(texts.contains(expected), "{mutation}: {answer}");
+                }
+                assert_nothing_of_bob(&known, &mutation, &answer);
+                assert_eq!(bobs_images(&app).await, bobs, "{mutation}");
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Every field and argument of the schema, and how Alice calls it. `"BOB_…"` and `"ALICE_…"` stand for what is known of
+//! their images.
+
+/// How Alice asks.
+pub(super) const QUERIES: &[(&str, &[&str])] = &[
+    ("node", &[r#"(id: "BOB_ACTIVE")"#, r#"(id: "BOB_TRASHED")"#]),
+    (
+        "nodes",
+        &[r#"(ids: ["BOB_ACTIVE", "ALICE_ACTIVE", "BOB_TRASHED"])"#],
+    ),
+    (
+        "image",
+        &[
+            r#"(id: "BOB_ACTIVE")"#,
+            r#"(id: "BOB_TRASHED", includeDeleted: true)"#,
+        ],
+    ),
+    ("images", LIST),
+    ("deletedImages", LIST),
+    ("galleryStats", &["", r#"(userId: "bob")"#]),
+];
+
+const LIST: &[&str] = &[
+    "",
+    r#"(userId: "bob")"#,
+    "(first: 1)",
+    "(last: 1)",
+    r#"(after: "BOB_CURSOR", first: 1)"#,
+    r#"(before: "BOB_CURSOR", last: 1)"#,
+    r#"(after: "BOB_UPDATED_CURSOR", orderBy: { field: UPDATED_AT, direction: ASC })"#,
+    r#"(after: "BOB_TRASH_CURSOR")"#,
+    r#"(filter: { search: "bobsecret" })"#,
+    r#"(filter: { search: "-alicesecret" })"#,
+    "(filter: { metadataContains: { owner: \"bob\" } })",
+    "(filter: { metadataContains: {} })",
+    "(filter: { intents: [OTHER] })",
+    r#"(filter: { intentLabels: ["boblabel"] })"#,
+    r#"(filter: { createdAfter: "BOB_CREATED_AT" })"#,
+    r#"(filter: { createdBefore: "BOB_CREATED_AT" })"#,
+];
+
+/// Fields below the roots that take arguments, with calls of them.
+pub(super) const NESTED: &[(&str, &[&str])] = &[
+    (
+        "Image.imageUrl",
+        &[
+            "",
+            "(transform: { width: 9, height: 9, crop: PAD, gravity: CENTER, quality: 9, format: PNG })",
+        ],
+    ),
+    ("GalleryStats.createdPerDay", &["(days: 2)"]),
+];
+
+/// What Alice tries, and what she hears; blank where the call is about her own images.
+pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "createImage",
+        &[
+            (r#"(input: { imageUrl: "BOB_URL" })"#, "IMAGE_ID_TAKEN"),
+            (
+                r#"(input: { imageUrl: "BOB_TRASHED_URL", userId: "alice" })"#,
+                "IMAGE_ID_TAKEN",
+            ),
+            (
+                r#"(input: { imageUrl: "BOB_URL", userId: "bob" })"#,
+                "FORBIDDEN",
+            ),
+            (
+                r#"(input: { imageUrl: "BOB_URL", originalPrompt: "a", refinedPrompt: "a", intent: OTHER, intentLabel: "a", metadata: {} })"#,
+                "IMAGE_ID_TAKEN",
+            ),
+        ],
+    ),
+    (
+        "createImages",
+        &[
+            (
+                r#"(input: [{ imageUrl: "BOB_URL" }, { imageUrl: "ALICE_URL" }])"#,
+                "IMAGE_ID_TAKEN",
+            ),
+            (
+                r#"(input: [{ imageUrl: "ALICE_URL" }, { imageUrl: "BOB_URL", userId: "bob" }])"#,
+                "FORBIDDEN",
+            ),
+            (
+                r#"(input: { imageUrl: "BOB_TRASHED_URL", originalPrompt: "a", refinedPrompt: "a", intent: OTHER, intentLabel: "a", metadata: {} })"#,
+                "IMAGE_ID_TAKEN",
+            ),
+        ],
+    ),
+    (
+        "updateImage",
+        &[
+            (
+                r#"(input: { id: "BOB_ACTIVE", originalPrompt: "a", refinedPrompt: null, intent: OTHER, intentLabel: "a", metadata: {} })"#,
+                "IMAGE_NOT_FOUND",
+            ),
+            (
+                r#"(input: { id: "BOB_ACTIVE", imageUrl: "BOB_URL", metadataPatch: { a: 1 } })"#,
+                "IMAGE_NOT_FOUND",
+            ),
+            (
+                r#"(input: { id: "BOB_ACTIVE", ifUpdatedAt: "2020-01-01T00:00:00Z" })"#,
+                "IMAGE_NOT_FOUND",
+            ),
+            (r#"(input: { id: "BOB_TRASHED" })"#, "IMAGE_NOT_FOUND"),
+            (
+                r#"(input: { id: "ALICE_ACTIVE", imageUrl: "BOB_URL" })"#,
+                "INVALID_IMAGE_URL",
+            ),
+        ],
+    ),
+    (
+        "softDeleteImage",
+        &[(r#"(id: "BOB_ACTIVE")"#, "IMAGE_NOT_FOUND")],
+    ),
+    (
+        "restoreImage",
+        &[(r#"(id: "BOB_TRASHED")"#, "IMAGE_NOT_FOUND")],
+    ),
+    (
+        "purgeImage",
+        &[
+            (r#"(id: "BOB_ACTIVE", force: true)"#, "IMAGE_NOT_FOUND"),
+            (r#"(id: "BOB_ACTIVE")"#, "IMAGE_NOT_FOUND"),
+            (r#"(id: "BOB_TRASHED")"#, "IMAGE_NOT_FOUND"),
+        ],
+    ),
+    (
+        "softDeleteImages",
+        &[(r#"(ids: ["BOB_ACTIVE", "BOB_TRASHED"])"#, "IMAGE_NOT_FOUND")],
+    ),
+    (
+        "restoreImages",
+        &[(r#"(ids: ["BOB_TRASHED", "BOB_ACTIVE"])"#, "IMAGE_NOT_FOUND")],
+    ),
+    (
+        "purgeImages",
+        &[(
+            r#"(ids: ["BOB_TRASHED", "BOB_ACTIVE"], force: true)"#,
+            "IMAGE_NOT_FOUND",
+        )],
+    ),
+    (
+        "emptyTrash",
+        &[
+            (r#"(userId: "bob")"#, "FORBIDDEN"),
+            ("(all: true)", "FORBIDDEN"),
+            (r#"(deletedBefore: "2100-01-01T00:00:00Z")"#, ""),
+        ],
+    ),
+    (
+        "restoreTrash",
+        &[
+            (r#"(userId: "bob")"#, "FORBIDDEN"),
+            ("(all: true)", "FORBIDDEN"),
+            (r#"(deletedAfter: "2000-01-01T00:00:00Z")"#, ""),
+        ],
+    ),
+];

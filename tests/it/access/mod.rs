@@ -1,0 +1,225 @@
+//! Who may do what: each row of the contract's table of access, over HTTP.
+
+mod isolation;
+mod keys;
+mod tokens;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::harness::token::{authorization, role_claims, user_claims};
+use crate::harness::{Program, TestApp, each_database, image_url};
+
+/// An operation that everybody who may do anything may do.
+pub(super) const COUNT: &str = "{ images { totalCount } }";
+const CREATE: &str = "mutation($input: CreateImageInput!) {
+    createImage(input: $input) { created image { id userId } userErrors { code path } }
+}";
+
+/// Whether nothing came of a request, as the contract wants it: 401, and how to sign in.
+#[track_caller]
+pub(super) fn assert_unauthenticated(reply: &crate::harness::Reply) {
+    assert_eq!(reply.error_code(), "UNAUTHENTICATED", "{}", reply.body);
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(reply.headers["www-authenticate"], "Bearer");
+    let fields = reply.body["data"].as_object();
+    let is_empty = fields.is_none_or(|fields| fields.values().all(Value::is_null));
+    assert!(is_empty, "{}", reply.body);
+}
+
+fn uuid() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+fn input(user_id: Option<&str>) -> Value {
+    json!({ "userId": user_id, "imageUrl": image_url(&uuid()) })
+}
+
+each_database! {
+    settings = ["--auth-mode=supabase"];
+
+    async fn nobody_may_look_at_the_schema_and_nothing_else(app: TestApp) {
+        for (query, variables) in [
+            (COUNT, json!({})),
+            ("{ deletedImages { nodes { id } } }", json!({})),
+            ("{ galleryStats { __typename } }", json!({})),
+            ("{ image(id: \"x\") { id } }", json!({})),
+            ("{ node(id: \"x\") { id } }", json!({})),
+            ("{ nodes(ids: []) { id } }", json!({})),
+            ("{ images(userId: \"\", first: 1000, filter: { search: \"x\" }) { nodes { id } } }", json!({})),
+            ("mutation { softDeleteImage(id: \"x\") { changed } }", json!({})),
+            ("mutation { emptyTrash(all: true, userId: \"x\") { purgedCount } }", json!({})),
+            ("mutation { restoreTrash { restoredCount } }", json!({})),
+            ("mutation($ids: [ID!]!) { purgeImages(ids: $ids) { purgedIds } }", json!({ "ids": vec!["x"; 101] })),
+            ("mutation { updateImage(input: { id: \"x\", imageUrl: \"x\" }) { userErrors { code } } }", json!({})),
+            (CREATE, json!({ "input": { "imageUrl": "x", "userId": "" } })),
+            ("mutation { createImages(input: []) { results { created } } }", json!({})),
+        ] {
+            assert_unauthenticated(&app.graphql(query, variables).await);
+        }
+        let schema = app.run("{ __schema { queryType { name } } __type(name: \"Image\") { name } __typename }", json!({})).await;
+        assert_eq!(schema["__schema"]["queryType"]["name"], "Query");
+        let expired = authorization(&json!({ "role": "authenticated", "aud": "authenticated", "sub": "alice", "exp": 1 }));
+        let reply = app.graphql_as(Some(&expired), "{ __typename }", json!({})).await;
+        assert_eq!(reply.into_data(), json!({ "__typename": "Query" }));
+        // Something came of it, so it is no 401.
+        let reply = app.graphql("{ __typename image(id: \"x\") { id } }", json!({})).await;
+        assert_eq!((reply.status, reply.error_code()), (StatusCode::OK, "UNAUTHENTICATED".to_owned()));
+        assert_eq!(reply.body["data"], json!({ "__typename": "Query", "image": null }));
+    }
+
+    async fn a_user_has_what_is_theirs(app: TestApp) {
+        let alice = app.user("alice");
+        let created = alice.run(CREATE, json!({ "input": input(None) })).await;
+        assert_eq!(created["createImage"]["image"]["userId"], "alice");
+        let created = alice.run(CREATE, json!({ "input": input(Some("alice")) })).await;
+        assert_eq!(created["createImage"]["created"], true);
+        app.user("bob").create_image().await;
+        for query in [COUNT, "{ images(userId: \"alice\") { totalCount } }"] {
+            assert_eq!(alice.run(query, json!({})).await["images"]["totalCount"], 2);
+        }
+        for query in [
+            "{ images(userId: \"bob\") { totalCount } }",
+            "{ deletedImages(userId: \"bob\") { totalCount } }",
+            "{ galleryStats(userId: \"bob\") { activeCount } }",
+            "{ galleryStats(userId: \"bob\") { __typename } }",
+            "{ images(userId: \"Alice\") { totalCount } }",
+            "mutation { emptyTrash(userId: \"bob\") { purgedCount } }",
+            "mutation { emptyTrash(all: true) { purgedCount } }",
+            "mutation { restoreTrash(userId: \"bob\", all: true) { restoredCount } }",
+            "mutation { restoreTrash(all: true) { restoredCount } }",
+        ] {
+            let reply = alice.graphql(query, json!({})).await;
+            assert_eq!((reply.status, reply.error_code()), (StatusCode::OK, "FORBIDDEN".to_owned()), "{query}");
+        }
+    }
+
+    async fn anothers_user_id_in_any_input_stores_nothing_at_all(app: TestApp) {
+        let alice = app.user("alice");
+        let reply = alice.graphql(CREATE, json!({ "input": input(Some("bob")) })).await;
+        assert_eq!(reply.error_code(), "FORBIDDEN");
+        let many = "mutation($input: [CreateImageInput!]!) {
+            createImages(input: $input) { results { created userErrors { code path } } }
+        }";
+        let inputs = json!([input(None), input(Some("")), input(Some("bob")), { "imageUrl": "x" }]);
+        let reply = alice.graphql(many, json!({ "input": inputs })).await;
+        assert_eq!(reply.error_code(), "FORBIDDEN");
+        assert_eq!(app.worker().run(COUNT, json!({})).await["images"]["totalCount"], 0);
+        // A blank one is nobody's: the input's own fault.
+        let data = alice.run(many, json!({ "input": [input(None), input(Some(" "))] })).await;
+        assert_eq!(data["createImages"]["results"][0]["created"], true);
+        let refused = json!([{ "code": "INVALID_USER_ID", "path": ["input", "1", "userId"] }]);
+        assert_eq!(data["createImages"]["results"][1]["userErrors"], refused);
+    }
+
+    async fn a_users_own_trash_is_the_default(app: TestApp) {
+        let (alice, bob) = (app.user("alice"), app.user("bob"));
+        for user in [&alice, &bob] {
+            let id = user.create_image().await;
+            user.run("mutation($id: ID!) { softDeleteImage(id: $id) { changed } }", json!({ "id": id })).await;
+        }
+        let data = alice.run("mutation { emptyTrash { purgedCount hasMore } }", json!({})).await;
+        assert_eq!(data["emptyTrash"], json!({ "purgedCount": 1, "hasMore": false }));
+        let data = bob.run("mutation { restoreTrash { restoredCount hasMore } }", json!({})).await;
+        assert_eq!(data["restoreTrash"], json!({ "restoredCount": 1, "hasMore": false }));
+    }
+
+    async fn services_may_do_everything_on_every_row(app: TestApp) {
+        let id = app.user("alice").create_image().await;
+        let by_role = authorization(&role_claims("service_role"));
+        for service in [by_role.as_str(), &format!("Bearer {}", crate::harness::token::SERVICE_TOKEN)] {
+            let run = async |query: &str, variables| app.graphql_as(Some(service), query, variables).await.into_data();
+            assert_eq!(run(COUNT, json!({})).await["images"]["totalCount"], 1);
+            assert_eq!(run("{ images(userId: \"bob\") { totalCount } }", json!({})).await["images"]["totalCount"], 0);
+            let data = run("query($id: ID!) { image(id: $id) { userId } }", json!({ "id": id })).await;
+            assert_eq!(data["image"]["userId"], "alice");
+            let data = run("mutation($id: ID!) { softDeleteImage(id: $id) { changed } }", json!({ "id": id })).await;
+            assert_eq!(data["softDeleteImage"]["changed"], true);
+            let data = run("mutation { restoreTrash(all: true) { restoredCount } }", json!({})).await;
+            assert_eq!(data["restoreTrash"]["restoredCount"], 1);
+            // It owns nothing itself.
+            let data = run(CREATE, json!({ "input": input(None) })).await;
+            let refused = json!([{ "code": "INVALID_USER_ID", "path": ["input", "userId"] }]);
+            assert_eq!(data["createImage"]["userErrors"], refused);
+            let code = app.graphql_as(Some(service), "mutation { emptyTrash { purgedCount } }", json!({})).await.error_code();
+            assert_eq!(code, "BAD_USER_INPUT");
+        }
+    }
+
+    async fn the_role_anon_may_do_nothing(app: TestApp) {
+        let anon = authorization(&role_claims("anon"));
+        for query in [COUNT, "{ image(id: \"x\") { id } }", "mutation { restoreTrash { restoredCount } }"] {
+            let reply = app.graphql_as(Some(&anon), query, json!({})).await;
+            assert_eq!((reply.status, reply.error_code()), (StatusCode::OK, "FORBIDDEN".to_owned()));
+        }
+        let reply = app.graphql_as(Some(&anon), "{ __typename }", json!({})).await;
+        assert_eq!(reply.into_data(), json!({ "__typename": "Query" }));
+    }
+}
+
+each_database! {
+    async fn an_open_server_pays_tokens_no_heed(app: TestApp) {
+        app.user("alice").create_image().await;
+        for authorization in ["Bearer x", "Basic x", "", &authorization(&user_claims("bob")), &authorization(&role_claims("anon"))] {
+            let reply = app.graphql_as(Some(authorization), COUNT, json!({})).await;
+            assert_eq!(reply.into_data()["images"]["totalCount"], 1, "{authorization}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_secret_is_printed() {
+    let program = Program::new()
+        .with("AUTH_MODE", "supabase")
+        .with("SUPABASE_JWT_SECRET", "s3cret-of-the-project")
+        .with("SERVICE_TOKENS", "worker:s3cret");
+    let refused = program.run(&["serve"]).await;
+    assert_eq!(refused.code, Some(2));
+    assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    assert!(
+        refused.stderr.starts_with("SERVICE_TOKENS: "),
+        "{}",
+        refused.stderr
+    );
+    let help = program.run(&["--help"]).await;
+    for text in [&refused.stderr, &refused.stdout, &help.stderr, &help.stdout] {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn signing_in_without_anything_to_check_tokens_with_stops_the_start() {
+    let refused = Program::new()
+        .with("AUTH_MODE", "supabase")
+        .run(&["serve"])
+        .await;
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused.stderr.starts_with("AUTH_MODE: `supabase` needs"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[tokio::test]
+async fn the_log_says_that_everybody_may_do_everything() {
+    let open = Program::new().serve().await;
+    open.terminate();
+    let log = open.output().await.stderr;
+    assert!(log.contains("nobody signs in"), "{log}");
+    let closed = Program::new()
+        .with("AUTH_MODE", "supabase")
+        .with(
+            "SUPABASE_JWT_SECRET",
+            "s3cret-of-the-project-that-is-long-enough",
+        )
+        .with("HOST", "0.0.0.0")
+        .serve()
+        .await;
+    closed.terminate();
+    let log = closed.output().await.stderr;
+    assert!(
+        !log.contains("nobody signs in") && !log.contains("s3cret"),
+        "{log}"
+    );
+}

@@ -1,0 +1,198 @@
+//! Tokens as Supabase Auth issues them, and as attackers forge them: put together by hand, so that any can be made.
+
+use std::fmt::Write;
+use std::sync::LazyLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use aws_lc_rs::{hmac, rsa};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+/// `SUPABASE_JWT_SECRET` of the tests.
+pub(crate) const JWT_SECRET: &str = "a secret of the tests, as long as HS256 wants it";
+/// What the program `worker` signs in with.
+pub(crate) const SERVICE_TOKEN: &str = "the token of worker";
+
+/// The flags that make a server take [`JWT_SECRET`] and [`SERVICE_TOKEN`].
+pub(super) fn settings() -> [String; 2] {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, SERVICE_TOKEN.as_bytes());
+    let hash = hash.as_ref().iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string can be written to");
+        text
+    });
+    [
+        format!("--supabase-jwt-secret={JWT_SECRET}"),
+        format!("--service-tokens=worker:{hash}"),
+    ]
+}
+
+/// Now, as tokens tell it.
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("it is after 1970").as_secs()
+}
+
+/// What a user's token says.
+pub(crate) fn user_claims(id: &str) -> Value {
+    json!({ "role": "authenticated", "aud": "authenticated", "sub": id, "exp": now() + 3600 })
+}
+
+/// What a token of another role says: it has neither `aud` nor `sub`.
+pub(crate) fn role_claims(role: &str) -> Value {
+    json!({ "role": role, "iss": "supabase", "exp": now() + 3600 })
+}
+
+/// Something to sign with.
+pub(crate) enum SigningKey {
+    Secret(Vec<u8>),
+    EllipticCurve(Box<EcdsaKeyPair>),
+    Rsa(Box<RsaKeyPair>),
+}
+
+impl SigningKey {
+    /// The server's own secret.
+    pub(crate) fn shared_secret() -> Self {
+        Self::Secret(JWT_SECRET.into())
+    }
+
+    /// A new key for ES256.
+    pub(crate) fn elliptic_curve() -> Self {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
+        Self::EllipticCurve(Box::new(key.expect("a key")))
+    }
+
+    /// A new key for RS256.
+    pub(crate) fn rsa() -> Self {
+        let key = RsaKeyPair::generate(rsa::KeySize::Rsa2048);
+        Self::Rsa(Box::new(key.expect("a key")))
+    }
+
+    /// A token with the algorithm that fits the key.
+    pub(crate) fn sign(&self, key_id: &str, claims: &Value) -> String {
+        let header = json!({ "alg": self.algorithm(), "typ": "JWT", "kid": key_id });
+        self.sign_with_header(&header, claims)
+    }
+
+    /// A token with any header.
+    pub(crate) fn sign_with_header(&self, header: &Value, claims: &Value) -> String {
+        let message = message(header, claims);
+        let signature = self.signature(message.as_bytes());
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// The public key, as a key server publishes it.
+    pub(crate) fn published(&self, key_id: &str) -> Value {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let mut key = match self {
+            Self::Secret(secret) => json!({ "kty": "oct", "k": text(secret) }),
+            Self::EllipticCurve(key) => {
+                let point = key.public_key().as_ref();
+                json!({ "kty": "EC", "crv": "P-256", "x": text(&point[1..33]), "y": text(&point[33..]) })
+            }
+            Self::Rsa(key) => {
+                let public = key.public_key();
+                let n = text(public.modulus().big_endian_without_leading_zero());
+                let e = text(public.exponent().big_endian_without_leading_zero());
+                json!({ "kty": "RSA", "n": n, "e": e })
+            }
+        };
+        key["kid"] = json!(key_id);
+        key["alg"] = json!(self.algorithm());
+        key["use"] = json!("sig");
+        key
+    }
+
+    /// The public key in the forms in which it goes about: what an attacker would take for a secret.
+    pub(crate) fn public_forms(&self) -> Vec<Vec<u8>> {
+        let der: PublicKeyX509Der<'_> = match self {
+            Self::Secret(_) => panic!("a secret has no public key"),
+            Self::EllipticCurve(key) => key.public_key().as_der().expect("DER"),
+            Self::Rsa(key) => key.public_key().as_der().expect("DER"),
+        };
+        let der = der.as_ref().to_vec();
+        let lines: Vec<String> = STANDARD
+            .encode(&der)
+            .as_bytes()
+            .chunks(64)
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect();
+        let pem = format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----",
+            lines.join("\n")
+        );
+        let raw = match self {
+            Self::Rsa(key) => key.public_key().as_ref().to_vec(),
+            Self::EllipticCurve(key) => key.public_key().as_ref().to_vec(),
+            Self::Secret(_) => Vec::new(),
+        };
+        let published = self.published("x");
+        let numbers =
+            ["n", "x", "y"].map(|name| published[name].as_str().unwrap_or_default().into());
+        [
+            vec![
+                der,
+                pem.clone().into(),
+                format!("{pem}\n").into(),
+                raw,
+                Vec::new(),
+            ],
+            numbers.into(),
+        ]
+        .concat()
+    }
+
+    fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Secret(_) => "HS256",
+            Self::EllipticCurve(_) => "ES256",
+            Self::Rsa(_) => "RS256",
+        }
+    }
+
+    fn signature(&self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Secret(secret) => {
+                let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+                hmac::sign(&key, message).as_ref().to_vec()
+            }
+            Self::EllipticCurve(key) => {
+                let signature = key.sign(&SystemRandom::new(), message);
+                signature.expect("a signature").as_ref().to_vec()
+            }
+            Self::Rsa(key) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(
+                    &RSA_PKCS1_SHA256,
+                    &SystemRandom::new(),
+                    message,
+                    &mut signature,
+                )
+                .expect("a signature");
+                signature
+            }
+        }
+    }
+}
+
+/// The token without its signature.
+pub(crate) fn message(header: &Value, claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}", part(header), part(claims))
+}
+
+/// The `Authorization` of a user.
+pub(super) fn user_authorization(id: &str) -> String {
+    authorization(&user_claims(id))
+}
+
+/// The `Authorization` of a token that is signed with the server's secret.
+pub(crate) fn authorization(claims: &Value) -> String {
+    static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::shared_secret);
+    format!("Bearer {}", KEY.sign("legacy", claims))
+}

@@ -2,9 +2,9 @@
 //!
 //! `GRAPHIQL_DIST=none` builds as if it had not, so that the page from the CDN can be tried.
 
-use std::fs;
-use std::io;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
 
 const DIST: &str = "web/dist";
 const SWITCH: &str = "GRAPHIQL_DIST";
@@ -12,37 +12,57 @@ const SWITCH: &str = "GRAPHIQL_DIST";
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed={SWITCH}");
+    let dist = folder("CARGO_MANIFEST_DIR").join(DIST);
     // Cargo takes a watched path that is not there for changed, and would build everything anew each time.
-    if Path::new(DIST).exists() {
+    if dist.exists() {
         println!("cargo::rerun-if-changed={DIST}");
     }
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let root = variable("CARGO_MANIFEST_DIR").expect("Cargo sets it");
-    let output = variable("OUT_DIR").expect("Cargo sets it");
-
-    let dist = root.join(DIST);
     let page = dist.join("graphiql.html");
-    let is_wanted = std::env::var_os(SWITCH).is_none_or(|value| value != "none");
-    let code = if is_wanted && page.exists() {
-        built(&page, &dist.join("assets"))?
+    let is_wanted = variable(SWITCH).is_none_or(|value| value != "none");
+    let (page, assets) = if is_wanted && page.exists() {
+        (Some(page), files(&dist.join("assets"))?)
     } else {
-        "BuiltPages { graphiql: None, assets: &[] }".to_owned()
+        (None, Vec::new())
     };
-    fs::write(output.join("built_pages.rs"), code)
+    let code = code(page.as_deref(), &assets).expect("a String takes any text");
+    fs::write(folder("OUT_DIR").join("built_pages.rs"), code)
 }
 
 /// Rust's text of a `BuiltPages` (see `src/server/pages.rs`).
-fn built(page: &Path, assets: &Path) -> io::Result<String> {
-    let mut files = fs::read_dir(assets)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<io::Result<Vec<_>>>()?;
+fn code(page: Option<&Path>, assets: &[PathBuf]) -> Result<String, fmt::Error> {
+    use fmt::Write;
+
+    let mut code = String::from("BuiltPages { graphiql: ");
+    match page {
+        Some(page) => write!(code, "Some(include_str!({:?}))", page.display().to_string())?,
+        None => code.push_str("None"),
+    }
+    code.push_str(", assets: &[");
+    for asset in assets {
+        let name = asset.file_name().unwrap_or_default().display().to_string();
+        let path = asset.display().to_string();
+        write!(code, "({name:?}, include_bytes!({path:?})),")?;
+    }
+    code.push_str("] }");
+    Ok(code)
+}
+
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?;
+    let files = entries.map(|entry| entry.map(|entry| entry.path()));
+    let mut files = files.collect::<io::Result<Vec<_>>>()?;
     files.sort();
-    let assets: String = files
-        .iter()
-        .filter_map(|file| Some((file.file_name()?.to_str()?, file)))
-        .map(|(name, file)| format!("({name:?}, include_bytes!({file:?})),"))
-        .collect();
-    Ok(format!(
-        "BuiltPages {{ graphiql: Some(include_str!({page:?})), assets: &[{assets}] }}"
-    ))
+    Ok(files)
+}
+
+fn folder(name: &str) -> PathBuf {
+    variable(name).expect("Cargo sets it").into()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the build, which has no settings"
+)]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }

@@ -7,13 +7,13 @@ use axum::response::{Html, IntoResponse, Response};
 use super::pages::{BUILT, NO_SNIFFING, REVALIDATE};
 
 const POLICY_OF_BUILT_PAGE: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; \
-    style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; \
+    style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src data:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The CDN may give scripts and styles; the hashes in the page say which ones. The fonts in its style sheet are `data:`.
 const POLICY_OF_PAGE_FROM_CDN: &str = "default-src 'none'; script-src 'self' https://cdn.jsdelivr.net/npm/; \
     connect-src 'self'; style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net/npm/; font-src data:; \
-    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The page.
 pub(super) fn page() -> Response {

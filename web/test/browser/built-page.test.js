@@ -36,6 +36,11 @@ test('the page needs nothing but the server, and runs what a person types', { ti
   await documentation.getByText('A page of images, and where it lies in the list.').waitFor();
   await screenshot(page, 'built-page-documentation');
 
+  // Dialogs bring styles of their own along.
+  await page.getByRole('button', { name: 'Open settings dialog' }).click();
+  await page.getByRole('dialog').getByText('Theme', { exact: true }).waitFor();
+  await page.keyboard.press('Escape');
+
   await type(
     page,
     'mutation { createImage(input: { userId: "bob", imageUrl: "https://res.cloudinary.com/demo/image/upload/v1/' +

@@ -45,6 +45,11 @@ test('the page loads four files of the CDN, and runs what a person types', { tim
   await documentation.getByText('Everything that can be read.').waitFor();
   await screenshot(page, 'page-from-cdn-documentation');
 
+  // Dialogs bring styles of their own along.
+  await page.getByRole('button', { name: 'Open settings dialog' }).click();
+  await page.getByRole('dialog').getByText('Theme', { exact: true }).waitFor();
+  await page.keyboard.press('Escape');
+
   await type(
     page,
     'mutation { createImage(input: { userId: "bob", imageUrl: "https://res.cloudinary.com/demo/image/upload/v1/' +

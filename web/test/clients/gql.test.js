@@ -13,7 +13,7 @@ import { startServer } from '../server.js';
 const run = promisify(execFile);
 const beside = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-test('gql makes, lists, deletes and restores, by POST, GET and in a batch', { timeout: 180_000 }, async (context) => {
+test('gql makes, lists, deletes and restores, one by one and in a batch', { timeout: 180_000 }, async (context) => {
   const environment = await mkdtemp(join(tmpdir(), 'image-gallery-gql-'));
   context.after(() => rm(environment, { recursive: true }));
   await run('python3', ['-m', 'venv', environment]);

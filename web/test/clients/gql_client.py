@@ -80,11 +80,6 @@ def main(url):
         else:
             raise AssertionError("a page of 101 was answered")
 
-    # Queries by GET, where the transport is told so.
-    transport = RequestsHTTPTransport(url=url, method="GET", use_json=False)
-    with Client(transport=transport) as session:
-        assert list(list_all(session, "python")) == ids
-
     # Several operations in one request.
     with Client(transport=RequestsHTTPTransport(url=url)) as session:
         operations = [gql(f'{{ images(userId: "{user}") {{ totalCount }} }}') for user in ("python", "nobody")]

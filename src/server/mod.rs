@@ -8,6 +8,7 @@ mod graphiql;
 mod health;
 mod media;
 pub mod origin;
+mod pages;
 pub mod rate_limit;
 mod request;
 mod request_id;
@@ -143,6 +144,7 @@ impl Server {
 fn router(state: State, options: &Options) -> Router {
     Router::new()
         .route("/graphql", any(endpoint::graphql))
+        .route("/assets/{name}", get(pages::asset))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .layer(CatchPanicLayer::custom(panicked))

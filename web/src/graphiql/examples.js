@@ -1,0 +1,182 @@
+// What GraphiQL opens with: one tab for each part of the README's walk. test/examples.test.js holds every operation
+// against schema.graphql.
+
+const imageId = '3f2b8c1e-5d4a-4e6f-9a7b-0c1d2e3f4a5b';
+const imageUrl = `https://res.cloudinary.com/demo/image/upload/v1/${imageId}.png`;
+
+const gallery = `# The gallery, newest first: run it with the triangle, or
+# Ctrl-Enter. The book at the top left describes every type,
+# field and argument. On a server with sign-in, write
+# {"Authorization": "Bearer …"} into "Headers" below.
+query Gallery {
+  images(first: 20) {
+    totalCount
+    nodes {
+      id
+      userId
+      originalPrompt
+      intent
+      createdAt
+      imageUrl(transform: { width: 300 })
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+`;
+
+const store = `# Stores an image, once: the same URL again gives the same
+# image and \`created: false\`. Its values: "Variables" below.
+mutation Store($input: CreateImageInput!) {
+  createImage(input: $input) {
+    created
+    image {
+      id
+      createdAt
+    }
+    userErrors {
+      code
+      message
+      path
+    }
+  }
+}
+`;
+
+const search = `# One user's images that a search finds. For the next page,
+# \`after\` is the endCursor of this one.
+query Search($after: String) {
+  images(
+    userId: "alice"
+    filter: { search: "cat -dog", metadataContains: { model: "flux" } }
+    first: 10
+    after: $after
+  ) {
+    nodes {
+      id
+      refinedPrompt
+      metadata
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+`;
+
+const update = `# Changes what is given, and leaves the rest; null clears.
+mutation Update($input: UpdateImageInput!) {
+  updateImage(input: $input) {
+    image {
+      refinedPrompt
+      metadata
+      updatedAt
+    }
+    userErrors {
+      code
+      message
+      path
+    }
+  }
+}
+`;
+
+const trash = `# To the trash, what lies in it, back again, and for good:
+# the triangle lets you choose.
+mutation SoftDelete($id: ID!) {
+  softDeleteImage(id: $id) {
+    changed
+    image {
+      deletedAt
+    }
+    userErrors {
+      code
+      message
+    }
+  }
+}
+
+query Trash {
+  deletedImages {
+    totalCount
+    nodes {
+      id
+      userId
+      deletedAt
+    }
+  }
+}
+
+mutation Restore($id: ID!) {
+  restoreImage(id: $id) {
+    changed
+    image {
+      deletedAt
+    }
+    userErrors {
+      code
+      message
+    }
+  }
+}
+
+mutation Purge($id: ID!) {
+  purgeImage(id: $id) {
+    purgedId
+    changed
+    userErrors {
+      code
+      message
+    }
+  }
+}
+`;
+
+const statistics = `# Counts, each made only when it is asked for.
+query Statistics {
+  galleryStats {
+    activeCount
+    deletedCount
+    byIntent {
+      intentLabel
+      count
+    }
+    createdPerDay(days: 7) {
+      date
+      count
+    }
+  }
+}
+`;
+
+const json = (value) => JSON.stringify(value, null, 2);
+
+/** GraphiQL's tabs: `query`, and `variables` as JSON text where it has any. */
+export const examples = [
+  { query: gallery },
+  {
+    query: store,
+    variables: json({
+      input: {
+        userId: 'alice',
+        imageUrl,
+        originalPrompt: 'a cat on a bicycle',
+        refinedPrompt: 'a tabby cat riding a red bicycle, golden hour',
+        intent: 'GENERATE',
+        metadata: { model: 'flux', seed: 42 },
+      },
+    }),
+  },
+  { query: search, variables: json({ after: null }) },
+  {
+    query: update,
+    variables: json({
+      input: { id: imageId, refinedPrompt: 'a tabby cat asleep on a red bicycle', metadataPatch: { rating: 5 } },
+    }),
+  },
+  { query: trash, variables: json({ id: imageId }) },
+  { query: statistics },
+];

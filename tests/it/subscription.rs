@@ -1,5 +1,7 @@
 //! Live changes as clients get them: over WebSocket, as server-sent events and as multipart.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -8,7 +10,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::harness::token::{authorization, now, user_claims};
-use crate::harness::{Socket, TestApp, each_database};
+use crate::harness::{Program, Socket, TestApp, TestDatabase, each_database, image_url};
 
 const FOLLOW: &str = "subscription($after: String) { galleryEvents(after: $after) { type imageId cursor image { userId } } }";
 
@@ -191,6 +193,71 @@ each_database! {
         assert!(status == 200 && body.contains("BAD_USER_INPUT") && body.ends_with("--graphql--\r\n"), "{status} {body}");
         let (status, body) = ask("application/json").await;
         assert!(status == 200 && body.contains("BAD_USER_INPUT"), "{status} {body}");
+    }
+}
+
+/// Creates images one after the other until the server is gone; gives the ids of those that it has acknowledged.
+async fn create_until_the_end(address: SocketAddr) -> Vec<String> {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client");
+    let mut acknowledged = Vec::new();
+    loop {
+        let id = uuid::Uuid::new_v4().to_string();
+        let query = "mutation($i: CreateImageInput!) { createImage(input: $i) { created } }";
+        let input = json!({ "userId": "alice", "imageUrl": image_url(&id) });
+        let request = client.post(format!("http://{address}/graphql"));
+        let request = request.json(&json!({ "query": query, "variables": { "i": input } }));
+        let Ok(response) = request.send().await else {
+            return acknowledged;
+        };
+        let Ok(reply) = response.json::<Value>().await else {
+            return acknowledged;
+        };
+        assert_eq!(reply["data"]["createImage"]["created"], true, "{reply}");
+        acknowledged.push(id);
+    }
+}
+
+each_database! {
+    async fn nothing_acknowledged_is_lost_and_nothing_comes_twice_though_the_server_is_killed(database: TestDatabase) {
+        let program = Program::new().with("DATABASE_URL", &database.url());
+        program.run(&["migrate", "up"]).await.expect_success();
+        let (mut acknowledged, mut seen, mut cursor) = (HashSet::new(), Vec::new(), String::new());
+        for _ in 0..3 {
+            let server = program.serve().await;
+            let writers: Vec<_> = (0..4).map(|_| tokio::spawn(create_until_the_end(server.address()))).collect();
+            let mut socket = Socket::begun_at(server.address(), Value::Null).await;
+            socket.subscribe("a", FOLLOW, json!({ "after": cursor })).await;
+            let enough = seen.len() + 50;
+            while seen.len() < enough {
+                let event = event(&mut socket).await;
+                cursor = event["cursor"].as_str().expect("a cursor").to_owned();
+                seen.push(event["imageId"].as_str().expect("an id").to_owned());
+            }
+            server.kill();
+            // What was on its way counts as well: the next round goes on behind it.
+            while let Some(message) = socket.hear_while_open().await {
+                let event = &message["payload"]["data"]["galleryEvents"];
+                cursor = event["cursor"].as_str().expect("a cursor").to_owned();
+                seen.push(event["imageId"].as_str().expect("an id").to_owned());
+            }
+            for writer in writers {
+                acknowledged.extend(writer.await.expect("the writer ends"));
+            }
+        }
+        let server = program.serve().await;
+        let mut socket = Socket::begun_at(server.address(), Value::Null).await;
+        socket.subscribe("a", FOLLOW, json!({ "after": cursor })).await;
+        let stored = database.db_query_text("SELECT CAST(count(*) AS text) FROM image_gallery").await;
+        let stored: usize = stored.expect("a count").parse().expect("a number");
+        while seen.len() < stored {
+            seen.push(event(&mut socket).await["imageId"].as_str().expect("an id").to_owned());
+        }
+        let distinct: HashSet<_> = seen.iter().cloned().collect();
+        assert_eq!(distinct.len(), seen.len(), "some came twice");
+        assert!(acknowledged.len() > 100 && acknowledged.is_subset(&distinct), "some were lost");
     }
 }
 

@@ -126,6 +126,11 @@ impl ServerProcess {
         assert!(status.expect("a shell").success());
     }
 
+    /// Ends it by SIGKILL, in the middle of whatever it does.
+    pub(crate) fn kill(mut self) {
+        self.process.child.kill().expect("it can be killed");
+    }
+
     /// Waits until it has ended.
     pub(crate) async fn output(self) -> Output {
         self.process.output().await

@@ -1,5 +1,6 @@
 //! A client of GraphQL over WebSocket, message by message.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -31,7 +32,16 @@ impl Socket {
         protocols: &str,
         headers: &[(&str, &str)],
     ) -> Result<Self, Refused> {
-        let url = format!("ws://{}/graphql", app.address());
+        Self::open_at(app.address(), protocols, headers).await
+    }
+
+    /// Opens a socket to the server at an address.
+    async fn open_at(
+        address: SocketAddr,
+        protocols: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, Refused> {
+        let url = format!("ws://{address}/graphql");
         let mut request = url.into_client_request().expect("a request");
         let own = [("sec-websocket-protocol", protocols)];
         for (name, value) in own.iter().chain(headers) {
@@ -49,7 +59,12 @@ impl Socket {
 
     /// Opens a socket of the newer protocol and introduces itself.
     pub(crate) async fn begun(app: &TestApp, payload: Value) -> Self {
-        let opened = Self::open(app, "graphql-transport-ws", &[]).await;
+        Self::begun_at(app.address(), payload).await
+    }
+
+    /// The same, to the server at an address.
+    pub(crate) async fn begun_at(address: SocketAddr, payload: Value) -> Self {
+        let opened = Self::open_at(address, "graphql-transport-ws", &[]).await;
         let mut socket = opened.expect("the upgrade is answered");
         socket
             .say(json!({ "type": "connection_init", "payload": payload }))
@@ -74,6 +89,17 @@ impl Socket {
         let payload = json!({ "query": query, "variables": variables });
         self.say(json!({ "type": "subscribe", "id": id, "payload": payload }))
             .await;
+    }
+
+    /// The next message; none once the connection is gone, in whatever way.
+    pub(crate) async fn hear_while_open(&mut self) -> Option<Value> {
+        loop {
+            match self.0.next().await?.ok()? {
+                Message::Text(text) => return serde_json::from_str(&text).ok(),
+                Message::Ping(_) | Message::Pong(_) => {}
+                _ => return None,
+            }
+        }
     }
 
     /// The next message.

@@ -10,6 +10,7 @@
 
 mod m0001_image_gallery;
 mod m0002_search;
+mod m0003_trail;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_image_gallery::Migration),
             Box::new(m0002_search::Migration),
+            Box::new(m0003_trail::Migration),
         ]
     }
 

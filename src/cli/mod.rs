@@ -2,6 +2,7 @@
 
 pub mod env_file;
 mod migrate;
+mod retention;
 mod schema;
 pub mod serve;
 

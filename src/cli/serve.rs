@@ -7,6 +7,7 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::retention::Retention;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::db::{self, Database};
@@ -30,6 +31,7 @@ pub struct RunningServer {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     gallery: Arc<Gallery>,
+    retention: Retention,
 }
 
 /// Starts a server; it serves once this returns.
@@ -46,7 +48,12 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     prepare_schema(&database, settings.auto_migrate(target))
         .await
         .with_context(|| format!("cannot migrate {target}"))?;
-    let gallery = Arc::new(Gallery::new(database, settings.cloudinary_hosts.clone()));
+    let gallery = Gallery::new(
+        database,
+        settings.cloudinary_hosts.clone(),
+        settings.request_timeout,
+    );
+    let gallery = Arc::new(gallery.with_max_subscribers(settings.max_subscribers));
     let limits = Limits {
         max_depth: settings.graphql_max_depth,
         max_aliases: settings.graphql_max_aliases,
@@ -56,6 +63,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let options = server::Options {
         max_body_bytes: settings.max_body_bytes,
         max_batch: settings.graphql_max_batch,
+        max_socket_operations: settings.ws_max_operations,
         origins: settings.origins(),
         has_graphiql: settings.graphiql,
         rate: settings.rate.options(),
@@ -84,6 +92,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         address,
         stop,
         serving,
+        retention: Retention::start(&gallery, settings.event_retention),
         gallery,
     })
 }
@@ -94,8 +103,10 @@ impl RunningServer {
         self.address
     }
 
-    /// Takes no new requests, lets those in flight end, and closes the database.
+    /// Takes no new requests, ends the subscriptions, lets the requests in flight end, and closes the database.
     pub async fn stop(self) -> anyhow::Result<()> {
+        drop(self.retention);
+        self.gallery.close_feed();
         // The receiver is gone only when the server has ended by itself; its error comes next.
         let _ = self.stop.send(());
         self.serving.await.context("the server's task failed")??;

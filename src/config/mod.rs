@@ -27,7 +27,7 @@ pub use error::SettingError;
 use error::first_line;
 pub use rate::RateSettings;
 use value::{
-    Checked, Secret, address, boolean, connection_count, database_host, host_patterns,
+    Checked, Secret, address, boolean, connection_count, database_host, days, host_patterns,
     milliseconds, origin, port, seconds, secret, text, whole_number,
 };
 
@@ -36,6 +36,7 @@ const DATABASE: &str = "Database";
 const SUPABASE: &str = "Supabase: used when SUPABASE_DB_HOST is set and DATABASE_URL is not";
 const LISTENING: &str = "Listening";
 const LIMITS: &str = "Limits of one request";
+const TRAIL: &str = "Audit trail and subscriptions";
 const CONTENT: &str = "Content";
 const LOGS: &str = "Logs";
 
@@ -165,6 +166,11 @@ pub struct Settings {
         value_parser = Checked(whole_number::<1, 1000>))]
     pub graphql_max_batch: usize,
 
+    /// `WS_MAX_OPERATIONS`, default 50: how many operations one WebSocket may have at a time
+    #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "50",
+        value_parser = Checked(whole_number::<1, 10_000>))]
+    pub ws_max_operations: usize,
+
     /// `MAX_BODY_BYTES`, default 8388608: how long a request's body may be, in bytes
     #[arg(long, env, value_name = "BYTES", help_heading = LIMITS, default_value = "8388608",
         value_parser = Checked(whole_number::<1, 1_073_741_824>))]
@@ -175,6 +181,21 @@ pub struct Settings {
         help_heading = LIMITS, default_value = "15",
         value_parser = Checked(seconds))]
     pub request_timeout: Duration,
+
+    /// `EVENT_RETENTION_DAYS`, unset by default: drop events of the audit trail that are older than so many days
+    ///
+    /// Looked at on start and hourly. Unset, they are kept for ever. A cursor older than what is kept is
+    /// `CURSOR_EXPIRED`.
+    #[arg(long = "event-retention-days", env = "EVENT_RETENTION_DAYS", value_name = "DAYS", help_heading = TRAIL,
+        value_parser = Checked(days))]
+    pub event_retention: Option<Duration>,
+
+    /// `MAX_SUBSCRIBERS`, default 10000: how many subscriptions this process serves at once
+    ///
+    /// Further ones are answered with `SERVICE_UNAVAILABLE`.
+    #[arg(long, env, value_name = "COUNT", help_heading = TRAIL, default_value = "10000",
+        value_parser = Checked(whole_number::<0, 1_000_000>))]
+    pub max_subscribers: usize,
 
     /// `RUST_LOG`, default `info`: which log lines are written, a level or a list like `info,image_gallery=debug`
     #[arg(long = "rust-log", env = "RUST_LOG", value_name = "FILTER", help_heading = LOGS, default_value = "info",

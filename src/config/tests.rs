@@ -49,6 +49,8 @@ fn defaults() {
     assert_eq!(settings.graphql_max_tokens, 5000);
     assert_eq!(settings.max_body_bytes, 8_388_608);
     assert_eq!(settings.request_timeout, Duration::from_secs(15));
+    assert_eq!(settings.event_retention, None);
+    assert_eq!(settings.max_subscribers, 10_000);
     assert_eq!(settings.log_format, telemetry::Format::Pretty);
     assert_eq!(Ok(settings.log_filter), "info".parse());
 }
@@ -99,6 +101,14 @@ fn a_wrong_setting_is_one_line() {
         (
             &["--request-timeout-seconds", "0"],
             "REQUEST_TIMEOUT_SECONDS: `0` is not a whole number, 1 to 3600",
+        ),
+        (
+            &["--event-retention-days", "0"],
+            "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
+        ),
+        (
+            &["--max-subscribers=-1"],
+            "MAX_SUBSCRIBERS: `-1` is not a whole number, 0 to 1000000",
         ),
         (
             &["--database-url", "mysql://u:s3cret@h/d"],

@@ -110,6 +110,12 @@ pub(super) fn seconds(value: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(seconds as u64))
 }
 
+pub(super) fn days(value: &str) -> Result<Duration, String> {
+    const SECONDS_OF_A_DAY: u64 = 86_400;
+    let days = whole_number::<1, 36_500>(value)?;
+    Ok(Duration::from_secs(days as u64 * SECONDS_OF_A_DAY))
+}
+
 pub(super) fn address(value: &str) -> Result<IpAddr, String> {
     if value.eq_ignore_ascii_case("localhost") {
         return Ok(Ipv4Addr::LOCALHOST.into());

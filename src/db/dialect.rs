@@ -1,7 +1,8 @@
 //! The two SQLs: everything that differs between Postgres and SQLite at run time, one function for each difference.
 
-use sea_orm::IntoSimpleExpr;
-use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
+use std::cmp::Ordering;
+
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use serde_json::{Map, Value as Json};
 
 use super::containment;
@@ -56,6 +57,15 @@ impl Dialect {
         }
     }
 
+    /// The row has the `updated_at` that this transaction has read. None on SQLite, where nobody else can have written
+    /// since, and where another program's text may not be how we would write that instant.
+    pub fn is_still_updated_at(self, read: Timestamp) -> Option<SimpleExpr> {
+        match self {
+            Self::Postgres => Some(Expr::col(image::Column::UpdatedAt).eq(self.timestamp(read))),
+            Self::Sqlite => None,
+        }
+    }
+
     /// The UTC day of `created_at` as text, e.g. `2026-01-15`.
     pub fn day_of_creation(self) -> SimpleExpr {
         match self {
@@ -64,13 +74,38 @@ impl Dialect {
         }
     }
 
-    /// The stored label in lower case. SQLite knows the lower case of ASCII only; beyond it finds labels that are
-    /// stored in lower case, as this server always does.
-    pub fn intent_in_lower_case(self) -> SimpleExpr {
-        match self {
+    /// The stored label is one of these, whatever the letter case of either: both have the same lower case by Unicode.
+    pub fn has_label<'l>(self, labels: impl IntoIterator<Item = &'l str>) -> SimpleExpr {
+        let label = match self {
             // The database's own collation may be C, which knows ASCII only.
-            Self::Postgres => Expr::cust(r#"lower(intent COLLATE "und-x-icu")"#),
-            Self::Sqlite => Func::lower(image::Column::Intent.into_simple_expr()).into(),
+            Self::Postgres => r#"lower(intent COLLATE "und-x-icu")"#,
+            Self::Sqlite => "intent COLLATE letter_case",
+        };
+        Expr::cust(label).is_in(labels.into_iter().map(str::to_lowercase))
+    }
+
+    /// The name in [`Dialect::has_label`] under which SQLite finds [`Dialect::compare_labels`]; its own `lower` knows
+    /// ASCII only.
+    pub(super) const LETTER_CASE: &str = "letter_case";
+
+    /// Whether two labels differ, letter case aside.
+    pub(super) fn compare_labels(one: &str, other: &str) -> Ordering {
+        one.to_lowercase().cmp(&other.to_lowercase())
+    }
+
+    /// The metadata as it is stored, each number with all of its digits.
+    pub fn metadata_text(self) -> SimpleExpr {
+        match self {
+            Self::Postgres => Expr::cust("metadata::text"),
+            Self::Sqlite => Expr::cust("CAST(metadata AS TEXT)"),
+        }
+    }
+
+    /// JSON from its text: as a bound value a number would keep no more digits than a double has.
+    pub fn json(self, text: String) -> SimpleExpr {
+        match self {
+            Self::Postgres => Expr::cust_with_values("CAST($1 AS jsonb)", [text]),
+            Self::Sqlite => Expr::value(text),
         }
     }
 

@@ -22,6 +22,38 @@ pub enum Error {
     Other(DbErr),
 }
 
+impl Error {
+    /// Whether a table, a column or a function that a statement names is not there.
+    pub fn is_of_schema(&self) -> bool {
+        let Self::Other(
+            DbErr::Exec(RuntimeErr::SqlxError(driver))
+            | DbErr::Query(RuntimeErr::SqlxError(driver)),
+        ) = self
+        else {
+            return false;
+        };
+        driver
+            .as_database_error()
+            .is_some_and(|error| is_lacking(error.code().as_deref(), error.message()))
+    }
+}
+
+/// SQLite has one code for whatever is wrong with a statement: there its message tells.
+fn is_lacking(code: Option<&str>, message: &str) -> bool {
+    match code {
+        Some("42P01" | "42703" | "42883") => true,
+        Some("1") => [
+            "no such table",
+            "no such column",
+            "no such function",
+            "has no column named",
+        ]
+        .iter()
+        .any(|lack| message.contains(lack)),
+        _ => false,
+    }
+}
+
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         match &error {
@@ -60,7 +92,6 @@ fn classify(error: &sqlx::Error) -> Option<Error> {
                 | sqlx::Error::PoolTimedOut
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::WorkerCrashed
-                | sqlx::Error::Protocol(_)
         );
         return is_away.then(|| Error::Unavailable(error.to_string()));
     };
@@ -70,6 +101,16 @@ fn classify(error: &sqlx::Error) -> Option<Error> {
         code if is_unavailable(code) => Some(Error::Unavailable(reported.message().to_owned())),
         _ => None,
     }
+}
+
+/// Whether another process holds SQLite's file at the moment.
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+    const BUSY: i32 = 5;
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    let code = code.and_then(|code| code.parse::<i32>().ok());
+    code.is_some_and(|code| code & 0xff == BUSY)
 }
 
 /// By SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) or by SQLite's extended result code

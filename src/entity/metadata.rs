@@ -12,7 +12,7 @@ pub struct Metadata(pub Map<String, Json>);
 impl Metadata {
     /// Reads stored JSON. A number that no double holds (`1e400`) becomes a string of its digits: the rest of the
     /// object, and the rest of the page, stays readable.
-    fn from_stored(text: &str) -> Self {
+    pub fn from_stored(text: &str) -> Self {
         let value = serde_json::from_str(text)
             .or_else(|_| serde_json::from_str(&quote_huge_numbers(text)))
             .unwrap_or(Json::Null);

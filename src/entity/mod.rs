@@ -1,5 +1,6 @@
 //! The tables, and how their columns are read whoever wrote them.
 
+pub mod gallery_event;
 pub mod image;
 mod metadata;
 mod timestamp;

@@ -76,7 +76,7 @@ impl Gallery {
         }
         let stored = self
             .database
-            .write(move |unit| Box::pin(store(unit, records)))
+            .write(caller.actor(), move |unit| Box::pin(store(unit, records)))
             .await?;
         for outcome in &stored {
             if let Err(Refusal::IdTaken(id)) = outcome {
@@ -272,19 +272,18 @@ async fn insert_missing(
 }
 
 impl Record {
-    /// The stored image that this record means, if any: the one of this id, or one of the same owner and URL that bears
-    /// another of the URL's UUIDs, as the Django application may have chosen it.
+    /// The stored image that this record means, if any: the one of the same owner and of this very URL, which may bear
+    /// another of the URL's UUIDs, as the Django application may have chosen it; or else the owner's one of this id.
     fn match_stored(&self, stored: &HashMap<Uuid, &Image>) -> Option<Result<Created, Refusal>> {
         let is_own = |row: &&&Image| row.user_id == self.user_id.as_str();
         let under_own_id = stored.get(&self.url.id());
-        let found = under_own_id.filter(is_own).or_else(|| {
-            self.url
-                .every_id()
-                .iter()
-                .filter_map(|id| stored.get(id))
-                .filter(is_own)
-                .find(|row| row.image_url == self.url.as_str())
-        });
+        let every_id = self.url.every_id().iter();
+        let found = under_own_id
+            .into_iter()
+            .chain(every_id.filter_map(|id| stored.get(id)))
+            .filter(is_own)
+            .find(|row| row.image_url == self.url.as_str())
+            .or(under_own_id.filter(is_own));
         match (found, under_own_id) {
             (Some(row), _) => Some(Ok(Created {
                 image: Image::clone(row),

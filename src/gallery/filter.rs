@@ -1,5 +1,7 @@
 //! What has to hold of the images of a list.
 
+use std::collections::BTreeSet;
+
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition};
 use serde_json::{Map, Value as Json};
@@ -11,6 +13,8 @@ use crate::db::Dialect;
 use crate::db::search::Search;
 use crate::entity::{Timestamp, image};
 
+/// The most labels that differ by more than letter case.
+const MAX_LABELS: usize = 100;
 /// The most objects and arrays within `metadataContains`.
 const MAX_CONTAINERS: usize = 100;
 
@@ -19,7 +23,7 @@ const MAX_CONTAINERS: usize = 100;
 pub struct Filter {
     /// Any of these; none is no condition.
     pub intents: Vec<Intent>,
-    /// Any of these labels, whatever their letter case; none is no condition.
+    /// Any of these labels, whatever their letter case, at most [`MAX_LABELS`]; none is no condition.
     pub intent_labels: Vec<String>,
     /// Inclusive.
     pub created_after: Option<Timestamp>,
@@ -38,6 +42,12 @@ impl Filter {
             return Err(Error::BadInput(
                 "filter.intentLabels contains U+0000, which no label has".to_owned(),
             ));
+        }
+        let labels = self.labels().len();
+        if labels > MAX_LABELS {
+            return Err(Error::BadInput(format!(
+                "filter.intentLabels has {labels} different labels; at most {MAX_LABELS} are allowed"
+            )));
         }
         let Some(part) = &self.metadata_contains else {
             return Ok(());
@@ -77,41 +87,30 @@ impl Filter {
         if self.intents.is_empty() {
             return None;
         }
-        let labels: Vec<_> = self
-            .intents
-            .iter()
-            .filter_map(|intent| intent.label())
-            .collect();
-        let mut any = Condition::any().add(dialect.intent_in_lower_case().is_in(labels));
+        let labels = self.intents.iter().filter_map(|intent| intent.label());
+        let labels: BTreeSet<&str> = labels.collect();
+        let mut any = Condition::any().add(dialect.has_label(labels));
         if self.intents.contains(&Intent::Other) {
-            let other = Condition::all().add(image::Column::Intent.ne("")).add(
-                dialect
-                    .intent_in_lower_case()
-                    .is_not_in(Intent::KNOWN_LABELS),
-            );
+            let other = Condition::all()
+                .add(image::Column::Intent.ne(""))
+                .add(dialect.has_label(Intent::KNOWN_LABELS).not());
             any = any.add(other);
         }
         Some(any)
     }
 
-    /// An empty label is stored by others for none: no image has it.
     fn labels_condition(&self, dialect: Dialect) -> Option<SimpleExpr> {
         if self.intent_labels.is_empty() {
             return None;
         }
-        // SQLite lowers ASCII only: beyond it, a label is found in lower case, in capitals, and as it is given.
-        let labels = self.intent_labels.iter().flat_map(|label| {
-            let spellings = [label.to_lowercase(), label.to_uppercase(), label.clone()];
-            spellings.map(|spelling| match dialect {
-                Dialect::Sqlite => spelling.to_ascii_lowercase(),
-                Dialect::Postgres => spelling.to_lowercase(),
-            })
-        });
-        Some(
-            dialect
-                .intent_in_lower_case()
-                .is_in(labels.filter(|label| !label.is_empty())),
-        )
+        let labels = self.labels();
+        Some(dialect.has_label(labels.iter().map(String::as_str)))
+    }
+
+    /// Each label once, letter case aside. The empty one is stored by others for none: no image has it.
+    fn labels(&self) -> BTreeSet<String> {
+        let labels = self.intent_labels.iter().map(|label| label.to_lowercase());
+        labels.filter(|label| !label.is_empty()).collect()
     }
 
     /// An empty object is in every metadata, also in one that is stored as no object and reads as `{}`.

@@ -52,17 +52,21 @@ pub fn check_object(object: &Map<String, Json>) -> Result<(), Refusal> {
             "is nested {levels} levels deep; at most {MAX_METADATA_LEVELS} are allowed"
         )));
     }
-    if object
-        .iter()
-        .any(|(key, value)| key.contains('\0') || has_nul(value))
-    {
-        return Err(Refusal::Nul);
-    }
+    check_nul(object)?;
     let bytes = serde_json::to_vec(object).map_or(usize::MAX, |json| json.len());
     if bytes > MAX_METADATA_BYTES {
         return Err(Refusal::Metadata(format!(
             "takes {bytes} bytes as compact JSON; at most {MAX_METADATA_BYTES} are allowed"
         )));
+    }
+    Ok(())
+}
+
+/// Refuses U+0000 in any key or value.
+pub fn check_nul(object: &Map<String, Json>) -> Result<(), Refusal> {
+    let mut members = object.iter();
+    if members.any(|(key, value)| key.contains('\0') || has_nul(value)) {
+        return Err(Refusal::Nul);
     }
     Ok(())
 }

@@ -2,15 +2,23 @@
 //! by [`crate::auth::Caller::scope`] and applied by `visible`, where every query begins.
 
 mod create;
+mod events;
+mod feed;
 mod filter;
 mod find;
 pub mod input;
 pub mod intent;
 mod list;
+mod metadata;
+mod prune;
 mod stats;
 mod sweep;
+mod trail;
 mod trash;
 mod update;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Query, ReturningClause};
@@ -24,15 +32,23 @@ use crate::auth::{Denied, Scope, UserIdError};
 use crate::cloudinary::url::{HostPatterns, UrlError};
 use crate::db::{self, Database, Unit};
 use crate::entity::{Timestamp, image};
+use feed::Feed;
 
+pub use crate::entity::gallery_event::Kind;
 pub use create::{Created, NewImage};
+pub use events::EventPage;
+pub use feed::{Start, Subscription};
 pub use filter::Filter;
 pub use image::Model as Image;
 pub use list::{List, Shelf, Slice};
 pub use stats::{DayCount, LabelCount};
 pub use sweep::{Sweep, Swept};
-pub use trash::Moved;
+pub use trail::{Cursor, Event, EventFilter, EventId, TrailPage, TrailSlice};
+pub use trash::{Moved, Purged};
 pub use update::{Change, ImageUpdate};
+
+/// How many may follow the trail at once, where nothing else is said.
+pub const DEFAULT_MAX_SUBSCRIBERS: usize = 10_000;
 
 /// The most items that one batch may have.
 pub const MAX_BATCH: usize = 100;
@@ -40,8 +56,11 @@ pub const MAX_BATCH: usize = 100;
 /// The gallery: every operation is a method of this handle.
 #[derive(Debug)]
 pub struct Gallery {
-    database: Database,
+    database: Arc<Database>,
     hosts: HostPatterns,
+    feed: Feed,
+    /// How long one call goes on beginning new transactions.
+    sweep_time: Duration,
 }
 
 /// An image's identifier: the UUID taken from its URL.
@@ -65,6 +84,14 @@ pub enum Error {
     /// An argument is outside what is allowed; the message says what was wrong and what is allowed.
     #[error("{0}")]
     BadInput(String),
+    /// The trail no longer holds everything behind a cursor.
+    #[error(
+        "the cursor is older than what the trail keeps, or is not of this trail: read the lists anew, and go on from trailCursor"
+    )]
+    CursorExpired,
+    /// As many follow the trail as may.
+    #[error("the server has as many subscribers as it takes; try again later")]
+    TooManySubscribers,
     /// The caller may not do it.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -161,9 +188,22 @@ impl From<Refusal> for Fault {
 }
 
 impl Gallery {
-    /// A gallery in `database`, of images on `hosts`.
-    pub fn new(database: Database, hosts: HostPatterns) -> Self {
-        Self { database, hosts }
+    /// A gallery in `database`, of images on `hosts`, for requests that may take `request_time`.
+    pub fn new(database: Database, hosts: HostPatterns, request_time: Duration) -> Self {
+        let database = Arc::new(database);
+        Self {
+            feed: Feed::new(Arc::clone(&database), DEFAULT_MAX_SUBSCRIBERS),
+            database,
+            hosts,
+            sweep_time: sweep::time_within(request_time),
+        }
+    }
+
+    /// Bounds how many may follow the trail at once.
+    #[must_use]
+    pub fn with_max_subscribers(mut self, max_subscribers: usize) -> Self {
+        self.feed = Feed::new(Arc::clone(&self.database), max_subscribers);
+        self
     }
 
     /// The database below, for those who watch over it.
@@ -190,6 +230,14 @@ fn visible(scope: &Scope) -> Select<image::Entity> {
     match scope {
         Scope::Everything => everything,
         Scope::Owner(user_id) => everything.filter(image::Column::UserId.eq(user_id.as_str())),
+    }
+}
+
+/// What [`visible`] says in SQL, of an image that has been read.
+fn is_visible(scope: &Scope, image: &Image) -> bool {
+    match scope {
+        Scope::Everything => true,
+        Scope::Owner(user_id) => image.user_id == user_id.as_str(),
     }
 }
 

@@ -21,8 +21,13 @@ use crate::entity::{Timestamp, image};
 const MAX_IMAGES: usize = 10_000;
 /// The images of one transaction.
 const BATCH: u64 = 500;
-/// How long one call goes on beginning new transactions.
-const MAX_DURATION: Duration = Duration::from_secs(5);
+/// How long one call goes on beginning new transactions, however long a request may take.
+const MAX_TIME: Duration = Duration::from_secs(5);
+
+/// How long one call goes on: what it has done has to be answered within the request's time.
+pub(super) fn time_within(request_time: Duration) -> Duration {
+    MAX_TIME.min(request_time / 2)
+}
 
 /// Whose trash, and which part of it.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +58,8 @@ enum Verb {
 }
 
 impl Gallery {
-    /// Purges what is in the trash, at most 10,000 images a call.
+    /// Purges what is in the trash, at most 10,000 images a call. Once a transaction has committed, a failure is only the
+    /// end: what was done is answered.
     pub async fn empty_trash(&self, caller: &Caller, sweep: Sweep) -> Result<Swept, Error> {
         self.sweep(caller, sweep, Verb::Purge).await
     }
@@ -66,22 +72,38 @@ impl Gallery {
     async fn sweep(&self, caller: &Caller, sweep: Sweep, verb: Verb) -> Result<Swept, Error> {
         let scope = sweep.scope(caller)?;
         let condition = sweep.condition();
-        let deadline = Instant::now() + MAX_DURATION;
+        let deadline = Instant::now() + self.sweep_time;
         let mut swept = Swept::default();
         while swept.ids.len() < MAX_IMAGES && Instant::now() < deadline {
             let (scope, condition) = (scope.clone(), condition.clone());
             let batch = self
                 .database
-                .write(move |unit| {
+                .write(caller.actor(), move |unit| {
                     Box::pin(async move { sweep_batch(unit, &scope, condition, verb).await })
                 })
-                .await?;
+                .await;
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) if swept.ids.is_empty() => return Err(error),
+                Err(error) => {
+                    tracing::error!(%error, images = swept.ids.len(), "a sweep of the trash ended halfway");
+                    swept.has_more = true;
+                    return Ok(swept);
+                }
+            };
             if batch.is_empty() {
                 break;
             }
             swept.ids.extend(batch);
         }
-        swept.has_more = self.has_some(scope, condition).await?;
+        swept.has_more = match self.has_some(scope, condition).await {
+            Ok(has_more) => has_more,
+            Err(error) if swept.ids.is_empty() => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, "whether the trash has more is not known");
+                true
+            }
+        };
         Ok(swept)
     }
 

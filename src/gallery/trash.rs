@@ -8,6 +8,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::trail::purged_before;
 use super::{Error, Gallery, Image, ImageId, Refusal, images, now, returning_rows, visible};
 use crate::auth::{Caller, Scope};
 use crate::db::Unit;
@@ -19,6 +20,15 @@ pub struct Moved {
     /// As it is now.
     pub image: Image,
     /// False when it already was there.
+    pub has_changed: bool,
+}
+
+/// An image that is gone, and whether this call purged it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purged {
+    /// Its id.
+    pub id: ImageId,
+    /// False when the trail shows that it was purged before.
     pub has_changed: bool,
 }
 
@@ -49,18 +59,20 @@ impl Gallery {
     }
 
     /// Deletes images for good: those in the trash, and with `force` active ones too. One answer for each id, in their
-    /// order.
+    /// order; of one that is gone already the trail tells.
     pub async fn purge(
         &self,
         caller: &Caller,
         ids: &[Option<ImageId>],
         force: bool,
-    ) -> Result<Vec<Result<ImageId, Refusal>>, Error> {
+    ) -> Result<Vec<Result<Purged, Refusal>>, Error> {
         let scope = caller.scope(None)?;
         let known = distinct(ids);
         let found = self
             .database
-            .write(move |unit| Box::pin(async move { purge(unit, &scope, known, force).await }))
+            .write(caller.actor(), move |unit| {
+                Box::pin(async move { purge(unit, &scope, known, force).await })
+            })
             .await?;
         Ok(answers(ids, &found))
     }
@@ -75,7 +87,7 @@ impl Gallery {
         let known = distinct(ids);
         let found = self
             .database
-            .write(move |unit| {
+            .write(caller.actor(), move |unit| {
                 Box::pin(async move { relocate(unit, &scope, known, destination).await })
             })
             .await?;
@@ -160,8 +172,11 @@ async fn purge(
     scope: &Scope,
     ids: Vec<Uuid>,
     force: bool,
-) -> Result<HashMap<Uuid, Result<ImageId, Refusal>>, Error> {
-    let rows = locked(unit, scope, ids).await?;
+) -> Result<HashMap<Uuid, Result<Purged, Refusal>>, Error> {
+    let rows = locked(unit, scope, ids.clone()).await?;
+    let found: HashSet<Uuid> = rows.iter().map(|row| row.image_id).collect();
+    let missing = ids.into_iter().filter(|id| !found.contains(id)).collect();
+    let gone = purged_before(unit, scope, missing).await?;
     let may_go = |row: &Image| force || row.deleted_at.is_some();
     let doomed: Vec<Uuid> = rows
         .iter()
@@ -169,17 +184,20 @@ async fn purge(
         .map(|row| row.image_id)
         .collect();
     delete_rows(unit, doomed).await?;
-    Ok(rows
-        .iter()
-        .map(|row| {
-            let outcome = if may_go(row) {
-                Ok(ImageId(row.image_id))
-            } else {
-                Err(Refusal::NotDeleted)
-            };
-            (row.image_id, outcome)
-        })
-        .collect())
+    let purged = |id: Uuid, has_changed| Purged {
+        id: ImageId(id),
+        has_changed,
+    };
+    let there = rows.iter().map(|row| {
+        let outcome = if may_go(row) {
+            Ok(purged(row.image_id, true))
+        } else {
+            Err(Refusal::NotDeleted)
+        };
+        (row.image_id, outcome)
+    });
+    let gone = gone.into_iter().map(|id| (id, Ok(purged(id, false))));
+    Ok(there.chain(gone).collect())
 }
 
 /// Deletes rows that this transaction has locked.

@@ -1,18 +1,19 @@
 //! Changing an image that is active.
 
-use sea_orm::sea_query::Value;
+use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::create::{check_label, or_fault};
-use super::input::{MAX_PROMPT_CHARACTERS, check_metadata, check_object, check_text};
+use super::input::{MAX_PROMPT_CHARACTERS, check_text};
 use super::intent::Intent;
+use super::metadata::MetadataChange;
 use super::{Error, Fault, Gallery, Image, ImageId, Refusal, images, now, returning_rows, visible};
 use crate::auth::{Caller, Scope};
 use crate::cloudinary::url::{HostPatterns, ImageUrl};
-use crate::db::Unit;
-use crate::entity::{Metadata, Timestamp, image};
+use crate::db::{Dialect, Unit};
+use crate::entity::{Timestamp, image};
 
 /// What to do with one field.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,13 +59,6 @@ struct Changes {
     if_updated_at: Option<Timestamp>,
 }
 
-#[derive(Debug)]
-enum MetadataChange {
-    Keep,
-    Replace(Metadata),
-    Patch(Map<String, Json>),
-}
-
 impl Gallery {
     /// Changes one active image, and answers it as it is now.
     pub async fn update(
@@ -74,7 +68,7 @@ impl Gallery {
         update: ImageUpdate,
     ) -> Result<Result<Image, Vec<Fault>>, Error> {
         let scope = caller.scope(None)?;
-        let changes = match check(update, &self.hosts) {
+        let changes = match check(id, update, &self.hosts) {
             Ok(changes) => changes,
             Err(faults) => return Ok(Err(faults)),
         };
@@ -83,18 +77,22 @@ impl Gallery {
         };
         let hosts = self.hosts.clone();
         self.database
-            .write(move |unit| {
+            .write(caller.actor(), move |unit| {
                 Box::pin(async move { apply(unit, &scope, id, changes, &hosts).await })
             })
             .await
     }
 }
 
-fn check(update: ImageUpdate, hosts: &HostPatterns) -> Result<Changes, Vec<Fault>> {
+fn check(
+    id: Option<ImageId>,
+    update: ImageUpdate,
+    hosts: &HostPatterns,
+) -> Result<Changes, Vec<Fault>> {
     let mut faults = Vec::new();
     let url = update
         .image_url
-        .map(|url| ImageUrl::parse(&url, hosts).map_err(Refusal::ImageUrl))
+        .map(|url| parse_url(id, &url, hosts))
         .transpose();
     let url = or_fault(&mut faults, "imageUrl", url);
     for (field, prompt) in [
@@ -111,7 +109,7 @@ fn check(update: ImageUpdate, hosts: &HostPatterns) -> Result<Changes, Vec<Fault
     }
     let intent = check_intent(&update.intent, &update.intent_label);
     let intent = or_fault(&mut faults, "intentLabel", intent);
-    let metadata = match check_metadata_change(update.metadata, update.metadata_patch) {
+    let metadata = match MetadataChange::check(update.metadata, update.metadata_patch) {
         Ok(change) => Some(change),
         Err(fault) => {
             faults.push(fault);
@@ -129,6 +127,15 @@ fn check(update: ImageUpdate, hosts: &HostPatterns) -> Result<Changes, Vec<Fault
         }),
         _ => Err(faults),
     }
+}
+
+/// A URL that does not even hold the image's id is wrong whatever is stored.
+fn parse_url(id: Option<ImageId>, url: &str, hosts: &HostPatterns) -> Result<ImageUrl, Refusal> {
+    let url = ImageUrl::parse(url, hosts)?;
+    if id.is_some_and(|id| url.every_id().contains(&id.0)) {
+        return Ok(url);
+    }
+    Err(Refusal::AnotherAsset(url.id()))
 }
 
 /// A null beside a value counts as left out.
@@ -153,56 +160,6 @@ fn check_intent(
     Ok(Change::Keep)
 }
 
-fn check_metadata_change(
-    metadata: Change<Json>,
-    patch: Option<Json>,
-) -> Result<MetadataChange, Fault> {
-    let Some(patch) = patch else {
-        return match metadata {
-            Change::Keep => Ok(MetadataChange::Keep),
-            Change::Clear => Ok(MetadataChange::Replace(Metadata::default())),
-            Change::Set(metadata) => check_metadata(&metadata)
-                .map(|object| MetadataChange::Replace(Metadata(object.clone())))
-                .map_err(|refusal| Fault::of("metadata", refusal)),
-        };
-    };
-    let refused = |reason: &str| Fault::of("metadataPatch", Refusal::Metadata(reason.to_owned()));
-    if metadata != Change::Keep {
-        return Err(refused(
-            "cannot be given together with metadata; send one of them",
-        ));
-    }
-    let Json::Object(patch) = patch else {
-        return Err(refused("must be a JSON object: the result has to be one"));
-    };
-    // What a patch adds to nothing it adds to every object: such faults need no look at the image.
-    check_object(&merged(Map::new(), &patch))
-        .map_err(|refusal| Fault::of("metadataPatch", refusal))?;
-    Ok(MetadataChange::Patch(patch))
-}
-
-/// JSON merge patch on an object, <https://www.rfc-editor.org/rfc/rfc7396#section-2>.
-fn merged(mut target: Map<String, Json>, patch: &Map<String, Json>) -> Map<String, Json> {
-    for (key, value) in patch {
-        match value {
-            Json::Null => {
-                target.remove(key);
-            }
-            Json::Object(patch) => {
-                let inner = match target.remove(key) {
-                    Some(Json::Object(inner)) => inner,
-                    _ => Map::new(),
-                };
-                target.insert(key.clone(), Json::Object(merged(inner, patch)));
-            }
-            value => {
-                target.insert(key.clone(), value.clone());
-            }
-        }
-    }
-    target
-}
-
 async fn apply(
     unit: &Unit,
     scope: &Scope,
@@ -220,14 +177,17 @@ async fn apply(
         return Ok(Err(vec![Fault::of("id", Refusal::NotFound)]));
     };
     let if_updated_at = changes.if_updated_at;
-    let columns = match changes.columns(&stored, hosts) {
+    let metadata = changes.metadata.apply(unit, &stored).await?;
+    let columns = match changes.columns(&stored, hosts, metadata, unit.dialect()) {
         Ok(columns) => columns,
         Err(fault) => return Ok(Err(vec![fault])),
     };
     if stored.deleted_at.is_some() {
         return Ok(Err(vec![Refusal::Deleted(Box::new(stored)).into()]));
     }
-    if if_updated_at.is_some_and(|expected| expected != stored.updated_at) {
+    // As it is printed: what lies outside RFC 3339 was given out as its bounds, and comes back so.
+    let is_still = |expected: Timestamp| expected.to_datetime() == stored.updated_at.to_datetime();
+    if if_updated_at.is_some_and(|expected| !is_still(expected)) {
         return Ok(Err(vec![Fault::of(
             "ifUpdatedAt",
             Refusal::Conflict(Box::new(stored)),
@@ -240,11 +200,13 @@ async fn apply(
         image::Column::UpdatedAt,
         unit.dialect().moved_forward(now()),
     );
-    if let Some(expected) = if_updated_at {
-        update = update.filter(image::Column::UpdatedAt.eq(expected));
+    if if_updated_at.is_some()
+        && let Some(is_still) = unit.dialect().is_still_updated_at(stored.updated_at)
+    {
+        update = update.filter(is_still);
     }
     for (column, value) in columns {
-        update = update.col_expr(column, value.into());
+        update = update.col_expr(column, value);
     }
     let mut changed = images(unit, update.into_query().returning(returning_rows())).await?;
     Ok(changed.pop().ok_or_else(|| {
@@ -261,7 +223,9 @@ impl Changes {
         self,
         stored: &Image,
         hosts: &HostPatterns,
-    ) -> Result<Vec<(image::Column, Value)>, Fault> {
+        metadata: Result<Option<String>, Fault>,
+        dialect: Dialect,
+    ) -> Result<Vec<(image::Column, SimpleExpr)>, Fault> {
         let mut columns = Vec::new();
         if let Some(url) = self.url {
             check_same_asset(&url, stored, hosts)
@@ -292,17 +256,8 @@ impl Changes {
                 columns.push((column, wanted.into()));
             }
         }
-        let metadata = match self.metadata {
-            MetadataChange::Keep => return Ok(columns),
-            MetadataChange::Replace(metadata) => metadata,
-            MetadataChange::Patch(patch) => {
-                let result = merged(stored.metadata.0.clone(), &patch);
-                check_object(&result).map_err(|refusal| Fault::of("metadataPatch", refusal))?;
-                Metadata(result)
-            }
-        };
-        if metadata != stored.metadata {
-            columns.push((image::Column::Metadata, metadata.into()));
+        if let Some(text) = metadata? {
+            columns.push((image::Column::Metadata, dialect.json(text)));
         }
         Ok(columns)
     }
@@ -324,49 +279,7 @@ fn check_same_asset(url: &ImageUrl, stored: &Image, hosts: &HostPatterns) -> Res
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn merges_as_rfc_7396_does() {
-        let cases = [
-            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
-            (
-                json!({"a": "b"}),
-                json!({"b": "c"}),
-                json!({"a": "b", "b": "c"}),
-            ),
-            (json!({"a": "b"}), json!({"a": null}), json!({})),
-            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
-            (
-                json!({"a": {"b": "c"}}),
-                json!({"a": {"b": "d", "c": null}}),
-                json!({"a": {"b": "d"}}),
-            ),
-            (
-                json!({"a": [{"b": "c"}]}),
-                json!({"a": [1]}),
-                json!({"a": [1]}),
-            ),
-            (
-                json!({}),
-                json!({"a": {"bb": {"ccc": null}}}),
-                json!({"a": {"bb": {}}}),
-            ),
-            (
-                json!({"a": 1}),
-                json!({"a": {"b": 2}}),
-                json!({"a": {"b": 2}}),
-            ),
-        ];
-        for (target, patch, expected) in cases {
-            let (Json::Object(target), Json::Object(patch)) = (target, patch) else {
-                panic!("the cases are objects");
-            };
-            assert_eq!(Json::Object(merged(target, &patch)), expected, "{patch:?}");
-        }
-    }
 
     #[test]
     fn a_null_beside_a_label_counts_as_left_out() {

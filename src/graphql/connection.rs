@@ -1,8 +1,10 @@
 //! Relay connections over the lists, <https://relay.dev/graphql/connections.htm>.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_graphql::{Context, Object, SimpleObject};
+use async_trait::async_trait;
 
 use super::error::Result;
 use super::image::Image;
@@ -57,7 +59,8 @@ impl ImageConnection {
 
     /// Where the page lies in the list.
     async fn page_info(&self) -> PageInfo {
-        PageInfo(Arc::clone(&self.0))
+        let answer: Arc<Answer> = Arc::clone(&self.0);
+        PageInfo(answer)
     }
 
     /// Rows matching, ignoring pagination. Costs a count only when selected.
@@ -67,75 +70,93 @@ impl ImageConnection {
     }
 }
 
+/// A page of a list, as far as [`PageInfo`] asks.
+#[async_trait]
+pub(super) trait Paged: Debug + Send + Sync {
+    /// The end that the page was taken from, where something was found beyond the other one.
+    fn cut_from(&self) -> Option<End>;
+    /// Whether the list has something behind the page; asks the database.
+    async fn has_more_behind(&self, ctx: &Context<'_>) -> Result<bool>;
+    /// Whether the list has something before the page; asks the database.
+    async fn has_more_before(&self, ctx: &Context<'_>) -> Result<bool>;
+    /// Cursor of the first edge.
+    fn start_cursor(&self) -> Option<String>;
+    /// Cursor of the last edge.
+    fn end_cursor(&self) -> Option<String>;
+}
+
 /// Where a page lies in its list.
 #[derive(Debug)]
-pub(super) struct PageInfo(Arc<Answer>);
+pub(super) struct PageInfo(pub(super) Arc<dyn Paged>);
 
 /// Where a page lies in its list.
 #[Object]
 impl PageInfo {
     /// Whether the list goes on behind the page, whichever way one pages.
     async fn has_next_page(&self, ctx: &Context<'_>) -> Result<bool> {
-        if self.0.slice.has_more && self.0.page.end == End::Front {
-            return Ok(true);
-        }
-        let Some(before) = self.0.page.before else {
-            return Ok(false);
-        };
-        match self.0.last() {
-            Some(last) => self.0.has_beyond(ctx, last, Side::After).await,
-            None => self.0.has_beyond(ctx, before, Side::FromOn).await,
-        }
+        Ok(self.0.cut_from() == Some(End::Front) || self.0.has_more_behind(ctx).await?)
     }
 
     /// Whether the list has something before the page, whichever way one pages.
     async fn has_previous_page(&self, ctx: &Context<'_>) -> Result<bool> {
-        if self.0.slice.has_more && self.0.page.end == End::Back {
-            return Ok(true);
-        }
-        let Some(after) = self.0.page.after else {
-            return Ok(false);
-        };
-        match self.0.first() {
-            Some(first) => self.0.has_beyond(ctx, first, Side::Before).await,
-            None => self.0.has_beyond(ctx, after, Side::UpTo).await,
-        }
+        Ok(self.0.cut_from() == Some(End::Back) || self.0.has_more_before(ctx).await?)
     }
 
     /// Cursor of the first edge; null on an empty page.
     async fn start_cursor(&self) -> Option<String> {
-        let order = self.0.page.order;
-        self.0
-            .slice
-            .images
-            .first()
-            .map(|image| order.cursor(image).encode())
+        self.0.start_cursor()
     }
 
     /// Cursor of the last edge; null on an empty page.
     async fn end_cursor(&self) -> Option<String> {
-        let order = self.0.page.order;
-        self.0
-            .slice
-            .images
-            .last()
-            .map(|image| order.cursor(image).encode())
+        self.0.end_cursor()
+    }
+}
+
+#[async_trait]
+impl Paged for Answer {
+    fn cut_from(&self) -> Option<End> {
+        self.slice.has_more.then_some(self.page.end)
+    }
+
+    async fn has_more_behind(&self, ctx: &Context<'_>) -> Result<bool> {
+        let Some(before) = self.page.before else {
+            return Ok(false);
+        };
+        match self.slice.images.last() {
+            Some(last) => {
+                let last = self.page.order.position(last);
+                self.has_beyond(ctx, last, Side::After).await
+            }
+            None => self.has_beyond(ctx, before, Side::FromOn).await,
+        }
+    }
+
+    async fn has_more_before(&self, ctx: &Context<'_>) -> Result<bool> {
+        let Some(after) = self.page.after else {
+            return Ok(false);
+        };
+        match self.slice.images.first() {
+            Some(first) => {
+                let first = self.page.order.position(first);
+                self.has_beyond(ctx, first, Side::Before).await
+            }
+            None => self.has_beyond(ctx, after, Side::UpTo).await,
+        }
+    }
+
+    fn start_cursor(&self) -> Option<String> {
+        self.slice.images.first().map(|image| self.cursor(image))
+    }
+
+    fn end_cursor(&self) -> Option<String> {
+        self.slice.images.last().map(|image| self.cursor(image))
     }
 }
 
 impl Answer {
-    fn first(&self) -> Option<Position> {
-        self.slice
-            .images
-            .first()
-            .map(|image| self.page.order.position(image))
-    }
-
-    fn last(&self) -> Option<Position> {
-        self.slice
-            .images
-            .last()
-            .map(|image| self.page.order.position(image))
+    fn cursor(&self, image: &crate::gallery::Image) -> String {
+        self.page.order.cursor(image).encode()
     }
 
     async fn has_beyond(&self, ctx: &Context<'_>, position: Position, side: Side) -> Result<bool> {

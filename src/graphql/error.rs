@@ -22,6 +22,8 @@ pub enum Code {
     Forbidden,
     /// The request is over one of its limits.
     TooComplex,
+    /// The trail no longer holds everything behind a cursor.
+    CursorExpired,
     /// The caller asks more often than is allowed: retry later.
     RateLimited,
     /// The hash of a document that the server does not know (any more): the client sends the text.
@@ -46,6 +48,7 @@ impl Code {
             Self::RateLimited => "RATE_LIMITED",
             Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
             Self::TooComplex => "QUERY_TOO_COMPLEX",
+            Self::CursorExpired => "CURSOR_EXPIRED",
             Self::Timeout => "TIMEOUT",
             Self::Unavailable => "SERVICE_UNAVAILABLE",
             Self::Internal => "INTERNAL_SERVER_ERROR",
@@ -100,6 +103,12 @@ impl From<gallery::Error> for Failure {
     }
 }
 
+impl From<Arc<gallery::Error>> for Failure {
+    fn from(error: Arc<gallery::Error>) -> Self {
+        Self(error)
+    }
+}
+
 impl From<Denied> for Failure {
     fn from(denied: Denied) -> Self {
         gallery::Error::Denied(denied).into()
@@ -121,6 +130,8 @@ impl From<Failure> for async_graphql::Error {
 pub(super) fn public_face(error: &gallery::Error) -> (Code, String) {
     match error {
         gallery::Error::BadInput(message) => (Code::BadUserInput, message.clone()),
+        gallery::Error::TooManySubscribers => (Code::Unavailable, error.to_string()),
+        gallery::Error::CursorExpired => (Code::CursorExpired, error.to_string()),
         gallery::Error::Denied(denied) => denied_face(denied),
         gallery::Error::Database(error) => database_face(error),
     }

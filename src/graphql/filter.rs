@@ -7,14 +7,14 @@ use super::image::ImageIntent;
 use super::scalar::{DateTime, Json};
 use crate::auth::UserId;
 use crate::db::page::{Cursor, Direction, End, Field, Order, Page, Position};
-use crate::gallery::Filter;
+use crate::gallery::{Cursor as TrailCursor, Filter, TrailPage};
 
 /// All conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]
 pub(super) struct ImageFilter {
     /// Any of these, whatever the letter case stored; an empty list is no condition.
     intents: Option<Vec<ImageIntent>>,
-    /// Any of these labels, whatever the letter case stored; an empty list is no condition.
+    /// Any of these labels, whatever the letter case stored; an empty list is no condition. At most 100 that differ by more than letter case.
     intent_labels: Option<Vec<String>>,
     /// Inclusive.
     created_after: Option<DateTime>,
@@ -115,7 +115,29 @@ impl PageArguments {
     const MAX_LIMIT: u64 = 100;
 
     pub(super) fn page(&self, order: Order) -> Result<Page> {
-        let (end, limit) = match (self.first, self.last) {
+        let (end, limit) = self.extent()?;
+        Ok(Page {
+            order,
+            after: position("after", self.after.as_deref(), order)?,
+            before: position("before", self.before.as_deref(), order)?,
+            limit,
+            end,
+        })
+    }
+
+    pub(super) fn trail_page(&self) -> Result<TrailPage> {
+        let (end, limit) = self.extent()?;
+        Ok(TrailPage {
+            after: trail_cursor("after", self.after.as_deref())?,
+            before: trail_cursor("before", self.before.as_deref())?,
+            limit,
+            end,
+        })
+    }
+
+    /// From which end, and how many.
+    fn extent(&self) -> Result<(End, u64)> {
+        Ok(match (self.first, self.last) {
             (Some(_), Some(_)) => {
                 return Err(Failure::bad_input(
                     "first and last cannot be given together; send one of them",
@@ -124,13 +146,6 @@ impl PageArguments {
             (None, None) => (End::Front, Self::DEFAULT_LIMIT),
             (Some(first), None) => (End::Front, Self::limit("first", first)?),
             (None, Some(last)) => (End::Back, Self::limit("last", last)?),
-        };
-        Ok(Page {
-            order,
-            after: position("after", self.after.as_deref(), order)?,
-            before: position("before", self.before.as_deref(), order)?,
-            limit,
-            end,
         })
     }
 
@@ -158,4 +173,18 @@ fn position(argument: &str, cursor: Option<&str>, order: Order) -> Result<Option
                 "{argument} {error}; take one from a page of the same list and orderBy"
             ))
         })
+}
+
+/// A cursor of the trail; an empty one is none.
+pub(super) fn trail_cursor(argument: &str, cursor: Option<&str>) -> Result<Option<TrailCursor>> {
+    cursor
+        .filter(|text| !text.is_empty())
+        .map(|text| {
+            TrailCursor::decode(text).ok_or_else(|| {
+                Failure::bad_input(format!(
+                    "{argument} is not a cursor of the trail; take one from an event, a page of events or trailCursor"
+                ))
+            })
+        })
+        .transpose()
 }

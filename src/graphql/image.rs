@@ -1,12 +1,15 @@
 //! `Image`: one stored image as the API shows it, and `Node`.
 
-use async_graphql::{Enum, ID, InputObject, Interface, Object};
+use async_graphql::{Context, Enum, ID, InputObject, Interface, Object};
 
 use super::error::{Failure, Result};
+use super::event::{GalleryEvent, GalleryEventConnection};
+use super::filter::PageArguments;
 use super::scalar::{DateTime, Json, Url};
 use crate::cloudinary::transform::{Crop, Format, Gravity, Transform, delivery_url};
 use crate::gallery;
 use crate::gallery::intent::Intent;
+use crate::gallery::{EventFilter, ImageId};
 
 /// Anything that can be found by its id alone.
 #[derive(Debug, Interface)]
@@ -18,6 +21,8 @@ use crate::gallery::intent::Intent;
 pub(super) enum Node {
     /// An image.
     Image(Image),
+    /// An event of the audit trail.
+    GalleryEvent(GalleryEvent),
 }
 
 /// What an image was made for.
@@ -178,6 +183,34 @@ impl Image {
     /// Set while the image is in the trash; null while it is active.
     async fn deleted_at(&self) -> Option<DateTime> {
         self.0.deleted_at.map(DateTime)
+    }
+
+    /// Audit trail of this image under its present owner, oldest first. Arguments and errors as of `Query.galleryEvents`.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "So many from the front, 1 to 100; 20 when neither first nor last is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<GalleryEventConnection> {
+        let filter = EventFilter {
+            image_id: Some(ImageId(self.0.image_id)),
+            owner: Some(self.0.user_id.clone()),
+            ..EventFilter::default()
+        };
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        GalleryEventConnection::read(ctx, filter, &arguments).await
     }
 }
 

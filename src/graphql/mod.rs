@@ -1,7 +1,10 @@
 //! The contract: every type, field and error code of the API, and the one place that executes operations.
 
+mod argument;
+mod coercion;
 mod connection;
 pub mod error;
+mod event;
 pub mod executor;
 mod filter;
 mod image;
@@ -14,22 +17,24 @@ mod query;
 pub mod reply;
 mod scalar;
 mod stats;
+mod subscription;
 mod user_error;
 
-use async_graphql::{Context, EmptySubscription, SDLExportOptions, Schema, SchemaBuilder};
+use async_graphql::{Context, SDLExportOptions, Schema, SchemaBuilder};
 
 use crate::auth::Caller;
 use crate::gallery::Gallery;
 use mutation::Mutation;
 use query::Query;
+use subscription::Subscription;
 
-type GallerySchema = Schema<Query, Mutation, EmptySubscription>;
+type GallerySchema = Schema<Query, Mutation, Subscription>;
 
 /// Brackets of a definition, and of the fragments within each other that it spreads.
 const MAX_LIBRARY_RECURSION: usize = 2 * limits::MAX_NESTING;
 
-fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query, Mutation::default(), EmptySubscription)
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query, Mutation::default(), Subscription)
         .register_output_type::<image::Node>()
         // `limits` has bounded what the library walks; its own bound on recursion would count less than that allows.
         .limit_recursive_depth(MAX_LIBRARY_RECURSION)

@@ -1,15 +1,18 @@
 //! The root of all reading.
 
 use async_graphql::{Context, ID, Object};
+use uuid::Uuid;
 
+use super::argument::Flag;
 use super::connection::ImageConnection;
 use super::error::{Failure, Result, nullable};
+use super::event::{GalleryEvent, GalleryEventConnection, GalleryEventType};
 use super::filter::{ImageFilter, ImageOrder, PageArguments, user_id as checked_user_id};
 use super::image::{Image, Node};
 use super::stats::GalleryStats;
 use super::{caller, gallery};
 use crate::db::page::{Direction, Field, Order};
-use crate::gallery::{ImageId, List, MAX_BATCH, Shelf};
+use crate::gallery::{Cursor, EventFilter, EventId, ImageId, List, MAX_BATCH, Shelf};
 
 /// Everything that can be read.
 #[derive(Debug)]
@@ -22,13 +25,14 @@ pub(super) struct Query;
     reason = "the library takes async functions for fields with arguments"
 )]
 impl Query {
-    /// An image, active or in the trash, as long as the caller may see it. An id that is none, or is malformed: null.
+    /// An image, active or in the trash, or an event, as long as the caller may see it. An id that is none, or is malformed: null.
     async fn node(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The `id` of any object.")] id: ID,
     ) -> Option<async_graphql::Result<Node>> {
-        nullable(find(ctx, &id).await.map(|image| image.map(Node::Image)))
+        let found = find_nodes(ctx, &[id]).await;
+        nullable(found.map(|nodes| nodes.into_iter().flatten().next()))
     }
 
     /// At most 100 ids; null in the place of each that is not there.
@@ -44,11 +48,7 @@ impl Query {
                 ids.len()
             )));
         }
-        let found = gallery(ctx).find(caller(ctx), &image_ids(&ids)).await?;
-        Ok(found
-            .into_iter()
-            .map(|image| image.map(|image| Node::Image(Image(image))))
-            .collect())
+        find_nodes(ctx, &ids).await
     }
 
     /// One active image; with includeDeleted, also one in the trash. Null when there is none that the caller may see.
@@ -56,10 +56,10 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The image's UUID, hyphenated, in any letter case.")] id: ID,
-        #[graphql(default = false, desc = "Whether an image in the trash is shown too.")]
-        include_deleted: bool,
+        #[graphql(default, desc = "Whether an image in the trash is shown too.")]
+        include_deleted: Flag,
     ) -> Option<async_graphql::Result<Image>> {
-        let is_shown = |image: &Image| include_deleted || image.0.deleted_at.is_none();
+        let is_shown = |image: &Image| include_deleted.0 || image.0.deleted_at.is_none();
         nullable(find(ctx, &id).await.map(|image| image.filter(is_shown)))
     }
 
@@ -156,11 +156,90 @@ impl Query {
         caller(ctx).scope(user_id.clone())?;
         Ok(GalleryStats { user_id })
     }
+
+    /// The audit trail, oldest first, purged images included; an empty list of types is no condition. Cursors are the ones the subscription takes. One older than what is kept: `CURSOR_EXPIRED`. first/last: 1 to 100, not both, 20 when neither is given; an empty cursor is none. `BAD_USER_INPUT`: other numbers, what is no cursor of the trail.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
+    async fn gallery_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only events under this owner.")] user_id: Option<String>,
+        #[graphql(desc = "Only events of this image, which may be gone.")] image_id: Option<ID>,
+        #[graphql(desc = "Only events of these types.")] types: Option<Vec<GalleryEventType>>,
+        #[graphql(
+            desc = "So many from the front, 1 to 100; 20 when neither first nor last is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<GalleryEventConnection> {
+        caller(ctx).scope(None)?;
+        let filter = event_filter(user_id.as_deref(), image_id.as_ref(), types)?;
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        GalleryEventConnection::read(ctx, filter, &arguments).await
+    }
+
+    /// Where the trail ends now. Ask for it together with a list, then subscribe after it: nothing that happens after the list was read is missed. It is read before the lists of the same request.
+    async fn trail_cursor(&self, ctx: &Context<'_>) -> Result<String> {
+        match ctx.data_opt::<TrailEnd>() {
+            Some(TrailEnd(cursor)) => Ok(cursor.clone()?.encode()),
+            None => Ok(gallery(ctx).trail_cursor(caller(ctx)).await?.encode()),
+        }
+    }
 }
+
+/// Where the trail ended before the request's fields were resolved, which happens all at once.
+#[derive(Debug)]
+pub(super) struct TrailEnd(pub(super) Result<Cursor>);
 
 /// Ids as they were given; none in the place of each that is malformed.
 pub(super) fn image_ids(ids: &[ID]) -> Vec<Option<ImageId>> {
     ids.iter().map(|id| ImageId::parse(id)).collect()
+}
+
+/// Which events are meant.
+pub(super) fn event_filter(
+    user_id: Option<&str>,
+    image_id: Option<&ID>,
+    types: Option<Vec<GalleryEventType>>,
+) -> Result<EventFilter> {
+    Ok(EventFilter {
+        user_id: checked_user_id(user_id)?,
+        // No image has an id that is malformed, and none the nil one.
+        image_id: image_id.map(|id| ImageId::parse(id).unwrap_or(ImageId(Uuid::nil()))),
+        kinds: types
+            .unwrap_or_default()
+            .into_iter()
+            .map(Into::into)
+            .collect(),
+        owner: None,
+    })
+}
+
+/// Images and events by their ids, in their order; none in the place of each that is not there.
+async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> {
+    let images = gallery(ctx).find(caller(ctx), &image_ids(ids)).await?;
+    let event_ids: Vec<_> = ids.iter().map(|id| EventId::parse(id)).collect();
+    let (page, places) = gallery(ctx).find_events(caller(ctx), &event_ids).await?;
+    let event = |place: Option<usize>| {
+        let event = page.events.get(place?)?;
+        Some(Node::GalleryEvent(GalleryEvent::new(&page, event)))
+    };
+    Ok(images
+        .into_iter()
+        .zip(places)
+        .map(|(image, place)| match image {
+            Some(image) => Some(Node::Image(Image(image))),
+            None => event(place),
+        })
+        .collect())
 }
 
 fn newest_first(field: Field) -> Order {

@@ -16,6 +16,17 @@ pub struct Reply {
     pub(super) errors: Vec<ServerError>,
 }
 
+/// One of the replies of an operation that goes on.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What came of it this time.
+    pub reply: Reply,
+    /// From where to go on behind it, where it is an event.
+    pub cursor: Option<String>,
+    /// Whether the operation is at its end.
+    pub is_last: bool,
+}
+
 impl Reply {
     /// A request that failed before it was executed.
     pub fn refused(error: ServerError) -> Self {
@@ -36,6 +47,16 @@ impl Reply {
     /// Whether the request failed before it was executed.
     pub fn is_refused(&self) -> bool {
         self.data.is_none()
+    }
+
+    /// Whether errors are all there is.
+    pub(super) fn is_without_data(&self) -> bool {
+        matches!(self.data, None | Some(Value::Null))
+    }
+
+    /// What is wrong.
+    pub fn errors(&self) -> &[ServerError] {
+        &self.errors
     }
 
     /// Whether it was refused for this alone.

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object, SimpleObject};
 
+use super::argument::IntOr;
 use super::error::Result;
 use super::image::ImageIntent;
 use super::scalar::Date;
@@ -47,10 +48,10 @@ impl GalleryStats {
     async fn created_per_day(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default = 30, desc = "How many days, today included: 1 to 366.")] days: i32,
+        #[graphql(default, desc = "How many days, today included: 1 to 366.")] days: IntOr<30>,
     ) -> Result<Vec<DayCount>> {
         let counts = gallery(ctx)
-            .created_per_day(caller(ctx), self.user_id.clone(), days)
+            .created_per_day(caller(ctx), self.user_id.clone(), days.0)
             .await?;
         Ok(counts
             .into_iter()

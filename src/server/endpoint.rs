@@ -19,9 +19,11 @@ use super::body::{self, BodyError};
 use super::media::{Accepted, Media, is_json};
 use super::request::{self, Requested};
 use super::request_id::RequestId;
-use super::{State, graphiql};
-use crate::auth::Caller;
+use super::stream::{self, Framing};
+use super::{State, graphiql, websocket};
+use crate::auth::{Caller, SignedIn};
 use crate::graphql::error::Code;
+use crate::graphql::executor::Prepared;
 use crate::graphql::operation::Operation;
 use crate::graphql::reply::Reply;
 
@@ -36,6 +38,9 @@ pub(super) async fn graphql(
     Extension(RequestId(request_id)): Extension<RequestId>,
     request: Request,
 ) -> Response {
+    if websocket::is_asked_for(&request) {
+        return websocket::upgrade(state, &request_id, request).await;
+    }
     match *request.method() {
         Method::POST => post(&state, &request_id, request).await,
         Method::GET => get(&state, &request_id, request.into_parts().0).await,
@@ -53,13 +58,13 @@ async fn get(state: &State, request_id: &str, head: Parts) -> Response {
     if state.has_graphiql && accepted.prefers_page() {
         return graphiql::page();
     }
-    let Some(media) = accepted.json() else {
+    let Some(welcome) = Welcome::of(&accepted) else {
         return not_acceptable();
     };
     let query = head.uri.query().unwrap_or_default();
     match request::from_query(query, request_id) {
-        Ok(operation) => respond(state, &head, media, Requested::One(operation)).await,
-        Err(error) => refused_as(media, StatusCode::BAD_REQUEST, error),
+        Ok(operation) => respond(state, &head, welcome, Requested::One(operation)).await,
+        Err(error) => refused_as(welcome.for_refusals(), StatusCode::BAD_REQUEST, error),
     }
 }
 
@@ -75,7 +80,7 @@ async fn post(state: &State, request_id: &str, request: Request) -> Response {
             "the body must be JSON in UTF-8, with `Content-Type: application/json`, not compressed",
         );
     }
-    let Some(media) = Accepted::of(&head.headers).json() else {
+    let Some(welcome) = Welcome::of(&Accepted::of(&head.headers)) else {
         body::discard(body);
         return not_acceptable();
     };
@@ -84,32 +89,69 @@ async fn post(state: &State, request_id: &str, request: Request) -> Response {
         Err(error) => return body_refused(error, state.max_body_bytes),
     };
     match request::from_body(&body, state.max_batch, request_id) {
-        Ok(requested) => respond(state, &head, media, requested).await,
-        Err(error) => refused_as(media, StatusCode::BAD_REQUEST, error),
+        Ok(requested) => respond(state, &head, welcome, requested).await,
+        Err(error) => refused_as(welcome.for_refusals(), StatusCode::BAD_REQUEST, error),
+    }
+}
+
+/// In which types a client may be answered: in one of the two, or in either.
+#[derive(Clone, Copy, Debug)]
+struct Welcome {
+    json: Option<Media>,
+    stream: Option<Framing>,
+}
+
+impl Welcome {
+    fn of(accepted: &Accepted) -> Option<Self> {
+        let (json, stream) = (accepted.json(), accepted.stream());
+        (json.is_some() || stream.is_some()).then_some(Self { json, stream })
+    }
+
+    /// What is no GraphQL request is told in JSON.
+    fn for_refusals(self) -> Media {
+        self.json.unwrap_or(Media::Json)
+    }
+
+    /// What is over with one reply goes as JSON where that is welcome, else as a stream.
+    fn answer(self, reply: Reply) -> Response {
+        if let Some(code) = reply.failed_for() {
+            return turned_away(code, &reply);
+        }
+        match (self.json, self.stream) {
+            (None, Some(framing)) => stream::one(framing, reply),
+            (json, _) => {
+                let media = json.unwrap_or(Media::Json);
+                self::json(status(&reply, media), media, &reply)
+            }
+        }
     }
 }
 
 /// Executes what was asked for, unless its caller has asked for too much of late.
-async fn respond(state: &State, head: &Parts, media: Media, requested: Requested) -> Response {
-    let caller = sign_in(&state.authenticator, &head.headers).await.caller;
-    let allowance =
-        state
-            .rate_limiter
-            .check(&caller, peer(head), &head.headers, requested.operations());
+async fn respond(state: &State, head: &Parts, welcome: Welcome, requested: Requested) -> Response {
+    let signed_in = sign_in(&state.authenticator, &head.headers).await;
+    let address = state.rate_limiter.client(peer(head), &head.headers);
+    let allowance = state
+        .rate_limiter
+        .check(&signed_in.caller, address, requested.operations());
     let allowance = match allowance {
         Ok(allowance) => allowance,
         Err(limited) => {
             let reply = Reply::refused(Code::RateLimited.error(limited.message()));
-            let mut response = answer(&reply, media);
+            let mut response = turned_away(Code::RateLimited, &reply);
             limited.write(response.headers_mut());
             return response;
         }
     };
-    let mut response = match requested {
-        Requested::One(operation) => execute_one(state, head, media, caller, operation).await,
-        Requested::Batch(operations) => {
-            answer_batch(&execute_batch(state, &caller, operations).await, media)
+    let mut response = match (requested, welcome.json) {
+        (Requested::One(operation), _) => {
+            execute_one(state, head, welcome, signed_in, operation).await
         }
+        (Requested::Batch(operations), Some(media)) => {
+            let replies = execute_batch(state, &signed_in.caller, operations).await;
+            answer_batch(&replies, media)
+        }
+        (Requested::Batch(_), None) => not_acceptable(),
     };
     if let Some(allowance) = allowance {
         allowance.write(response.headers_mut());
@@ -118,7 +160,7 @@ async fn respond(state: &State, head: &Parts, media: Media, requested: Requested
 }
 
 /// Where a request comes from.
-fn peer(head: &Parts) -> IpAddr {
+pub(super) fn peer(head: &Parts) -> IpAddr {
     let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
         peer.ip()
@@ -128,24 +170,68 @@ fn peer(head: &Parts) -> IpAddr {
 async fn execute_one(
     state: &State,
     head: &Parts,
-    media: Media,
-    caller: Caller,
+    welcome: Welcome,
+    signed_in: SignedIn,
     operation: Operation,
 ) -> Response {
     let deadline = state.executor.deadline();
-    match state.executor.prepare(operation) {
-        Ok(prepared)
-            if prepared.kind() == OperationType::Mutation && head.method == Method::GET =>
-        {
+    let prepared = match state.executor.prepare(operation) {
+        Ok(prepared) => prepared,
+        Err(reply) => return welcome.answer(reply),
+    };
+    match prepared.kind() {
+        OperationType::Mutation if head.method == Method::GET => {
             let error = Code::BadUserInput.error("a mutation has to be sent by POST");
+            let media = welcome.for_refusals();
             let refusal = refused_as(media, StatusCode::METHOD_NOT_ALLOWED, error);
             ([(ALLOW, HeaderValue::from_static("POST"))], refusal).into_response()
         }
-        Ok(prepared) => {
-            let reply = state.executor.execute(caller, prepared, deadline);
-            answer(&reply.await, media)
+        OperationType::Query | OperationType::Mutation => {
+            let reply = state
+                .executor
+                .execute(signed_in.caller, prepared, deadline)
+                .await;
+            welcome.answer(reply)
         }
-        Err(reply) => answer(&reply, media),
+        OperationType::Subscription => match welcome.stream {
+            Some(framing) => subscribe(state, head, framing, signed_in, prepared).await,
+            None => welcome.answer(Reply::refused(Code::BadUserInput.error(
+                "a subscription is answered as a stream: accept text/event-stream or multipart/mixed, or open a WebSocket",
+            ))),
+        },
+    }
+}
+
+/// Answers with every event as it comes, until the server stops or the caller's token expires.
+async fn subscribe(
+    state: &State,
+    head: &Parts,
+    framing: Framing,
+    signed_in: SignedIn,
+    prepared: Prepared,
+) -> Response {
+    let last_event_id = head.headers.get("last-event-id");
+    let resume_after = last_event_id.and_then(|value| value.to_str().ok());
+    let caller = signed_in.caller.clone();
+    let deliveries = state
+        .executor
+        .subscribe(caller, prepared, resume_after.map(ToOwned::to_owned))
+        .await;
+    match deliveries {
+        Ok(deliveries) => {
+            let stopping = state.stopping.clone();
+            let cut = async move {
+                tokio::select! {
+                    () = stopping.cancelled() => {}
+                    () = signed_in.expired() => {}
+                }
+            };
+            stream::respond(framing, deliveries, Box::pin(cut))
+        }
+        Err(reply) => match reply.failed_for() {
+            Some(code) => turned_away(code, &reply),
+            None => stream::one(framing, reply),
+        },
     }
 }
 
@@ -155,6 +241,9 @@ async fn execute_batch(state: &State, caller: &Caller, operations: Vec<Operation
     let mut replies = Vec::with_capacity(operations.len());
     for operation in operations {
         let reply = match state.executor.prepare(operation) {
+            Ok(prepared) if prepared.kind() == OperationType::Subscription => {
+                Reply::refused(Code::BadUserInput.error("a subscription cannot be in a batch"))
+            }
             Ok(prepared) => {
                 let reply = state.executor.execute(caller.clone(), prepared, deadline);
                 reply.await
@@ -166,13 +255,6 @@ async fn execute_batch(state: &State, caller: &Caller, operations: Vec<Operation
     replies
 }
 
-fn answer(reply: &Reply, media: Media) -> Response {
-    match reply.failed_for() {
-        Some(code) => turned_away(code, reply),
-        None => json(status(reply, media), media, reply),
-    }
-}
-
 /// A batch is turned away when every entry is, for the same reason.
 fn answer_batch(replies: &[Reply], media: Media) -> Response {
     let code = replies.first().and_then(Reply::failed_for);
@@ -181,7 +263,7 @@ fn answer_batch(replies: &[Reply], media: Media) -> Response {
     {
         return turned_away(code, replies);
     }
-    let is_refused = |reply| status(reply, media) == StatusCode::BAD_REQUEST;
+    let is_refused = |reply: &Reply| status(reply, media) == StatusCode::BAD_REQUEST;
     let status = if replies.iter().all(is_refused) {
         StatusCode::BAD_REQUEST
     } else {
@@ -248,7 +330,7 @@ fn method_not_allowed(request: Request, allowed: HeaderValue, message: &str) -> 
 }
 
 fn not_acceptable() -> Response {
-    let message = "Accept: allowed are application/graphql-response+json and application/json";
+    let message = "Accept: allowed are application/graphql-response+json and application/json, and for streams text/event-stream and multipart/mixed";
     refused(
         StatusCode::NOT_ACCEPTABLE,
         Code::BadUserInput.error(message),

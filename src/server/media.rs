@@ -3,6 +3,8 @@
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 
+use super::stream::Framing;
+
 /// A media type in which the endpoint answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Media {
@@ -12,6 +14,8 @@ pub(super) enum Media {
     Json,
     /// `text/html`: GraphiQL.
     Html,
+    /// `text/event-stream` or `multipart/mixed`: replies one after the other.
+    Stream(Framing),
 }
 
 impl Media {
@@ -21,6 +25,7 @@ impl Media {
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
             Self::Json => "application/json; charset=utf-8",
             Self::Html => "text/html; charset=utf-8",
+            Self::Stream(framing) => framing.content_type(),
         }
     }
 
@@ -30,6 +35,8 @@ impl Media {
             "application/graphql-response+json" => Some(Self::GraphqlResponse),
             "application/json" | "application/*" | "*/*" => Some(Self::Json),
             "text/html" => Some(Self::Html),
+            "text/event-stream" => Some(Self::Stream(Framing::EventStream)),
+            "multipart/mixed" => Some(Self::Stream(Framing::Multipart)),
             _ => None,
         }
     }
@@ -71,19 +78,21 @@ impl Accepted {
 
     /// The JSON that is most welcome.
     pub(super) fn json(&self) -> Option<Media> {
-        self.first_of(&[Media::GraphqlResponse, Media::Json])
+        let is_json = |media: &&Media| matches!(media, Media::GraphqlResponse | Media::Json);
+        self.0.iter().find(is_json).copied()
+    }
+
+    /// The stream that is most welcome.
+    pub(super) fn stream(&self) -> Option<Framing> {
+        self.0.iter().find_map(|media| match media {
+            Media::Stream(framing) => Some(*framing),
+            _ => None,
+        })
     }
 
     /// Whether a page is more welcome than data: so it is for a browser's address bar.
     pub(super) fn prefers_page(&self) -> bool {
         self.0.first() == Some(&Media::Html)
-    }
-
-    fn first_of(&self, candidates: &[Media]) -> Option<Media> {
-        self.0
-            .iter()
-            .copied()
-            .find(|media| candidates.contains(media))
     }
 }
 

@@ -12,6 +12,8 @@ mod pages;
 pub mod rate_limit;
 mod request;
 mod request_id;
+mod stream;
+mod websocket;
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,6 +25,9 @@ use axum::response::Response;
 use axum::routing::{any, get};
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, CorsLayer};
 
@@ -40,6 +45,8 @@ pub struct Options {
     pub max_body_bytes: usize,
     /// The most operations of one request.
     pub max_batch: usize,
+    /// The most operations of one socket at a time.
+    pub max_socket_operations: usize,
     /// Which browsers' requests are served.
     pub origins: Origins,
     /// Whether a browser gets GraphiQL.
@@ -57,7 +64,12 @@ struct State {
     gallery: Arc<Gallery>,
     max_body_bytes: usize,
     max_batch: usize,
+    max_socket_operations: usize,
     has_graphiql: bool,
+    /// Set once the server stops: subscriptions end then.
+    stopping: CancellationToken,
+    /// The sockets, which the server waits for at its end.
+    sockets: TaskTracker,
 }
 
 /// How long a page of another origin may remember what it is allowed to send.
@@ -70,6 +82,8 @@ pub struct Server {
     router: Router,
     /// How long the requests in flight may take to come to their end.
     grace: Duration,
+    stopping: CancellationToken,
+    sockets: TaskTracker,
 }
 
 impl Server {
@@ -92,9 +106,14 @@ impl Server {
             gallery,
             max_body_bytes: options.max_body_bytes,
             max_batch: options.max_batch,
+            max_socket_operations: options.max_socket_operations,
             has_graphiql: options.has_graphiql,
+            stopping: CancellationToken::new(),
+            sockets: TaskTracker::new(),
         };
         Ok(Self {
+            stopping: state.stopping.clone(),
+            sockets: state.sockets.clone(),
             listener,
             address,
             router: router(state, options),
@@ -109,7 +128,16 @@ impl Server {
 
     /// Serves until `stop` is done, then until the requests in flight are answered.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        connections::serve(self.listener, self.router, stop, self.grace).await
+        let stopping = self.stopping.clone();
+        let stop = async move {
+            stop.await;
+            stopping.cancel();
+        };
+        connections::serve(self.listener, self.router, stop, self.grace).await?;
+        self.sockets.close();
+        // Sockets end by themselves once they are told; one that is stuck is no reason to stay.
+        let _ = timeout(self.grace, self.sockets.wait()).await;
+        Ok(())
     }
 }
 

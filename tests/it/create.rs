@@ -128,6 +128,17 @@ each_database! {
         assert_eq!((&other["created"], &other["image"]["id"]), (&json!(true), &json!(B)));
     }
 
+    async fn of_two_rows_of_one_url_the_one_that_has_it_exactly_is_the_image(app: TestApp) {
+        let (first, second) = ("33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444444444444");
+        let url = format!("https://res.cloudinary.com/demo/image/upload/{first}/{second}.png");
+        for id in [first, second] {
+            app.user("alice").create(json!({ "imageUrl": image_url(id) })).await;
+        }
+        app.db_execute(&format!("UPDATE image_gallery SET image_url = '{url}' WHERE image_url = '{}'", image_url(first))).await;
+        let again = create(&app, json!({ "userId": "alice", "imageUrl": url })).await;
+        assert_eq!((&again["image"]["id"], &again["created"]), (&json!(first), &json!(false)));
+    }
+
     async fn a_caller_who_hangs_up_tears_nothing(app: TestApp) {
         let batch = |turn: u32| {
             let images = (0..20).map(|number| json!({ "userId": format!("user{turn}"), "imageUrl": image_url(&format!("{turn:08x}-0000-4000-8000-{number:012x}")) }));

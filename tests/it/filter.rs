@@ -80,18 +80,37 @@ each_database! {
             let image = app.run(query, json!({ "id": ids[place] })).await;
             assert_eq!(image["image"], json!({ "intent": intent, "intentLabel": label }));
         }
-        let many: Vec<String> = (0..1000).map(|number| format!("label{number}")).collect();
-        assert_eq!(found(&app, json!({ "intentLabels": many })).await, Vec::<Uuid>::new());
+        let many = |different: usize| -> Vec<String> {
+            (0..different * 200).map(|number| format!("{}{}", ["label", "Label"][number % 2], number / 2 % different)).collect()
+        };
+        assert_eq!(found(&app, json!({ "intentLabels": many(100) })).await, Vec::<Uuid>::new());
+        assert_eq!(refusal(&app, json!({ "intentLabels": many(101) })).await, "BAD_USER_INPUT");
+        let intents = vec!["EDIT"; 40_000];
+        assert_eq!(found(&app, json!({ "intents": intents })).await.len(), 2);
         assert_eq!(refusal(&app, json!({ "intentLabels": ["a\0b"] })).await, "BAD_USER_INPUT");
     }
 
     async fn a_label_stored_in_capitals_beyond_ascii_is_found(app: TestApp) {
-        let row = Row { intent: Some("ÄPFEL".to_owned()), ..Row::new() };
-        let ids = stored(&app, vec![row]).await;
+        let rows = ["ÄPFEL", "Äpfel", "äpfel"].map(|label| Row { intent: Some(label.to_owned()), ..Row::new() });
+        let ids = sorted(stored(&app, rows.to_vec()).await);
         for label in ["ÄPFEL", "äpfel", "Äpfel"] {
             assert_eq!(found(&app, json!({ "intentLabels": [label] })).await, ids, "{label}");
         }
         assert_eq!(found(&app, json!({ "intents": ["OTHER"] })).await, ids);
+    }
+
+    async fn a_label_does_not_find_another_that_has_the_same_capitals(app: TestApp) {
+        let labels = ["straße", "STRASSE", "ﬁ", "FI", "ı", "I", "ΑΣ", "ας", "ασ", "İ"];
+        let rows = labels.map(|label| Row { intent: Some(label.to_owned()), ..Row::new() });
+        let ids = stored(&app, rows.to_vec()).await;
+        let cases: [(&str, &[usize]); 13] = [
+            ("straße", &[0]), ("Straße", &[0]), ("strasse", &[1]), ("ﬁ", &[2]), ("fi", &[3]), ("ı", &[4]), ("i", &[5]), ("I", &[5]),
+            ("ας", &[6, 7]), ("ΑΣ", &[6, 7]), ("ασ", &[8]), ("İ", &[9]), ("i\u{307}", &[9]),
+        ];
+        for (label, expected) in cases {
+            let expected = sorted(expected.iter().map(|place| ids[*place]));
+            assert_eq!(found(&app, json!({ "intentLabels": [label] })).await, expected, "{label}");
+        }
     }
 
     async fn created_after_is_inclusive_and_created_before_exclusive_to_the_microsecond(app: TestApp) {

@@ -22,6 +22,7 @@ const CONTRACT: &str = "
     Image.createdAt: DateTime!
     Image.updatedAt: DateTime!
     Image.deletedAt: DateTime
+    Image.events(first: Int, after: String, last: Int, before: String): GalleryEventConnection!
     ImageTransform.width: Int
     ImageTransform.height: Int
     ImageTransform.crop: ImageCrop = LIMIT
@@ -52,6 +53,22 @@ const CONTRACT: &str = "
     Query.images(userId: String, filter: ImageFilter, orderBy: ImageOrder, first: Int, after: String, last: Int, before: String): ImageConnection!
     Query.deletedImages(userId: String, filter: ImageFilter, orderBy: ImageOrder, first: Int, after: String, last: Int, before: String): ImageConnection!
     Query.galleryStats(userId: String): GalleryStats!
+    Query.galleryEvents(userId: String, imageId: ID, types: [GalleryEventType!], first: Int, after: String, last: Int, before: String): GalleryEventConnection!
+    Query.trailCursor: String!
+    GalleryEvent.id: ID!
+    GalleryEvent.cursor: String!
+    GalleryEvent.type: GalleryEventType!
+    GalleryEvent.imageId: ID!
+    GalleryEvent.userId: String!
+    GalleryEvent.imageUrl: URL!
+    GalleryEvent.image: Image
+    GalleryEvent.occurredAt: DateTime!
+    GalleryEvent.actor: String
+    GalleryEventEdge.cursor: String!
+    GalleryEventEdge.node: GalleryEvent!
+    GalleryEventConnection.edges: [GalleryEventEdge!]!
+    GalleryEventConnection.nodes: [GalleryEvent!]!
+    GalleryEventConnection.pageInfo: PageInfo!
     GalleryStats.activeCount: Int!
     GalleryStats.deletedCount: Int!
     GalleryStats.byIntent: [IntentCount!]!
@@ -108,6 +125,7 @@ const CONTRACT: &str = "
     RestoreTrashPayload.restoredCount: Int!
     RestoreTrashPayload.restoredIds: [ID!]!
     RestoreTrashPayload.hasMore: Boolean!
+    Subscription.galleryEvents(userId: String, imageId: ID, types: [GalleryEventType!], after: String): GalleryEvent!
     Mutation.createImage(input: CreateImageInput!): CreateImagePayload!
     Mutation.createImages(input: [CreateImageInput!]!): CreateImagesPayload!
     Mutation.updateImage(input: UpdateImageInput!): UpdateImagePayload!
@@ -122,7 +140,11 @@ const CONTRACT: &str = "
 ";
 
 /// Values of enums, and what kind of type a name is.
-const ENUMS: [(&str, &str); 7] = [
+const ENUMS: [(&str, &str); 8] = [
+    (
+        "GalleryEventType",
+        "CREATED UPDATED SOFT_DELETED RESTORED PURGED",
+    ),
     ("ImageIntent", "GENERATE EDIT ENHANCE OTHER"),
     ("ImageCrop", "FILL FIT LIMIT SCALE THUMB PAD"),
     ("ImageGravity", "AUTO CENTER FACE NORTH SOUTH EAST WEST"),
@@ -283,7 +305,9 @@ async fn types_are_of_the_kinds_that_the_contract_says() {
         }
         assert_eq!(kind("Node")["kind"], "INTERFACE");
         assert_eq!(kind("Image")["interfaces"], json!([{ "name": "Node" }]));
-        assert!(list(kind("Node"), "possibleTypes").any(|kind| name(kind) == "Image"));
+        for node in ["Image", "GalleryEvent"] {
+            assert!(list(kind("Node"), "possibleTypes").any(|kind| name(kind) == node));
+        }
         for input in [
             "ImageTransform",
             "ImageFilter",

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, TestDatabase, each_database};
+use crate::harness::{TestApp, TestDatabase, each_database, on_postgres};
 
 async fn trash(app: &TestApp, owner: &str) -> (String, String) {
     let id = app.user(owner).create_image().await;
@@ -122,4 +122,42 @@ each_database! {
         assert_eq!(purged + rest, 3_000);
         assert_eq!(deleted(&app).await, 0);
     }
+}
+
+each_database! {
+    async fn what_was_purged_before_a_failure_is_answered_and_not_lost(app: TestApp) {
+        fill(&app, 600).await;
+        let last = match app.database() {
+            TestDatabase::Postgres(_) => "UPDATE image_gallery SET user_id = 'kept', deleted_at = '2027-01-01' \
+                WHERE image_id = (SELECT image_id FROM image_gallery LIMIT 1);
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+                CREATE TRIGGER refuse BEFORE DELETE ON image_gallery FOR EACH ROW WHEN (old.user_id = 'kept') EXECUTE FUNCTION refuse()",
+            TestDatabase::Sqlite(_) => "UPDATE image_gallery SET user_id = 'kept', deleted_at = '2027-01-01T00:00:00.000000Z' \
+                WHERE row_key = (SELECT min(row_key) FROM image_gallery);
+                CREATE TRIGGER refuse BEFORE DELETE ON image_gallery WHEN old.user_id = 'kept' \
+                BEGIN SELECT raise(ABORT, 'not this one'); END",
+        };
+        app.db_execute(last).await;
+        let swept = sweep(&app, "emptyTrash", "all: true").await;
+        assert_eq!((&swept["count"], &swept["hasMore"]), (&json!(500), &json!(true)));
+        assert_eq!(deleted(&app).await, 100);
+        // Nothing of this call was done.
+        let code = app.error_code("mutation { emptyTrash(all: true) { purgedCount } }", json!({})).await;
+        assert_eq!(code, "INTERNAL_SERVER_ERROR");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_sweep_ends_within_the_time_of_its_request_and_not_in_a_time_out() {
+    on_postgres(&["--request-timeout-seconds=2"], async |app: TestApp| {
+        fill(&app, 2000).await;
+        let slow = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.6); RETURN null; END $$;
+            CREATE TRIGGER wait BEFORE DELETE ON image_gallery FOR EACH STATEMENT EXECUTE FUNCTION wait()";
+        app.db_execute(slow).await;
+        let swept = sweep(&app, "emptyTrash", "all: true").await;
+        assert_eq!(swept["hasMore"], json!(true));
+        let count = swept["count"].as_i64().expect("a count");
+        assert_eq!(deleted(&app).await, 2000 - count);
+    })
+    .await;
 }

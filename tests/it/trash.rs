@@ -69,7 +69,7 @@ each_database! {
         let purged = one(&app, "purgeImage", id).await;
         assert_eq!(purged, json!({ "changed": true, "purgedId": id, "userErrors": [] }));
         let again = one(&app, "purgeImage", id).await;
-        assert_eq!(again["userErrors"], error("IMAGE_NOT_FOUND", &json!(["id"])));
+        assert_eq!(again, json!({ "changed": false, "purgedId": id, "userErrors": [] }));
         assert_eq!(counts(&app).await, (0, 0));
     }
 
@@ -104,6 +104,11 @@ each_database! {
         assert_eq!(answer, json!({ "images": [{ "id": a }, { "id": b }], "userErrors": [] }));
         let answer = many(&app, "purgeImages", &[&a, &c, &c]).await;
         assert_eq!(answer, json!({ "purgedIds": [c], "userErrors": error("IMAGE_NOT_DELETED", &json!(["ids", "0"])) }));
+        let answer = many(&app, "purgeImages", &[MISSING, &c, &a, &c.to_uppercase()]).await;
+        assert_eq!(answer, json!({ "purgedIds": [c], "userErrors": [
+            { "code": "IMAGE_NOT_FOUND", "path": ["ids", "0"] },
+            { "code": "IMAGE_NOT_DELETED", "path": ["ids", "2"] },
+        ] }));
         let forced = app.run("mutation($ids: [ID!]!) { purgeImages(ids: $ids, force: true) { purgedIds } }", json!({ "ids": [b, a] })).await;
         assert_eq!(forced["purgeImages"]["purgedIds"], json!([b, a]));
         assert_eq!(many(&app, "softDeleteImages", &[]).await, json!({ "images": [], "userErrors": [] }));

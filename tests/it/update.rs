@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, each_database, image_url};
+use crate::harness::{TestApp, TestDatabase, each_database, image_url};
 
 const UPDATE: &str = "mutation($input: UpdateImageInput!) { updateImage(input: $input) {
     image { id imageUrl originalPrompt refinedPrompt intent intentLabel metadata createdAt updatedAt deletedAt }
@@ -111,6 +111,24 @@ each_database! {
         assert_eq!(answers.iter().filter(|answer| answer["userErrors"] == json!([])).count(), 1);
     }
 
+    async fn an_updated_at_that_rfc_3339_cannot_write_is_no_conflict_when_it_comes_back_as_printed(app: TestApp) {
+        let before = stored(&app).await;
+        let instants: &[&str] = match app.database() {
+            TestDatabase::Postgres(_) => &["infinity", "-infinity", "0044-03-15 12:00:00+00 BC", "11111-01-01T00:00:00Z"],
+            TestDatabase::Sqlite(_) => &["2026-01-15 10:30:00.1", "soon"],
+        };
+        for (turn, instant) in instants.iter().enumerate() {
+            app.db_execute(&format!("UPDATE image_gallery SET updated_at = '{instant}'")).await;
+            let read = app.run("query($id: ID!) { image(id: $id) { updatedAt } }", json!({ "id": before["id"] })).await;
+            let changes = json!({ "refinedPrompt": format!("{turn}"), "ifUpdatedAt": read["image"]["updatedAt"] });
+            let answer = update(&app, &before["id"], changes).await;
+            assert_eq!(answer["userErrors"], json!([]), "{instant}");
+            assert_eq!(answer["image"]["refinedPrompt"], json!(format!("{turn}")), "{instant}");
+        }
+        let other = update(&app, &before["id"], json!({ "refinedPrompt": "x", "ifUpdatedAt": "2020-01-01T00:00:00Z" })).await;
+        assert_eq!(other["userErrors"][0]["code"], json!("CONFLICT"));
+    }
+
     async fn an_image_keeps_its_id_when_its_url_changes(app: TestApp) {
         let before = stored(&app).await;
         let id = text(&before, "id");
@@ -137,6 +155,11 @@ each_database! {
         ]);
         assert_eq!(update(&app, &missing, wrong.clone()).await["userErrors"], input_errors);
         let not_found = json!([{ "code": "IMAGE_NOT_FOUND", "path": ["input", "id"] }]);
+        let other_url = json!({ "imageUrl": image_url("88888888-8888-4888-8888-888888888888") });
+        for id in [&missing, &json!("no id"), &before["id"]] {
+            let refused = update(&app, id, other_url.clone()).await;
+            assert_eq!(refused["userErrors"], json!([{ "code": "INVALID_IMAGE_URL", "path": ["input", "imageUrl"] }]), "{id}");
+        }
         for id in [missing, json!("no id")] {
             assert_eq!(update(&app, &id, json!({ "ifUpdatedAt": "2020-01-01T00:00:00Z" })).await["userErrors"], not_found);
         }
@@ -159,6 +182,29 @@ each_database! {
         for (patch, code) in [(json!([]), "INVALID_METADATA"), (json!("x"), "INVALID_METADATA"), (json!({ "a": "\0" }), "INVALID_TEXT")] {
             let refused = update(&app, &before["id"], json!({ "metadataPatch": patch })).await;
             assert_eq!(refused["userErrors"][0]["code"], json!(code));
+        }
+    }
+
+    async fn a_patch_rewrites_no_number_that_it_was_not_given(app: TestApp) {
+        let before = stored(&app).await;
+        let numbers = r#"{"huge": 1e400, "long": 0.1234567890123456789012345, "in": {"big": 123456789012345678901234567890, "x": 1}}"#;
+        app.db_execute(&format!("UPDATE image_gallery SET metadata = '{numbers}'")).await;
+        let patch = json!({ "metadataPatch": { "in": { "x": 2 }, "new": [true], "gone": null } });
+        let answer = update(&app, &before["id"], patch).await;
+        assert_eq!(answer["userErrors"], json!([]));
+        assert_eq!((&answer["image"]["metadata"]["in"]["x"], &answer["image"]["metadata"]["new"]), (&json!(2), &json!([true])));
+        let text = app.db_query_text("SELECT CAST(metadata AS TEXT) FROM image_gallery").await.expect("a text");
+        for digits in ["0.1234567890123456789012345", "123456789012345678901234567890"] {
+            assert!(text.contains(digits), "{digits} in {text}");
+        }
+        assert!(!text.contains("\"1"), "{text}");
+    }
+
+    async fn a_key_with_u0000_is_refused_though_a_patch_would_take_it_away(app: TestApp) {
+        let before = stored(&app).await;
+        for patch in [json!({ "a\0": null }), json!({ "a": { "b\0": null } })] {
+            let refused = update(&app, &before["id"], json!({ "metadataPatch": patch })).await;
+            assert_eq!(refused["userErrors"], json!([{ "code": "INVALID_TEXT", "path": ["input", "metadataPatch"] }]));
         }
     }
 

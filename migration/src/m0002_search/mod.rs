@@ -28,15 +28,18 @@ impl MigrationTrait for Migration {
 
 /// Fills in what would be unreadable if it were written out.
 fn sqlite_up() -> String {
-    let mut script = include_str!("sqlite_up.sql").replace("{separators}", &separators());
-    for column in [
-        "new.original_prompt",
-        "new.refined_prompt",
-        "original_prompt",
-        "refined_prompt",
-    ] {
-        let marker = format!("{{words of {column}}}");
-        script = script.replace(&marker, &words_of(column));
+    let script = include_str!("sqlite_up.sql").replace("{separators}", &separators());
+    with_words(&script)
+}
+
+fn with_words(script: &str) -> String {
+    let mut script = script.to_owned();
+    for row in ["new.", "old.", ""] {
+        for column in ["original_prompt", "refined_prompt"] {
+            let column = format!("{row}{column}");
+            let marker = format!("{{words of {column}}}");
+            script = script.replace(&marker, &words_of(&column));
+        }
     }
     script
 }
@@ -48,14 +51,25 @@ fn separators() -> String {
     emoji.chain(currencies).collect()
 }
 
+/// How many calls stand within each other: SQLite's parser, as most systems ship it, has a stack of 100 and puts three
+/// of it to each call.
+const MAX_NESTED_CALLS: usize = 10;
+
 /// The text of a prompt that is indexed, cut at 100,000 characters as on Postgres. FTS5 takes some combining marks for
 /// parts of a word, here they separate; `İ` has the lower case `i`, which FTS5 does not know; and U+0000 ends a text.
 fn words_of(column: &str) -> String {
-    let text = format!("substr(coalesce({column}, ''), 1, 100000)");
     let marks = (0x300..=0x331).map(|mark| (mark, "' '"));
-    marks
-        .chain([(0, "' '"), (0x130, "'i'")])
-        .fold(text, |text, (character, replacement)| {
-            format!("replace({text}, char({character}), {replacement})")
-        })
+    let replacements: Vec<_> = marks.chain([(0, "' '"), (0x130, "'i'")]).collect();
+    let text = format!("SELECT substr(coalesce({column}, ''), 1, 100000) AS words");
+    let text = replacements
+        .chunks(MAX_NESTED_CALLS)
+        .fold(text, |text, chunk| {
+            let words = chunk
+                .iter()
+                .fold("words".to_owned(), |words, (character, replacement)| {
+                    format!("replace({words}, char({character}), {replacement})")
+                });
+            format!("SELECT {words} AS words FROM ({text})")
+        });
+    format!("({text})")
 }

@@ -1,9 +1,9 @@
--- The words of both prompts: runs of Unicode letters and digits in lower case, accents kept. Only the index is stored.
+-- The words of both prompts: runs of Unicode letters and digits in lower case, accents kept. Only the index is stored; so
+-- what leaves it has to be told as it was put in, which every SQLite since 3.9 understands (contentless_delete is of 2023).
 CREATE VIRTUAL TABLE image_gallery_search USING fts5 (
     original_prompt,
     refined_prompt,
     content = '',
-    contentless_delete = 1,
     tokenize = "unicode61 remove_diacritics 0 categories 'L* Nd' separators '{separators}'"
 );
 
@@ -15,14 +15,16 @@ END;
 
 CREATE TRIGGER image_gallery_search_update AFTER UPDATE OF original_prompt, refined_prompt ON image_gallery
 BEGIN
-    DELETE FROM image_gallery_search WHERE rowid = old.row_key;
+    INSERT INTO image_gallery_search (image_gallery_search, rowid, original_prompt, refined_prompt)
+    VALUES ('delete', old.row_key, {words of old.original_prompt}, {words of old.refined_prompt});
     INSERT INTO image_gallery_search (rowid, original_prompt, refined_prompt)
     VALUES (new.row_key, {words of new.original_prompt}, {words of new.refined_prompt});
 END;
 
 CREATE TRIGGER image_gallery_search_delete AFTER DELETE ON image_gallery
 BEGIN
-    DELETE FROM image_gallery_search WHERE rowid = old.row_key;
+    INSERT INTO image_gallery_search (image_gallery_search, rowid, original_prompt, refined_prompt)
+    VALUES ('delete', old.row_key, {words of old.original_prompt}, {words of old.refined_prompt});
 END;
 
 -- What stood there before.

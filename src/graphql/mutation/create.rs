@@ -22,7 +22,7 @@ pub(super) struct CreateImageInput {
     refined_prompt: Option<String>,
     /// Either this or intentLabel. OTHER needs an intentLabel.
     intent: Option<ImageIntent>,
-    /// Another application's own label, at most 100 characters; stored in lower case. `generate` and GENERATE are the same.
+    /// Another application's own label, at most 100 characters, in lower case as well; stored in lower case. `generate` and GENERATE are the same.
     intent_label: Option<String>,
     /// A JSON object, at most 64 KiB and 32 levels; `{}` when left out.
     metadata: Option<Json>,

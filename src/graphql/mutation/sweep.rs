@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 
 use crate::gallery::{Sweep, Swept};
+use crate::graphql::argument::Flag;
 use crate::graphql::error::Result;
 use crate::graphql::filter::user_id as checked_user_id;
 use crate::graphql::scalar::DateTime;
@@ -40,8 +41,7 @@ impl SweepMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whose trash.")] user_id: Option<String>,
-        #[graphql(default = false, desc = "Everybody's trash; not together with userId.")]
-        all: bool,
+        #[graphql(default, desc = "Everybody's trash; not together with userId.")] all: Flag,
         #[graphql(desc = "Only what was put there before this instant.")] deleted_before: Option<
             DateTime,
         >,
@@ -49,7 +49,7 @@ impl SweepMutation {
         caller(ctx).scope(None)?;
         let sweep = Sweep {
             user_id: checked_user_id(user_id.as_deref())?,
-            all,
+            all: all.0,
             deleted_before: deleted_before.map(|instant| instant.0),
             deleted_after: None,
         };
@@ -67,15 +67,14 @@ impl SweepMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whose trash.")] user_id: Option<String>,
-        #[graphql(default = false, desc = "Everybody's trash; not together with userId.")]
-        all: bool,
+        #[graphql(default, desc = "Everybody's trash; not together with userId.")] all: Flag,
         #[graphql(desc = "Only what was put there at this instant or later.")]
         deleted_after: Option<DateTime>,
     ) -> Result<RestoreTrashPayload> {
         caller(ctx).scope(None)?;
         let sweep = Sweep {
             user_id: checked_user_id(user_id.as_deref())?,
-            all,
+            all: all.0,
             deleted_before: None,
             deleted_after: deleted_after.map(|instant| instant.0),
         };

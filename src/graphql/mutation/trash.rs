@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 
-use crate::gallery::{ImageId, Moved, Refusal, check_batch};
+use crate::gallery::{ImageId, Moved, Purged, Refusal, check_batch};
+use crate::graphql::argument::Flag;
 use crate::graphql::error::Result;
 use crate::graphql::image::Image;
 use crate::graphql::query::image_ids;
@@ -33,13 +34,13 @@ pub(super) struct RestoreImagePayload {
     user_errors: Vec<UserError>,
 }
 
-/// What became of the image.
+/// changed is false when the trail shows that it was purged before: safe to repeat.
 #[derive(Debug, SimpleObject)]
 pub(super) struct PurgeImagePayload {
     /// The id of the image that is gone; null when there are userErrors.
     #[graphql(name = "purgedId")]
     purged: Option<ID>,
-    /// Whether this call purged it.
+    /// Whether this call purged it; false when the trail shows that it was purged before.
     changed: bool,
     /// Why it was not done.
     user_errors: Vec<UserError>,
@@ -63,7 +64,7 @@ pub(super) struct RestoreImagesPayload {
     user_errors: Vec<UserError>,
 }
 
-/// What became of the images.
+/// Those of which the trail shows that they were purged before are among them; so it is safe to repeat.
 #[derive(Debug, SimpleObject)]
 pub(super) struct PurgeImagesPayload {
     /// The id of each image that is gone, in the order of the ids given.
@@ -108,18 +109,18 @@ impl TrashMutation {
         })
     }
 
-    /// For good. Only from the trash, unless forced.
+    /// For good. Only from the trash, unless forced. `IMAGE_NOT_FOUND` when there is none, and the trail does not show that it was purged.
     async fn purge_image(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The image's UUID.")] id: ID,
-        #[graphql(default = false, desc = "Whether an active image is purged too.")] force: bool,
+        #[graphql(default, desc = "Whether an active image is purged too.")] force: Flag,
     ) -> Result<PurgeImagePayload> {
         let ids = [ImageId::parse(&id)];
-        let outcomes = gallery(ctx).purge(caller(ctx), &ids, force).await?;
+        let outcomes = gallery(ctx).purge(caller(ctx), &ids, force.0).await?;
         let (purged, refused) = divide(&ids, outcomes);
         Ok(PurgeImagePayload {
-            changed: !purged.is_empty(),
+            changed: purged.iter().any(|purged| purged.has_changed),
             purged: purged.first().map(to_id),
             user_errors: refused
                 .iter()
@@ -177,7 +178,7 @@ impl TrashMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids.")] ids: Vec<ID>,
-        #[graphql(default = false, desc = "Whether active images are purged too.")] force: bool,
+        #[graphql(default, desc = "Whether active images are purged too.")] force: Flag,
     ) -> Result<PurgeImagesPayload> {
         caller(ctx).scope(None)?;
         if let Some(user_errors) = too_many(&ids) {
@@ -187,7 +188,7 @@ impl TrashMutation {
             });
         }
         let ids = image_ids(&ids);
-        let outcomes = gallery(ctx).purge(caller(ctx), &ids, force).await?;
+        let outcomes = gallery(ctx).purge(caller(ctx), &ids, force.0).await?;
         let (purged, refused) = divide(&ids, outcomes);
         Ok(PurgeImagesPayload {
             purged_ids: purged.iter().map(to_id).collect(),
@@ -240,6 +241,6 @@ fn in_list(refused: &Refused) -> Vec<UserError> {
         .collect()
 }
 
-fn to_id(id: &ImageId) -> ID {
-    ID(id.0.to_string())
+fn to_id(purged: &Purged) -> ID {
+    ID(purged.id.0.to_string())
 }

@@ -22,7 +22,7 @@ pub(super) struct UpdateImageInput {
     refined_prompt: MaybeUndefined<String>,
     /// Either this or intentLabel; null beside a label counts as left out. OTHER needs an intentLabel.
     intent: MaybeUndefined<ImageIntent>,
-    /// Another application's own label, at most 100 characters; stored in lower case.
+    /// Another application's own label, at most 100 characters, in lower case as well; stored in lower case.
     intent_label: MaybeUndefined<String>,
     /// Replaces the whole object, at most 64 KiB and 32 levels. Not together with metadataPatch.
     metadata: MaybeUndefined<Json>,

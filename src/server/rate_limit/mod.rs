@@ -97,13 +97,17 @@ impl RateLimiter {
         }
     }
 
+    /// The address that a request comes from: the peer's, or what a trusted proxy says.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        self.options.trusted_proxies.client(peer, headers)
+    }
+
     /// Counts operations that a caller is about to send: by their subject, or where there is none, by the address that
     /// they come from. When there are too many, none of them is counted. `None` where there is no limit.
     pub fn check(
         &self,
         caller: &Caller,
-        peer: IpAddr,
-        headers: &HeaderMap,
+        address: IpAddr,
         operations: u32,
     ) -> Result<Option<Allowance>, Limited> {
         let Some(limit) = self.options.per_minute else {
@@ -112,9 +116,7 @@ impl RateLimiter {
         let key = match caller {
             Caller::User(user_id) => Key::User(user_id.as_str().to_owned()),
             Caller::Service { actor } => Key::Service(actor.clone()),
-            Caller::Anyone | Caller::Anonymous(_) => Key::Address(counted_together(
-                self.options.trusted_proxies.client(peer, headers),
-            )),
+            Caller::Anyone | Caller::Anonymous(_) => Key::Address(counted_together(address)),
         };
         // No take can panic half-way, so what a panic left is whole.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);

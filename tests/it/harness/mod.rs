@@ -12,6 +12,7 @@ mod key_server;
 mod outage;
 mod postgres;
 pub(crate) mod rows;
+mod socket;
 pub(crate) mod token;
 
 use std::io::Write;
@@ -26,6 +27,7 @@ pub(crate) use caller::{User, image_url};
 pub(crate) use database::TestDatabase;
 pub(crate) use key_server::SignedApp;
 pub(crate) use outage::Outage;
+pub(crate) use socket::{Refused, Socket};
 
 use database::TemporaryDatabase;
 use postgres::Server;

@@ -198,9 +198,9 @@ impl Model {
         let (mut purged, mut errors) = (Vec::new(), Vec::new());
         for (place, id) in ids.iter().enumerate() {
             let refusal = match self.images.get(id) {
-                None => "IMAGE_NOT_FOUND",
+                None if !self.purged.contains(id) => "IMAGE_NOT_FOUND",
                 Some(image) if !is_deleted(image) && !is_forced => "IMAGE_NOT_DELETED",
-                Some(_) => {
+                _ => {
                     purged.push(id.clone());
                     continue;
                 }
@@ -213,6 +213,7 @@ impl Model {
             "{ids:?} {is_forced}"
         );
         self.images.retain(|id, _| !purged.contains(id));
+        self.purged.extend(purged);
     }
 
     pub(super) async fn sweep(&mut self) {
@@ -285,6 +286,8 @@ impl Model {
                     .await["image"]
                     .take();
                 self.moved(&before, &after, false);
+            } else {
+                self.purged.insert(id);
             }
         }
     }

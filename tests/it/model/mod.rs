@@ -2,7 +2,7 @@
 
 mod changes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -20,6 +20,8 @@ struct Model {
     /// All ids that are ever used: few, so that operations meet.
     ids: Vec<String>,
     images: BTreeMap<String, Value>,
+    /// Ids of which the trail shows that they were purged.
+    purged: BTreeSet<String>,
 }
 
 fn code(of: &str) -> Value {
@@ -43,6 +45,7 @@ impl Model {
             dice: Dice::new(),
             ids,
             images: BTreeMap::new(),
+            purged: BTreeSet::new(),
         }
     }
 

@@ -380,3 +380,27 @@ async fn both_databases_find_the_same_for_any_text() {
     })
     .await;
 }
+
+/// Other programs open the file with a SQLite whose parser has a stack of 100, of which each call takes three.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_statement_of_the_schema_overflows_the_parser_stack_of_an_ordinary_sqlite() {
+    on_sqlite(&[], async |app: TestApp| {
+        let sql = "SELECT group_concat(sql, ';') FROM sqlite_schema";
+        let schema = app.db_query_text(sql).await.expect("a schema");
+        let mut depth = 0_usize;
+        let mut deepest = 0;
+        for character in schema.chars() {
+            match character {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            deepest = deepest.max(depth);
+        }
+        assert!(schema.contains("CREATE TRIGGER image_gallery_search_insert"));
+        assert!(deepest <= 20, "{deepest}");
+        // It came in 2023, and Debian 12 has a SQLite of 2022.
+        assert!(!schema.contains("contentless_delete"));
+    })
+    .await;
+}

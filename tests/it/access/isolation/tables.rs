@@ -3,10 +3,17 @@
 
 /// How Alice asks.
 pub(super) const QUERIES: &[(&str, &[&str])] = &[
-    ("node", &[r#"(id: "BOB_ACTIVE")"#, r#"(id: "BOB_TRASHED")"#]),
+    (
+        "node",
+        &[
+            r#"(id: "BOB_ACTIVE")"#,
+            r#"(id: "BOB_TRASHED")"#,
+            r#"(id: "BOB_EVENT")"#,
+        ],
+    ),
     (
         "nodes",
-        &[r#"(ids: ["BOB_ACTIVE", "ALICE_ACTIVE", "BOB_TRASHED"])"#],
+        &[r#"(ids: ["BOB_ACTIVE", "ALICE_ACTIVE", "BOB_TRASHED", "BOB_EVENT"])"#],
     ),
     (
         "image",
@@ -18,7 +25,28 @@ pub(super) const QUERIES: &[(&str, &[&str])] = &[
     ("images", LIST),
     ("deletedImages", LIST),
     ("galleryStats", &["", r#"(userId: "bob")"#]),
+    (
+        "galleryEvents",
+        &[
+            "",
+            r#"(userId: "bob")"#,
+            r#"(imageId: "BOB_ACTIVE")"#,
+            r#"(imageId: "BOB_TRASHED", types: [PURGED])"#,
+            "(first: 1)",
+            "(last: 1)",
+            r#"(after: "BOB_EVENT_CURSOR", first: 1)"#,
+            r#"(before: "BOB_EVENT_CURSOR", last: 1)"#,
+        ],
+    ),
+    (TRAIL_CURSOR, &[""]),
 ];
+
+/// Where the trail of all ends: it moves with everybody's changes, and tells no more than that there were some.
+pub(super) const TRAIL_CURSOR: &str = "trailCursor";
+
+/// How Alice follows; sent by `feed::isolation`.
+pub(super) const SUBSCRIPTIONS: &[(&str, &str)] =
+    &[("galleryEvents", "(userId: imageId: types: after:)")];
 
 const LIST: &[&str] = &[
     "",
@@ -46,6 +74,14 @@ pub(super) const NESTED: &[(&str, &[&str])] = &[
         &[
             "",
             "(transform: { width: 9, height: 9, crop: PAD, gravity: CENTER, quality: 9, format: PNG })",
+        ],
+    ),
+    (
+        "Image.events",
+        &[
+            "",
+            r#"(after: "BOB_EVENT_CURSOR", first: 1)"#,
+            r#"(before: "BOB_EVENT_CURSOR", last: 1)"#,
         ],
     ),
     ("GalleryStats.createdPerDay", &["(days: 2)"]),

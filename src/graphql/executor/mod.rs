@@ -6,6 +6,8 @@
 //! 4. The schema executes it, within its time and without taking the server along when it panics.
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
+pub(super) mod subscribe;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,17 +17,24 @@ use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextExecute, NextValidation,
 };
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
-use async_graphql::{Name, Request, Response, ServerError, ValidationResult, Value, Variables};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
+    SelectionSet,
+};
+use async_graphql::{
+    Name, Positioned, Request, Response, ServerError, ValidationResult, Value, Variables,
+};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::error::{Code, code_of, database_face, set_code};
+use super::coercion::Executed;
+use super::error::{Code, Failure, code_of, database_face, set_code};
 use super::limits::{LimitExceeded, Limits, check, scan};
 use super::merge::{FieldTypes, merge};
 use super::operation::{Document, Operation};
 use super::persisted::{DocumentHash, PersistedDocuments};
+use super::query::TrailEnd;
 use super::reply::Reply;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
@@ -138,47 +147,136 @@ impl Executor {
 
     /// Executes a query or a mutation for a caller. Never panics, and gives up at the deadline.
     pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
+        if prepared.kind == OperationType::Subscription {
+            return Reply::refused(
+                Code::BadUserInput.error(
+                    "a subscription has many answers: it cannot be executed for a single one",
+                ),
+            );
+        }
         let request_id = prepared.request_id.clone();
         let work = AssertUnwindSafe(self.run(caller, prepared)).catch_unwind();
         match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(_panic)) => {
-                tracing::error!(request.id = request_id, "a request panicked");
-                let mut error = Code::Internal.error("internal server error");
-                add_request_id(&mut error, &request_id);
-                Reply::lost(error)
-            }
-            Err(_elapsed) => {
-                let seconds = self.time_out.as_secs();
-                Reply::lost(Code::Timeout.error(format!(
-                    "the request took longer than {seconds} s, and was given up"
-                )))
+            Ok(Err(_panic)) => panicked(&request_id),
+            Err(_elapsed) => self.timed_out(),
+        }
+    }
+
+    fn timed_out(&self) -> Reply {
+        let seconds = self.time_out.as_secs();
+        Reply::lost(Code::Timeout.error(format!(
+            "the request took longer than {seconds} s, and was given up"
+        )))
+    }
+
+    async fn run(&self, caller: Caller, prepared: Prepared) -> Reply {
+        if let Err(refused) = self.require_migrated(&prepared.request_id).await {
+            return refused;
+        }
+        let executed = Executed::of(
+            &prepared.document,
+            prepared.kind,
+            prepared.operation_name.as_deref(),
+        );
+        let trail_end = if selects_trail_cursor(&prepared.document) {
+            let cursor = self.gallery.trail_cursor(&caller).await;
+            Some(TrailEnd(cursor.map_err(Failure::from)))
+        } else {
+            None
+        };
+        let mut started = prepared.into_request(caller);
+        if let Some(trail_end) = trail_end {
+            started.request = started.request.data(trail_end);
+        }
+        let mut response = self.schema.execute(started.request).await;
+        self.look_for_migrations(&mut response.errors).await;
+        let was_executed = started.was_executed.get();
+        if let Some((hash, text)) = started.persist_as
+            && was_executed
+        {
+            self.persisted.keep(hash, &text);
+        }
+        let executed = was_executed.then_some(executed);
+        finish(response, executed.as_ref(), &started.request_id)
+    }
+
+    /// What a statement did not find may have been taken back by another process: then that is told.
+    async fn look_for_migrations(&self, errors: &mut [ServerError]) {
+        let is_of_schema = |error: &ServerError| {
+            let source = error.source::<gallery::Error>();
+            matches!(source, Some(gallery::Error::Database(cause)) if cause.is_of_schema())
+        };
+        if !errors.iter().any(is_of_schema) {
+            return;
+        }
+        if let Err(pending) = self.gallery.database().look_for_migrations().await {
+            let (code, message) = database_face(&pending);
+            for error in errors.iter_mut().filter(|error| is_of_schema(error)) {
+                error.message.clone_from(&message);
+                set_code(&mut error.extensions, code);
             }
         }
     }
 
-    async fn run(&self, caller: Caller, prepared: Prepared) -> Reply {
-        if let Err(error) = self.gallery.database().require_migrated().await {
-            tracing::warn!(request.id = prepared.request_id, %error, "the request was turned away");
+    async fn require_migrated(&self, request_id: &str) -> Result<(), Reply> {
+        let migrated = self.gallery.database().require_migrated().await;
+        migrated.map_err(|error| {
+            tracing::warn!(request.id = request_id, %error, "the request was turned away");
             let (code, message) = database_face(&error);
-            return Reply::refused(code.error(message));
-        }
-        let was_executed = Arc::new(AtomicBool::new(false));
-        let mut request = Request::new(prepared.text.as_str())
-            .variables(prepared.variables)
-            .data(caller)
-            .data(WasExecuted(Arc::clone(&was_executed)));
-        request.operation_name = prepared.operation_name;
-        request.set_parsed_query(prepared.document);
-        let response = self.schema.execute(request).await;
-        let was_executed = was_executed.load(Ordering::Relaxed);
-        if let Some(hash) = prepared.persist_as
-            && was_executed
-        {
-            self.persisted.keep(hash, &prepared.text);
-        }
-        finish(response, was_executed, &prepared.request_id)
+            Reply::refused(code.error(message))
+        })
     }
+}
+
+/// A request to the schema, and what has to be known of it afterwards.
+struct Started {
+    request: Request,
+    was_executed: WasExecuted,
+    request_id: String,
+    persist_as: Option<(DocumentHash, String)>,
+}
+
+impl Prepared {
+    fn into_request(self, caller: Caller) -> Started {
+        let was_executed = WasExecuted::default();
+        let mut request = Request::new(self.text.as_str())
+            .variables(self.variables)
+            .data(caller)
+            .data(was_executed.clone());
+        request.operation_name = self.operation_name;
+        request.set_parsed_query(self.document);
+        Started {
+            request,
+            was_executed,
+            request_id: self.request_id,
+            persist_as: self.persist_as.map(|hash| (hash, self.text)),
+        }
+    }
+}
+
+fn panicked(request_id: &str) -> Reply {
+    tracing::error!(request.id = request_id, "a request panicked");
+    let mut error = Code::Internal.error("internal server error");
+    add_request_id(&mut error, request_id);
+    Reply::lost(error)
+}
+
+/// Whether some root may select `trailCursor`; rather once too often.
+fn selects_trail_cursor(document: &ExecutableDocument) -> bool {
+    let fragments = document.fragments.values();
+    let fragments = fragments.map(|fragment| &fragment.node.selection_set.node);
+    let operations = document.operations.iter();
+    let roots = operations.map(|(_, operation)| &operation.node.selection_set.node);
+    roots.chain(fragments).any(has_trail_cursor)
+}
+
+fn has_trail_cursor(set: &SelectionSet) -> bool {
+    set.items.iter().any(|selection| match &selection.node {
+        Selection::Field(field) => field.node.name.node == "trailCursor",
+        Selection::InlineFragment(inline) => has_trail_cursor(&inline.node.selection_set.node),
+        Selection::FragmentSpread(_) => false,
+    })
 }
 
 fn refusal(limit: &LimitExceeded) -> ServerError {
@@ -216,15 +314,24 @@ fn kind_of(
     })
 }
 
+/// The operation of this name, or the only one.
+fn meant<'d>(
+    operations: &'d DocumentOperations,
+    name: Option<&str>,
+) -> Option<&'d Positioned<OperationDefinition>> {
+    let is_meant = |own: Option<&Name>| name.is_none() || own.map(Name::as_str) == name;
+    let mut operations = operations.iter();
+    let (_, operation) = operations.find(|(own, _)| is_meant(*own))?;
+    Some(operation)
+}
+
 /// Refuses a null for a variable that may not be null: the library would find it as late as at execution.
 fn require_variables(
     operations: &DocumentOperations,
     name: Option<&str>,
     variables: &Variables,
 ) -> Result<(), ServerError> {
-    let meant = |operation: Option<&Name>| name.is_none() || operation.map(Name::as_str) == name;
-    let operation = operations.iter().find(|(name, _)| meant(*name));
-    let definitions = operation.map(|(_, operation)| &operation.node.variable_definitions);
+    let definitions = meant(operations, name).map(|operation| &operation.node.variable_definitions);
     for definition in definitions.into_iter().flatten() {
         let variable = &definition.node;
         let given = variables.get(&variable.name.node);
@@ -245,11 +352,13 @@ fn require_variables(
 }
 
 /// Gives every error its code, and tells the log what the client is not told.
-fn finish(response: Response, was_executed: bool, request_id: &str) -> Reply {
-    let mut errors = response.errors;
+fn finish(response: Response, executed: Option<&Executed>, request_id: &str) -> Reply {
+    let refused = executed.and_then(|executed| executed.request_errors(&response.errors));
+    let has_data = executed.is_some() && refused.is_none();
+    let mut errors = refused.unwrap_or(response.errors);
     for error in &mut errors {
         if code_of(error).is_none() {
-            // Values that do not fit their type are found by the library as late as at execution.
+            // Only values that do not fit their type are without.
             set_code(&mut error.extensions, Code::BadUserInput);
         }
         log_cause(error, request_id);
@@ -258,7 +367,7 @@ fn finish(response: Response, was_executed: bool, request_id: &str) -> Reply {
         }
     }
     Reply {
-        data: was_executed.then_some(response.data),
+        data: has_data.then_some(response.data),
         errors,
     }
 }
@@ -282,7 +391,14 @@ fn add_request_id(error: &mut ServerError, request_id: &str) {
 }
 
 /// Set once execution begins: what fails before is a request error, and has no `data`.
+#[derive(Clone, Default)]
 struct WasExecuted(Arc<AtomicBool>);
+
+impl WasExecuted {
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// Tells the stages of a request apart.
 struct Stages;

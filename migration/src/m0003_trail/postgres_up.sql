@@ -1,0 +1,174 @@
+-- The audit trail. A row is written in the transaction of the change, by the triggers below; `position`, its dense place in
+-- the trail, is given only after that has committed: values of `sequence` become visible out of order.
+CREATE TABLE image_gallery_event (
+    sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    position bigint,
+    type text NOT NULL CHECK (type IN ('CREATED', 'UPDATED', 'SOFT_DELETED', 'RESTORED', 'PURGED')),
+    image_id uuid NOT NULL,
+    user_id text NOT NULL,
+    image_url text NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    actor text
+);
+CREATE INDEX image_gallery_event_waiting ON image_gallery_event (sequence) WHERE position IS NULL;
+CREATE UNIQUE INDEX image_gallery_event_position ON image_gallery_event (position);
+CREATE INDEX image_gallery_event_owner ON image_gallery_event (user_id, position);
+CREATE INDEX image_gallery_event_image ON image_gallery_event (image_id, position);
+
+-- One row: the last position that was given, and the last one that is no longer kept.
+CREATE TABLE image_gallery_trail (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    last_position bigint NOT NULL DEFAULT 0,
+    pruned_position bigint NOT NULL DEFAULT 0
+);
+INSERT INTO image_gallery_trail DEFAULT VALUES;
+
+ALTER TABLE image_gallery_event ENABLE ROW LEVEL SECURITY;
+ALTER TABLE image_gallery_trail ENABLE ROW LEVEL SECURITY;
+
+-- Another application's role needs no rights on the trail: this runs with its owner's. One statement makes one event for
+-- each row that it changed. `sequence` is taken behind the row locks, so it agrees with the order of an image's changes.
+CREATE FUNCTION image_gallery_record_events() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+AS $function$
+-- An adopted table may have more columns than ours, of any name.
+#variable_conflict use_variable
+DECLARE
+    signed_by CONSTANT text := nullif(current_setting('image_gallery.actor', true), '');
+BEGIN
+    CASE TG_OP
+    WHEN 'INSERT' THEN
+        INSERT INTO image_gallery_event (type, image_id, user_id, image_url, occurred_at, actor)
+        SELECT 'CREATED', image_id, user_id, image_url, clock_timestamp(), signed_by FROM new_rows;
+    WHEN 'DELETE' THEN
+        INSERT INTO image_gallery_event (type, image_id, user_id, image_url, occurred_at, actor)
+        SELECT 'PURGED', image_id, user_id, image_url, clock_timestamp(), signed_by FROM old_rows;
+    WHEN 'UPDATE' THEN
+        -- An image whose id was changed is gone, and another one is there.
+        INSERT INTO image_gallery_event (type, image_id, user_id, image_url, occurred_at, actor)
+        SELECT
+            CASE
+                WHEN new_row.image_id IS NULL THEN 'PURGED'
+                WHEN old_row.image_id IS NULL THEN 'CREATED'
+                WHEN old_row.deleted_at IS NULL AND new_row.deleted_at IS NOT NULL THEN 'SOFT_DELETED'
+                WHEN old_row.deleted_at IS NOT NULL AND new_row.deleted_at IS NULL THEN 'RESTORED'
+                ELSE 'UPDATED'
+            END,
+            coalesce(new_row.image_id, old_row.image_id),
+            coalesce(new_row.user_id, old_row.user_id),
+            coalesce(new_row.image_url, old_row.image_url),
+            clock_timestamp(),
+            signed_by
+        FROM old_rows AS old_row
+        FULL JOIN new_rows AS new_row ON new_row.image_id = old_row.image_id
+        WHERE old_row.image_id IS NULL
+            OR new_row.image_id IS NULL
+            OR old_row.user_id IS DISTINCT FROM new_row.user_id
+            OR old_row.image_url IS DISTINCT FROM new_row.image_url
+            OR old_row.original_prompt IS DISTINCT FROM new_row.original_prompt
+            OR old_row.refined_prompt IS DISTINCT FROM new_row.refined_prompt
+            OR old_row.intent IS DISTINCT FROM new_row.intent
+            OR old_row.metadata IS DISTINCT FROM new_row.metadata
+            OR old_row.created_at IS DISTINCT FROM new_row.created_at
+            OR old_row.deleted_at IS DISTINCT FROM new_row.deleted_at;
+    WHEN 'TRUNCATE' THEN
+        EXECUTE format(
+            'INSERT INTO image_gallery_event (type, image_id, user_id, image_url, occurred_at, actor)
+            SELECT ''PURGED'', image_id, user_id, image_url, clock_timestamp(), $1 FROM %I.%I',
+            TG_TABLE_SCHEMA, TG_TABLE_NAME
+        ) USING signed_by;
+    END CASE;
+    RETURN NULL;
+END
+$function$;
+
+-- Gives the rows that are visible now the next positions, in the order of `sequence`, and answers how many there were.
+-- The row of the trail is locked first, so there is one sequencer at a time; the statements after that see what the one
+-- before it has committed. In one call, so that no client that stands still ever holds the lock.
+CREATE FUNCTION image_gallery_sequence_events(batch integer) RETURNS bigint
+LANGUAGE plpgsql
+AS $function$
+DECLARE
+    last bigint;
+    given bigint;
+BEGIN
+    SELECT last_position INTO STRICT last FROM image_gallery_trail FOR UPDATE;
+    WITH placed AS (
+        SELECT sequence, last + row_number() OVER (ORDER BY sequence) AS position
+        FROM (
+            SELECT sequence FROM image_gallery_event WHERE position IS NULL ORDER BY sequence LIMIT batch
+        ) AS waiting
+    )
+    UPDATE image_gallery_event AS event SET position = placed.position
+    FROM placed WHERE event.sequence = placed.sequence;
+    GET DIAGNOSTICS given = ROW_COUNT;
+    IF given > 0 THEN
+        UPDATE image_gallery_trail SET last_position = last + given;
+    END IF;
+    RETURN given;
+END
+$function$;
+
+-- Drops the oldest events before an instant, as long as no younger one stands before them, and answers how many.
+CREATE FUNCTION image_gallery_prune_events(before timestamptz, batch integer) RETURNS bigint
+LANGUAGE plpgsql
+AS $function$
+DECLARE
+    through bigint;
+    dropped bigint;
+BEGIN
+    PERFORM FROM image_gallery_trail FOR UPDATE;
+    WITH oldest AS (
+        SELECT event.position, event.occurred_at FROM image_gallery_event AS event
+        WHERE event.position IS NOT NULL ORDER BY event.position LIMIT batch
+    )
+    SELECT max(oldest.position) INTO through FROM oldest
+    WHERE oldest.position < coalesce(
+        (SELECT min(young.position) FROM oldest AS young WHERE young.occurred_at >= before), 9223372036854775807);
+    IF through IS NULL THEN
+        RETURN 0;
+    END IF;
+    UPDATE image_gallery_trail SET pruned_position = through;
+    DELETE FROM image_gallery_event AS event WHERE event.position <= through;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+    RETURN dropped;
+END
+$function$;
+
+-- Names are looked up in the schema of the tables, whatever the search path of the session that fires a trigger.
+DO $$
+DECLARE
+    name text;
+    role text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY[
+        'image_gallery_record_events()',
+        'image_gallery_sequence_events(integer)',
+        'image_gallery_prune_events(timestamptz, integer)'
+    ] LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, %I, pg_temp', name, current_schema());
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', name);
+    END LOOP;
+    -- Supabase's roles of the world; its default privileges give them everything on what is made in `public`.
+    FOR role IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
+        EXECUTE format('REVOKE ALL ON image_gallery_event, image_gallery_trail FROM %I', role);
+        EXECUTE format('REVOKE ALL ON SEQUENCE image_gallery_event_sequence_seq FROM %I', role);
+        EXECUTE format(
+            'REVOKE ALL ON FUNCTION image_gallery_record_events(), image_gallery_sequence_events(integer), '
+            'image_gallery_prune_events(timestamptz, integer) FROM %I', role);
+    END LOOP;
+END
+$$;
+
+CREATE TRIGGER image_gallery_trail_insert AFTER INSERT ON image_gallery
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION image_gallery_record_events();
+CREATE TRIGGER image_gallery_trail_update AFTER UPDATE ON image_gallery
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION image_gallery_record_events();
+CREATE TRIGGER image_gallery_trail_delete AFTER DELETE ON image_gallery
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION image_gallery_record_events();
+-- Afterwards there would be nothing left to record.
+CREATE TRIGGER image_gallery_trail_truncate BEFORE TRUNCATE ON image_gallery
+    FOR EACH STATEMENT EXECUTE FUNCTION image_gallery_record_events();

@@ -1,0 +1,185 @@
+//! The order of the audit trail: which events have a position, and which are still kept.
+//!
+//! On SQLite the one writer gives each event its position as it is written. On Postgres values of a sequence become
+//! visible out of order, so positions are given after the commit, by one sequencer at a time:
+//! `image_gallery_sequence_events` in migration `m0003_trail`. Readers look at positions only, and sequence what waits
+//! before they look.
+
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+
+use super::changes::Signal;
+use super::{Database, Dialect, Error, Unit};
+use crate::entity::Timestamp;
+
+/// How many events are given their positions in one transaction.
+const SEQUENCED_AT_ONCE: i32 = 1000;
+/// How many old events are dropped in one transaction.
+const PRUNED_AT_ONCE: i32 = 1000;
+
+/// Between which positions the trail lies: those greater than `pruned`, up to `last`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The last position that was given; 0 when there has been no event yet.
+    pub last: i64,
+    /// The last position that is no longer kept; 0 while all are.
+    pub pruned: i64,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct State {
+    last_position: i64,
+    pruned_position: i64,
+    is_waiting: bool,
+}
+
+impl Dialect {
+    fn trail_state(self) -> &'static str {
+        match self {
+            // The order makes it the partial index that is read, whatever the statistics say.
+            Self::Postgres => {
+                "SELECT last_position, pruned_position, \
+                 (SELECT sequence FROM image_gallery_event WHERE position IS NULL ORDER BY sequence LIMIT 1) \
+                 IS NOT NULL AS is_waiting FROM image_gallery_trail"
+            }
+            Self::Sqlite => {
+                "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'image_gallery_event'), 0) \
+                 AS last_position, pruned_position, false AS is_waiting FROM image_gallery_trail"
+            }
+        }
+    }
+}
+
+impl Database {
+    /// Where the trail begins and ends, once every event that is committed by now has its position.
+    pub async fn settled_trail(&self) -> Result<Bounds, Error> {
+        let state = self.trail_state().await?;
+        if !state.is_waiting {
+            return Ok(state.into());
+        }
+        // One of this process is enough: the others would only hold connections while they wait for it.
+        let _turn = self.sequencing.lock().await;
+        loop {
+            let state = self.trail_state().await?;
+            if !state.is_waiting {
+                return Ok(state.into());
+            }
+            self.read_primary(|unit| Box::pin(sequence(unit))).await?;
+        }
+    }
+
+    async fn trail_state(&self) -> Result<State, Error> {
+        self.read_primary(|unit| Box::pin(trail_state(unit))).await
+    }
+
+    /// Drops events that are older than an instant, from the trail's beginning on, and counts them.
+    pub async fn prune_trail(&self, before: Timestamp) -> Result<u64, Error> {
+        let mut total = 0;
+        loop {
+            let dropped = match self.dialect {
+                Dialect::Postgres => {
+                    self.read_primary(move |unit| Box::pin(prune_postgres(unit, before)))
+                        .await?
+                }
+                Dialect::Sqlite => {
+                    self.change(Signal::to_nobody(), move |unit| {
+                        Box::pin(prune_sqlite(unit, before))
+                    })
+                    .await?
+                }
+            };
+            total += dropped;
+            if dropped == 0 {
+                return Ok(total);
+            }
+        }
+    }
+}
+
+impl Unit {
+    /// Where the trail begins and ends now, for those who have looked at it already.
+    pub async fn trail_bounds(&self) -> Result<Bounds, Error> {
+        Ok(trail_state(self).await?.into())
+    }
+
+    /// Says who makes the changes of this transaction.
+    pub(super) async fn sign(&self, actor: &str) -> Result<(), Error> {
+        let sql = match self.dialect() {
+            Dialect::Postgres => "SELECT set_config('image_gallery.actor', $1, true)",
+            Dialect::Sqlite => "UPDATE image_gallery_trail SET actor = ?",
+        };
+        let backend = self.get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, [actor.into()]);
+        self.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    /// On SQLite the signature is a row: other programs' changes must not find it.
+    pub(super) async fn take_signature_back(&self) -> Result<(), Error> {
+        if self.dialect() == Dialect::Sqlite {
+            self.execute_unprepared("UPDATE image_gallery_trail SET actor = NULL")
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl From<State> for Bounds {
+    fn from(state: State) -> Self {
+        Self {
+            last: state.last_position,
+            pruned: state.pruned_position,
+        }
+    }
+}
+
+async fn trail_state(unit: &Unit) -> Result<State, Error> {
+    let statement =
+        Statement::from_string(unit.get_database_backend(), unit.dialect().trail_state());
+    let row = unit.query_one_raw(statement).await?;
+    let missing = || sea_orm::DbErr::RecordNotFound("image_gallery_trail has no row".to_owned());
+    let row = row.ok_or_else(missing)?;
+    Ok(State::from_query_result(&row, "")?)
+}
+
+/// A statement that commits by itself: it holds the lock of the trail's row for no longer than the server needs.
+async fn sequence(unit: &Unit) -> Result<(), Error> {
+    let statement = Statement::from_sql_and_values(
+        unit.get_database_backend(),
+        "SELECT image_gallery_sequence_events($1)",
+        [SEQUENCED_AT_ONCE.into()],
+    );
+    unit.execute_raw(statement).await?;
+    Ok(())
+}
+
+async fn prune_postgres(unit: &Unit, before: Timestamp) -> Result<u64, Error> {
+    let statement = Statement::from_sql_and_values(
+        unit.get_database_backend(),
+        "SELECT image_gallery_prune_events($1, $2) AS dropped",
+        [before.into(), PRUNED_AT_ONCE.into()],
+    );
+    let row = unit.query_one_raw(statement).await?;
+    let dropped: Option<i64> = row
+        .map(|row| row.try_get("", "dropped"))
+        .transpose()
+        .map_err(Error::from)?;
+    Ok(dropped
+        .and_then(|dropped| u64::try_from(dropped).ok())
+        .unwrap_or(0))
+}
+
+async fn prune_sqlite(unit: &Unit, before: Timestamp) -> Result<u64, Error> {
+    let backend = unit.get_database_backend();
+    let oldest = Statement::from_sql_and_values(
+        backend,
+        "WITH oldest AS (SELECT position, occurred_at FROM image_gallery_event ORDER BY position LIMIT ?) \
+         UPDATE image_gallery_trail SET pruned_position = coalesce((SELECT max(position) FROM oldest WHERE position < \
+         coalesce((SELECT min(position) FROM oldest WHERE occurred_at >= ?), 9223372036854775807)), pruned_position)",
+        [PRUNED_AT_ONCE.into(), before.into()],
+    );
+    unit.execute_raw(oldest).await?;
+    let delete = "DELETE FROM image_gallery_event \
+                  WHERE position <= (SELECT pruned_position FROM image_gallery_trail)";
+    let deleted = unit.execute_unprepared(delete).await?;
+    Ok(deleted.rows_affected())
+}

@@ -1,0 +1,104 @@
+//! Events that were read together, and the images that they are of: read once for all of them, whoever looks.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{ColumnTrait, QueryFilter};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::trail::Event;
+use super::{Error, Gallery, Image, is_visible, visible};
+use crate::auth::{Caller, Scope};
+use crate::entity::image;
+
+/// For so long an image counts as what it is now.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Events in their order.
+#[derive(Debug)]
+pub struct EventPage {
+    /// The events.
+    pub events: Vec<Event>,
+    images: Mutex<Option<Loaded>>,
+}
+
+/// The images of a page; a failure is shared as well, or a hundred subscribers would wait for a hundred time-outs.
+#[derive(Debug)]
+struct Loaded {
+    at: Instant,
+    images: Result<Arc<HashMap<Uuid, Image>>, Arc<Error>>,
+}
+
+impl EventPage {
+    pub(super) fn new(events: Vec<Event>) -> Arc<Self> {
+        Arc::new(Self {
+            events,
+            images: Mutex::new(None),
+        })
+    }
+
+    /// The image of an event as it is now; none where it is gone or the caller may not see it.
+    pub async fn image(
+        &self,
+        gallery: &Gallery,
+        caller: &Caller,
+        id: Uuid,
+    ) -> Result<Option<Image>, Arc<Error>> {
+        let scope = caller
+            .scope(None)
+            .map_err(|denied| Arc::new(denied.into()))?;
+        let images = self.fresh_images(gallery).await?;
+        Ok(images
+            .get(&id)
+            .filter(|image| is_visible(&scope, image))
+            .cloned())
+    }
+
+    /// Those who come while the images are being read wait for them.
+    async fn fresh_images(
+        &self,
+        gallery: &Gallery,
+    ) -> Result<Arc<HashMap<Uuid, Image>>, Arc<Error>> {
+        let mut loaded = self.images.lock().await;
+        if let Some(loaded) = &*loaded
+            && loaded.at.elapsed() < FRESH
+        {
+            return loaded.images.clone();
+        }
+        let at = Instant::now();
+        let images = gallery.images_of(&self.events).await;
+        let images = images.map(Arc::new).map_err(Arc::new);
+        *loaded = Some(Loaded {
+            at,
+            images: images.clone(),
+        });
+        images
+    }
+
+    /// Gives back the memory of images that nobody will be shown any more.
+    pub(super) fn forget_stale_images(&self) {
+        if let Ok(mut loaded) = self.images.try_lock()
+            && (loaded.as_ref()).is_some_and(|loaded| loaded.at.elapsed() >= FRESH)
+        {
+            *loaded = None;
+        }
+    }
+}
+
+impl Gallery {
+    /// Everybody's: each caller's scope is held against them afterwards.
+    async fn images_of(&self, events: &[Event]) -> Result<HashMap<Uuid, Image>, Error> {
+        let ids: HashSet<Uuid> = events.iter().map(|event| event.image_id).collect();
+        let query = visible(&Scope::Everything).filter(image::Column::ImageId.is_in(ids));
+        let rows = self
+            .database
+            .read_primary(move |unit| {
+                Box::pin(async move { Ok::<_, Error>(query.all(unit).await?) })
+            })
+            .await?;
+        Ok(rows.into_iter().map(|row| (row.image_id, row)).collect())
+    }
+}

@@ -1,0 +1,183 @@
+//! Changing an image's metadata: another object in its place, or a JSON merge patch
+//! (<https://www.rfc-editor.org/rfc/rfc7396>) on the text that is stored, so that what the patch does not name stays as it
+//! is: another application's numbers may have more digits than this program can hold.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value as Json};
+
+use super::input::{check_metadata, check_nul, check_object};
+use super::update::Change;
+use super::{Error, Fault, Image, Refusal, visible};
+use crate::auth::Scope;
+use crate::db::Unit;
+use crate::entity::{Metadata, image};
+
+/// What to do with the metadata, within the limits as far as they can be told without the image.
+#[derive(Debug)]
+pub(super) enum MetadataChange {
+    Keep,
+    Replace(Map<String, Json>),
+    Patch(Map<String, Json>),
+}
+
+impl MetadataChange {
+    pub(super) fn check(metadata: Change<Json>, patch: Option<Json>) -> Result<Self, Fault> {
+        let Some(patch) = patch else {
+            return match metadata {
+                Change::Keep => Ok(Self::Keep),
+                Change::Clear => Ok(Self::Replace(Map::new())),
+                Change::Set(metadata) => check_metadata(&metadata)
+                    .map(|object| Self::Replace(object.clone()))
+                    .map_err(|refusal| Fault::of("metadata", refusal)),
+            };
+        };
+        let refused = |refusal| Fault::of("metadataPatch", refusal);
+        if metadata != Change::Keep {
+            return Err(refused(Refusal::Metadata(
+                "cannot be given together with metadata; send one of them".to_owned(),
+            )));
+        }
+        let Json::Object(patch) = patch else {
+            return Err(refused(Refusal::Metadata(
+                "must be a JSON object: the result has to be one".to_owned(),
+            )));
+        };
+        // What a patch adds to nothing it adds to every object: such faults need no look at the image.
+        check_object(&added(&patch))
+            .and_then(|()| check_nul(&patch))
+            .map_err(refused)?;
+        Ok(Self::Patch(patch))
+    }
+
+    /// The JSON text that takes the place of the stored one; none where both say the same.
+    pub(super) async fn apply(
+        &self,
+        unit: &Unit,
+        stored: &Image,
+    ) -> Result<Result<Option<String>, Fault>, Error> {
+        let text = match self {
+            Self::Keep => return Ok(Ok(None)),
+            Self::Replace(object) => Json::from_iter(object.clone()).to_string(),
+            Self::Patch(patch) => merged(&stored_text(unit, stored).await?, patch),
+        };
+        let result = Metadata::from_stored(&text);
+        if let Self::Patch(_) = self
+            && let Err(refusal) = check_object(&result.0)
+        {
+            return Ok(Err(Fault::of("metadataPatch", refusal)));
+        }
+        Ok(Ok((result != stored.metadata).then_some(text)))
+    }
+}
+
+/// As the row has it, which the transaction holds.
+async fn stored_text(unit: &Unit, stored: &Image) -> Result<String, Error> {
+    let text: Option<Option<String>> = visible(&Scope::Everything)
+        .filter(image::Column::ImageId.eq(stored.image_id))
+        .select_only()
+        .expr_as(unit.dialect().metadata_text(), "metadata")
+        .into_tuple()
+        .one(unit)
+        .await?;
+    Ok(text.flatten().unwrap_or_default())
+}
+
+/// A patch on an object, both in and out as text; what is no object counts as an empty one.
+fn merged(target: &str, patch: &Map<String, Json>) -> String {
+    let mut members: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_str(target).unwrap_or_default();
+    for (key, value) in patch {
+        let text = match value {
+            Json::Null => {
+                members.remove(key);
+                continue;
+            }
+            Json::Object(patch) => {
+                merged(members.get(key).map_or("{}", |inner| inner.get()), patch)
+            }
+            value => value.to_string(),
+        };
+        if let Ok(raw) = RawValue::from_string(text) {
+            members.insert(key.clone(), raw);
+        }
+    }
+    serde_json::to_string(&members).unwrap_or_default()
+}
+
+/// A patch on an empty object.
+fn added(patch: &Map<String, Json>) -> Map<String, Json> {
+    let kept = patch.iter().filter_map(|(key, value)| {
+        let value = match value {
+            Json::Null => return None,
+            Json::Object(patch) => Json::Object(added(patch)),
+            value => value.clone(),
+        };
+        Some((key.clone(), value))
+    });
+    kept.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn merges_as_rfc_7396_does() {
+        let cases = [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (
+                json!({"a": "b"}),
+                json!({"b": "c"}),
+                json!({"a": "b", "b": "c"}),
+            ),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (
+                json!({"a": {"b": "c"}}),
+                json!({"a": {"b": "d", "c": null}}),
+                json!({"a": {"b": "d"}}),
+            ),
+            (
+                json!({"a": [{"b": "c"}]}),
+                json!({"a": [1]}),
+                json!({"a": [1]}),
+            ),
+            (
+                json!({}),
+                json!({"a": {"bb": {"ccc": null}}}),
+                json!({"a": {"bb": {}}}),
+            ),
+            (
+                json!({"a": 1}),
+                json!({"a": {"b": 2}}),
+                json!({"a": {"b": 2}}),
+            ),
+            (json!([1, 2]), json!({"a": 1}), json!({"a": 1})),
+        ];
+        for (target, patch, expected) in cases {
+            let Json::Object(patch) = patch else {
+                panic!("the patches are objects");
+            };
+            let text = merged(&target.to_string(), &patch);
+            assert_eq!(text, expected.to_string(), "{patch:?}");
+            if target == json!({}) {
+                assert_eq!(Json::Object(added(&patch)), expected, "{patch:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_patch_does_not_name_keeps_every_digit() {
+        let stored = r#"{"a": 1e400, "b": {"c": 0.1234567890123456789012345, "d": 1}}"#;
+        let Json::Object(patch) = json!({"b": {"d": 2}, "e": 3}) else {
+            panic!("the patch is an object");
+        };
+        let expected = r#"{"a":1e400,"b":{"c":0.1234567890123456789012345,"d":2},"e":3}"#;
+        assert_eq!(merged(stored, &patch), expected);
+    }
+}

@@ -1,0 +1,355 @@
+//! The audit trail: which events there are, in pages, oldest first.
+//!
+//! A page is answered from three looks: events that wait for their position get it, the page is read, and then it is made
+//! sure that nothing of it was dropped meanwhile.
+
+use std::collections::HashSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+use uuid::Uuid;
+
+use super::events::EventPage;
+use super::{Error, Gallery, ImageId};
+use crate::auth::{Caller, Scope, UserId};
+use crate::db::page::End;
+use crate::db::{Bounds, Database, Unit};
+use crate::entity::gallery_event::{self, Column, Kind};
+
+pub use gallery_event::Model as Event;
+
+/// A place in the trail, behind the event of this position; 0 is its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor(pub(super) i64);
+
+/// An event's identifier. Positions never change, so it is made of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EventId(i64);
+
+const VERSION: u8 = 1;
+const CURSOR_TAG: u8 = b't';
+const ID_TAG: u8 = b'e';
+
+fn encode(tag: u8, position: i64) -> String {
+    let mut bytes = vec![VERSION, tag];
+    bytes.extend(position.to_be_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn decode(tag: u8, text: &str) -> Option<i64> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (head, position) = bytes.split_first_chunk::<2>()?;
+    let position = i64::from_be_bytes(position.try_into().ok()?);
+    (*head == [VERSION, tag] && position >= 0).then_some(position)
+}
+
+impl Cursor {
+    /// The cursor of an event.
+    pub fn of(event: &Event) -> Self {
+        Self(event.position)
+    }
+
+    /// As the API gives it out: base64url of version, tag and position.
+    pub fn encode(self) -> String {
+        encode(CURSOR_TAG, self.0)
+    }
+
+    /// Reads what [`Cursor::encode`] wrote; another list's cursor is none.
+    pub fn decode(text: &str) -> Option<Self> {
+        decode(CURSOR_TAG, text).map(Self)
+    }
+}
+
+impl EventId {
+    /// The id of an event.
+    pub fn of(event: &Event) -> Self {
+        Self(event.position)
+    }
+
+    /// As the API gives it out.
+    pub fn encode(self) -> String {
+        encode(ID_TAG, self.0)
+    }
+
+    /// Reads what [`EventId::encode`] wrote; anything else is no id of an event.
+    pub fn parse(text: &str) -> Option<Self> {
+        decode(ID_TAG, text).map(Self)
+    }
+}
+
+/// Which events.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// One owner's only: that of the time of the event.
+    pub user_id: Option<UserId>,
+    /// Of one image only.
+    pub image_id: Option<ImageId>,
+    /// Any of these; none is no condition.
+    pub kinds: Vec<Kind>,
+    /// Of this owner only, whatever another application made of the identifier.
+    pub owner: Option<String>,
+}
+
+impl EventFilter {
+    pub(super) fn condition(&self) -> Condition {
+        let kinds = (!self.kinds.is_empty()).then(|| Column::Kind.is_in(self.kinds.clone()));
+        Condition::all()
+            .add_option(self.image_id.map(|id| Column::ImageId.eq(id.0)))
+            .add_option(self.owner.as_ref().map(|owner| Column::UserId.eq(owner)))
+            .add_option(kinds)
+    }
+
+    /// What [`EventFilter::condition`] says in SQL, of an event that has been read.
+    pub(super) fn admits(&self, event: &Event) -> bool {
+        self.image_id.is_none_or(|id| id.0 == event.image_id)
+            && (self.owner.as_ref()).is_none_or(|owner| *owner == event.user_id)
+            && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+    }
+}
+
+/// The part of the trail that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct TrailPage {
+    /// Only what comes after this.
+    pub after: Option<Cursor>,
+    /// Only what comes before this.
+    pub before: Option<Cursor>,
+    /// At most so many events, 1 to 100.
+    pub limit: u64,
+    /// Taken from the front or from the back of what the cursors leave.
+    pub end: End,
+}
+
+/// A page of the trail as it was answered.
+#[derive(Debug)]
+pub struct TrailSlice {
+    /// The events, oldest first.
+    pub page: std::sync::Arc<EventPage>,
+    /// Whether an event was found beyond the far end of the page.
+    pub has_more: bool,
+}
+
+/// The events in a scope: where every query of the trail begins.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that selects events"
+)]
+fn recorded(scope: &Scope) -> Select<gallery_event::Entity> {
+    let everything = gallery_event::Entity::find();
+    match scope {
+        Scope::Everything => everything,
+        Scope::Owner(user_id) => everything.filter(Column::UserId.eq(user_id.as_str())),
+    }
+}
+
+/// What [`recorded`] says in SQL, of an event that has been read.
+pub(super) fn is_in_scope(scope: &Scope, event: &Event) -> bool {
+    match scope {
+        Scope::Everything => true,
+        Scope::Owner(user_id) => event.user_id == user_id.as_str(),
+    }
+}
+
+impl Gallery {
+    /// Where the trail ends now, for whoever may read anything.
+    pub async fn trail_cursor(&self, caller: &Caller) -> Result<Cursor, Error> {
+        caller.scope(None)?;
+        Ok(Cursor(self.database.settled_trail().await?.last))
+    }
+
+    /// One page of the trail.
+    pub async fn events(
+        &self,
+        caller: &Caller,
+        filter: &EventFilter,
+        page: TrailPage,
+    ) -> Result<TrailSlice, Error> {
+        let scope = caller.scope(filter.user_id.clone())?;
+        self.database.settled_trail().await?;
+        let query = recorded(&scope).filter(filter.condition());
+        let (events, has_more) = self
+            .database
+            .read_primary(move |unit| Box::pin(read_page(unit, query, page)))
+            .await?;
+        Ok(TrailSlice {
+            page: EventPage::new(events),
+            has_more,
+        })
+    }
+
+    /// Whether the trail has such an event on that side of a cursor: after it, or before it. With `inclusive`, the
+    /// cursor's own event counts.
+    pub async fn has_events(
+        &self,
+        caller: &Caller,
+        filter: &EventFilter,
+        cursor: Cursor,
+        side: End,
+        inclusive: bool,
+    ) -> Result<bool, Error> {
+        let scope = caller.scope(filter.user_id.clone())?;
+        let (beyond, order) = match (side, inclusive) {
+            (End::Back, false) => (Column::Position.gt(cursor.0), Order::Asc),
+            (End::Back, true) => (Column::Position.gte(cursor.0), Order::Asc),
+            (End::Front, false) => (Column::Position.lt(cursor.0), Order::Desc),
+            (End::Front, true) => (Column::Position.lte(cursor.0), Order::Desc),
+        };
+        let query = recorded(&scope)
+            .filter(filter.condition())
+            .filter(beyond)
+            .order_by(Column::Position, order)
+            .limit(1);
+        self.database
+            .read_primary(move |unit| Box::pin(async move { Ok(query.one(unit).await?.is_some()) }))
+            .await
+    }
+
+    /// The events of these ids, in their order; none in the place of each that the caller may not see or that is not
+    /// there.
+    pub async fn find_events(
+        &self,
+        caller: &Caller,
+        ids: &[Option<EventId>],
+    ) -> Result<(std::sync::Arc<EventPage>, Vec<Option<usize>>), Error> {
+        let known: Vec<i64> = ids.iter().flatten().map(|id| id.0).collect();
+        if known.is_empty() {
+            return Ok((EventPage::new(Vec::new()), vec![None; ids.len()]));
+        }
+        let scope = caller.scope(None)?;
+        let events = self
+            .database
+            .read_primary(move |unit| {
+                Box::pin(async move {
+                    let query = recorded(&scope).filter(Column::Position.is_in(known));
+                    Ok::<_, Error>(query.all(unit).await?)
+                })
+            })
+            .await?;
+        let place = |id: &EventId| events.iter().position(|event| event.position == id.0);
+        let places = ids.iter().map(|id| id.as_ref().and_then(place)).collect();
+        Ok((EventPage::new(events), places))
+    }
+}
+
+/// The events between two positions, the later one included, for those who follow the trail.
+pub(super) async fn events_between(
+    database: &Database,
+    scope: &Scope,
+    filter: &EventFilter,
+    after: i64,
+    until: i64,
+    limit: u64,
+) -> Result<Vec<Event>, Error> {
+    let query = recorded(scope)
+        .filter(filter.condition())
+        .filter(Column::Position.gt(after))
+        .filter(Column::Position.lte(until))
+        .order_by_asc(Column::Position)
+        .limit(limit);
+    database
+        .read_primary(move |unit| {
+            Box::pin(async move {
+                let events = query.all(unit).await?;
+                check_kept(Cursor(after), unit.trail_bounds().await?)?;
+                Ok(events)
+            })
+        })
+        .await
+}
+
+/// Those of these images of which the trail shows, in this scope, that they were purged. Events that wait for their
+/// position count.
+pub(super) async fn purged_before(
+    unit: &Unit,
+    scope: &Scope,
+    ids: Vec<Uuid>,
+) -> Result<HashSet<Uuid>, Error> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let purged: Vec<Uuid> = recorded(scope)
+        .select_only()
+        .column(Column::ImageId)
+        .distinct()
+        .filter(Column::ImageId.is_in(ids))
+        .filter(Column::Kind.eq(Kind::Purged))
+        .into_tuple()
+        .all(unit)
+        .await?;
+    Ok(purged.into_iter().collect())
+}
+
+/// A cursor is good as long as everything behind it is kept, and unless it is one of a trail that went on from an older
+/// copy of the database: either way something would be passed over in silence.
+pub(super) fn check_kept(cursor: Cursor, bounds: Bounds) -> Result<(), Error> {
+    if (bounds.pruned..=bounds.last).contains(&cursor.0) {
+        return Ok(());
+    }
+    Err(Error::CursorExpired)
+}
+
+async fn read_page(
+    unit: &Unit,
+    query: Select<gallery_event::Entity>,
+    page: TrailPage,
+) -> Result<(Vec<Event>, bool), Error> {
+    let order = match page.end {
+        End::Front => Order::Asc,
+        End::Back => Order::Desc,
+    };
+    // Without a position an event is not in the trail yet.
+    let mut query = query
+        .filter(Column::Position.is_not_null())
+        .order_by(Column::Position, order)
+        .limit(page.limit.saturating_add(1));
+    if let Some(after) = page.after {
+        query = query.filter(Column::Position.gt(after.0));
+    }
+    if let Some(before) = page.before {
+        query = query.filter(Column::Position.lt(before.0));
+    }
+    let mut events = query.all(unit).await?;
+    if page.after.is_some() || page.before.is_some() {
+        // Only now: what is dropped between the two looks is noticed here.
+        let bounds = unit.trail_bounds().await?;
+        for cursor in [page.after, page.before].into_iter().flatten() {
+            check_kept(cursor, bounds)?;
+        }
+    }
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let has_more = events.len() > limit;
+    events.truncate(limit);
+    if page.end == End::Back {
+        events.reverse();
+    }
+    Ok((events, has_more))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn cursors_and_ids_read_back_and_are_not_each_other(position in 0..=i64::MAX) {
+            let cursor = Cursor(position).encode();
+            let id = EventId(position).encode();
+            prop_assert_eq!(Cursor::decode(&cursor), Some(Cursor(position)));
+            prop_assert_eq!(EventId::parse(&id), Some(EventId(position)));
+            prop_assert_eq!(Cursor::decode(&id), None);
+            prop_assert_eq!(EventId::parse(&cursor), None);
+        }
+
+        #[test]
+        fn no_text_breaks_the_reading(text: String) {
+            if let Some(cursor) = Cursor::decode(&text) {
+                prop_assert_eq!(cursor.encode(), text);
+            }
+        }
+    }
+}

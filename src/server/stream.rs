@@ -1,0 +1,162 @@
+//! An operation answered bit by bit in the body of one HTTP response: as server-sent events
+//! (<https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>, distinct connections) or as multipart
+//! (<https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/multipart-protocol>).
+//!
+//! The body is written as fast as its client reads it and no faster: what is not read yet is not fetched yet either.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::time::{Instant, sleep_until};
+
+use crate::graphql::reply::{Delivery, Reply};
+
+/// How long a connection may be silent: proxies close it otherwise.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How replies are told apart in one body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// `text/event-stream`.
+    EventStream,
+    /// `multipart/mixed`.
+    Multipart,
+}
+
+impl Framing {
+    /// As it stands in `Content-Type`.
+    pub(super) const fn content_type(self) -> &'static str {
+        match self {
+            Self::EventStream => "text/event-stream; charset=utf-8",
+            Self::Multipart => "multipart/mixed; boundary=graphql; subscriptionSpec=1.0",
+        }
+    }
+
+    /// What comes before everything else, so that the client learns at once that it is connected.
+    fn opening(self) -> &'static str {
+        match self {
+            Self::EventStream => ":\n\n",
+            Self::Multipart => "\r\n--graphql",
+        }
+    }
+
+    fn reply(self, delivery: &Delivery) -> String {
+        let json = to_json(&delivery.reply);
+        match (self, &delivery.cursor) {
+            (Self::EventStream, Some(cursor)) => {
+                format!("event: next\nid: {cursor}\ndata: {json}\n\n")
+            }
+            (Self::EventStream, None) => format!("event: next\ndata: {json}\n\n"),
+            // A client hands a part over once the boundary behind it is there.
+            (Self::Multipart, _) => part(&format!(r#"{{"payload":{json}}}"#)),
+        }
+    }
+
+    fn heartbeat(self) -> String {
+        match self {
+            Self::EventStream => ":\n\n".to_owned(),
+            Self::Multipart => part("{}"),
+        }
+    }
+
+    /// Tells the client that there is nothing to come back for.
+    fn ending(self) -> &'static str {
+        match self {
+            Self::EventStream => "event: complete\ndata:\n\n",
+            Self::Multipart => "--\r\n",
+        }
+    }
+}
+
+fn part(json: &str) -> String {
+    format!("\r\nContent-Type: application/json\r\n\r\n{json}\r\n--graphql")
+}
+
+/// A reply as JSON.
+pub(super) fn to_json(reply: &Reply) -> String {
+    serde_json::to_string(reply).unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer cannot be written as JSON");
+        r#"{"data":null,"errors":[{"message":"internal server error","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]}"#.to_owned()
+    })
+}
+
+/// One reply, then the end.
+pub(super) fn one(framing: Framing, reply: Reply) -> Response {
+    let delivery = Delivery {
+        reply,
+        cursor: None,
+        is_last: true,
+    };
+    let deliveries = stream::iter([delivery]);
+    respond(
+        framing,
+        deliveries.boxed(),
+        Box::pin(std::future::pending()),
+    )
+}
+
+/// Replies as they come. Without a last one, or when `cut` is done, the body ends without the ending, so that its client
+/// comes back.
+pub(super) fn respond(
+    framing: Framing,
+    deliveries: BoxStream<'static, Delivery>,
+    cut: BoxFuture<'static, ()>,
+) -> Response {
+    let opening = stream::once(async move { framing.opening().to_owned() });
+    let body = opening.chain(frames(framing, deliveries, cut));
+    let body =
+        Body::from_stream(body.map(|frame| Ok::<_, std::convert::Infallible>(Bytes::from(frame))));
+    let headers = [
+        (
+            CONTENT_TYPE,
+            HeaderValue::from_static(framing.content_type()),
+        ),
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        // nginx would hold it back until its buffer is full.
+        (
+            axum::http::HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ),
+    ];
+    (headers, body).into_response()
+}
+
+struct Frames {
+    deliveries: BoxStream<'static, Delivery>,
+    cut: BoxFuture<'static, ()>,
+    has_ended: bool,
+}
+
+fn frames(
+    framing: Framing,
+    deliveries: BoxStream<'static, Delivery>,
+    cut: BoxFuture<'static, ()>,
+) -> impl stream::Stream<Item = String> {
+    let frames = Frames {
+        deliveries,
+        cut,
+        has_ended: false,
+    };
+    stream::unfold(frames, move |mut frames| async move {
+        if frames.has_ended {
+            return None;
+        }
+        let heartbeat_at = Instant::now() + HEARTBEAT;
+        let frame = tokio::select! {
+            () = &mut frames.cut => return None,
+            delivery = frames.deliveries.next() => {
+                let delivery = delivery?;
+                frames.has_ended = delivery.is_last;
+                let ending = if delivery.is_last { framing.ending() } else { "" };
+                framing.reply(&delivery) + ending
+            }
+            () = sleep_until(heartbeat_at) => framing.heartbeat(),
+        };
+        Some((frame, frames))
+    })
+}

@@ -1,0 +1,61 @@
+//! GraphQL over WebSocket: one task for each socket, which reads what the client says, and writes what its operations
+//! yield, each in its turn. While the client does not read, nothing more is fetched for it.
+
+mod protocol;
+mod session;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::header::UPGRADE;
+use axum::response::{IntoResponse, Response};
+
+use super::State;
+use super::authentication::sign_in;
+use super::endpoint::{peer, refused};
+use crate::graphql::error::Code;
+use protocol::Protocol;
+use session::Session;
+
+/// The library would reserve 128 KiB for each socket.
+const BUFFER_BYTES: usize = 4 * 1024;
+
+/// Whether a request wants to become a socket.
+pub(super) fn is_asked_for(request: &Request) -> bool {
+    let upgrade = request.headers().get(UPGRADE);
+    upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        // In HTTP/2 it is a method and a protocol, <https://www.rfc-editor.org/rfc/rfc8441>.
+        || request.extensions().get::<hyper::ext::Protocol>().is_some()
+}
+
+/// Answers the request, and goes on with the socket.
+pub(super) async fn upgrade(state: State, request_id: &str, request: Request) -> Response {
+    let (mut head, _) = request.into_parts();
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut head, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let offers: Vec<_> = upgrade
+        .requested_protocols()
+        .filter_map(|offer| offer.to_str().ok().map(ToOwned::to_owned))
+        .collect();
+    let Some(protocol) = Protocol::of_offers(offers.iter().map(String::as_str)) else {
+        let message = "Sec-WebSocket-Protocol: allowed are graphql-transport-ws and graphql-ws";
+        return refused(StatusCode::BAD_REQUEST, Code::BadUserInput.error(message));
+    };
+    let session = Session {
+        protocol,
+        signed_in: sign_in(&state.authenticator, &head.headers).await,
+        address: state.rate_limiter.client(peer(&head), &head.headers),
+        request_id: request_id.to_owned(),
+    };
+    let max_bytes = state.max_body_bytes;
+    let sockets = state.sockets.clone();
+    upgrade
+        .protocols([protocol.name()])
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_message_size(max_bytes)
+        .max_frame_size(max_bytes)
+        .on_upgrade(move |socket| sockets.track_future(session.run(state, socket)))
+}

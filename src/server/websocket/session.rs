@@ -1,0 +1,341 @@
+//! One socket from its first message to its close.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use async_graphql::parser::types::OperationType;
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::stream::{self, BoxStream, StreamExt};
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
+use tokio::time::{Instant, interval_at, sleep_until, timeout};
+use tokio_stream::StreamMap;
+
+use super::super::State;
+use super::protocol::{Protocol, Said};
+use crate::auth::{Caller, Denied, SignedIn};
+use crate::graphql::error::Code;
+use crate::graphql::operation::Parameters;
+use crate::graphql::reply::{Delivery, Reply};
+
+/// How long a client may take to introduce itself.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the server asks whether the client is still there.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// How long a client may be silent that is asked so often: it is gone.
+const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a client may take to read what was sent.
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Why the server closes a socket, as a code and what a person reads.
+#[derive(Debug)]
+struct Close(u16, String);
+
+impl Close {
+    fn new(code: u16, reason: impl Into<String>) -> Self {
+        Self(code, reason.into())
+    }
+
+    fn going_away() -> Self {
+        Self::new(1012, "Service restart")
+    }
+
+    fn forbidden(reason: &str) -> Self {
+        Self::new(4403, format!("Forbidden: {reason}"))
+    }
+}
+
+/// Why a socket comes to its end.
+#[derive(Debug)]
+enum End {
+    /// The server closes it.
+    Close(Close),
+    /// The client closed it, or is gone.
+    Gone,
+}
+
+impl From<Close> for End {
+    fn from(close: Close) -> Self {
+        Self::Close(close)
+    }
+}
+
+/// What is known of a socket before its first message.
+pub(super) struct Session {
+    pub(super) protocol: Protocol,
+    /// By the upgrade's header.
+    pub(super) signed_in: SignedIn,
+    pub(super) address: IpAddr,
+    pub(super) request_id: String,
+}
+
+/// What an operation yields next.
+enum Yielded {
+    Next(Reply),
+    /// It failed before it was executed.
+    Refused(Reply),
+    Completed,
+}
+
+struct Running {
+    state: State,
+    socket: WebSocket,
+    protocol: Protocol,
+    signed_in: SignedIn,
+    address: IpAddr,
+    request_id: String,
+    has_begun: bool,
+    operations: StreamMap<String, BoxStream<'static, Yielded>>,
+    /// Those that end when the server stops; the others are brought to their end.
+    subscriptions: Vec<String>,
+}
+
+impl Session {
+    /// Serves the socket until one of the two sides closes it.
+    pub(super) async fn run(self, state: State, socket: WebSocket) {
+        let mut running = Running {
+            state,
+            socket,
+            protocol: self.protocol,
+            signed_in: self.signed_in,
+            address: self.address,
+            request_id: self.request_id,
+            has_begun: false,
+            operations: StreamMap::new(),
+            subscriptions: Vec::new(),
+        };
+        match running.serve().await {
+            Ok(never) => match never {},
+            Err(End::Gone) => {}
+            Err(End::Close(Close(code, reason))) => running.close(code, reason).await,
+        }
+    }
+}
+
+/// There is no way out of a loop but by its error.
+enum Never {}
+
+impl Running {
+    async fn serve(&mut self) -> Result<Never, End> {
+        let stopping = self.state.stopping.clone();
+        let mut is_stopping = false;
+        let init_at = Instant::now() + INIT_TIMEOUT;
+        let mut last_heard = Instant::now();
+        let mut pings = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+        loop {
+            if is_stopping && self.operations.is_empty() {
+                return Err(Close::going_away().into());
+            }
+            tokio::select! {
+                () = stopping.cancelled(), if !is_stopping => {
+                    is_stopping = true;
+                    for id in std::mem::take(&mut self.subscriptions) {
+                        self.operations.remove(&id);
+                    }
+                }
+                () = sleep_until(init_at), if !self.has_begun => {
+                    return Err(Close::new(4408, "Connection initialisation timeout").into());
+                }
+                () = self.signed_in.expired(), if self.has_begun => {
+                    return Err(Close::forbidden("the token has expired").into());
+                }
+                _ = pings.tick() => {
+                    if last_heard.elapsed() > SILENCE_TIMEOUT {
+                        return Err(End::Gone);
+                    }
+                    self.send(Message::Ping(axum::body::Bytes::new())).await?;
+                    if let Some(heartbeat) = self.protocol.heartbeat().filter(|_| self.has_begun) {
+                        self.say(heartbeat).await?;
+                    }
+                }
+                message = self.socket.recv() => {
+                    last_heard = Instant::now();
+                    let Some(Ok(message)) = message else {
+                        return Err(End::Gone);
+                    };
+                    self.hear(message, is_stopping).await?;
+                }
+                Some((id, yielded)) = self.operations.next(), if !self.operations.is_empty() => {
+                    self.hand_over(&id, yielded).await?;
+                }
+            }
+        }
+    }
+
+    async fn hear(&mut self, message: Message, is_stopping: bool) -> Result<(), End> {
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => {
+                return Err(Close::new(4400, "Invalid message: it has to be text").into());
+            }
+            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Close(_) => return Err(End::Gone),
+        };
+        let said = self.protocol.read(&text);
+        match said.map_err(|reason| Close::new(4400, reason))? {
+            Said::Init(payload) => self.begin(payload.as_ref()).await,
+            Said::Ping(payload) => self.say(Protocol::pong(payload.as_ref())).await,
+            Said::Pong => Ok(()),
+            Said::Terminate => Err(Close::new(1000, "").into()),
+            Said::Start { .. } if !self.has_begun => Err(Close::new(4401, "Unauthorized").into()),
+            Said::Start { .. } if is_stopping => Err(Close::going_away().into()),
+            Said::Start { id, payload } => self.start(id, &payload),
+            Said::Stop { id } => {
+                self.forget(&id);
+                Ok(())
+            }
+        }
+    }
+
+    async fn begin(&mut self, payload: Option<&Json>) -> Result<(), End> {
+        if self.has_begun {
+            return Err(Close::new(4429, "Too many initialisation requests").into());
+        }
+        if let Some(authorization) = payload.and_then(authorization) {
+            let authenticated = self.state.authenticator.authenticate(Some(&authorization));
+            self.signed_in = authenticated.await.unwrap_or_else(SignedIn::from);
+        }
+        if let Caller::Anonymous(denied) = &self.signed_in.caller {
+            return Err(match denied {
+                Denied::KeysUnavailable => Close::new(1013, denied.to_string()),
+                denied => Close::forbidden(&denied.to_string()),
+            }
+            .into());
+        }
+        self.has_begun = true;
+        self.say(Protocol::ack()).await
+    }
+
+    fn start(&mut self, id: String, payload: &RawValue) -> Result<(), End> {
+        if self.operations.contains_key(&id) {
+            return Err(Close::new(4409, format!("Subscriber for {id} already exists")).into());
+        }
+        let maximum = self.state.max_socket_operations;
+        if self.operations.len() >= maximum {
+            let reason =
+                format!("Too many operations: at most {maximum} are allowed (WS_MAX_OPERATIONS)");
+            return Err(Close::new(4429, reason).into());
+        }
+        let yielded = match self.prepare(payload) {
+            Ok((yielded, kind)) => {
+                if kind == OperationType::Subscription {
+                    self.subscriptions.push(id.clone());
+                }
+                yielded
+            }
+            Err(reply) => stream::once(async { Yielded::Refused(reply) }).boxed(),
+        };
+        self.operations.insert(id, yielded);
+        Ok(())
+    }
+
+    fn prepare(
+        &self,
+        payload: &RawValue,
+    ) -> Result<(BoxStream<'static, Yielded>, OperationType), Reply> {
+        let operation = Parameters::from_json(payload.get().as_bytes())
+            .and_then(|parameters| parameters.into_operation(&self.request_id))
+            .map_err(Reply::refused)?;
+        let caller = self.signed_in.caller.clone();
+        self.state
+            .rate_limiter
+            .check(&caller, self.address, 1)
+            .map_err(|limited| Reply::refused(Code::RateLimited.error(limited.message())))?;
+        let executor = self.state.executor.clone();
+        let prepared = executor.prepare(operation)?;
+        let kind = prepared.kind();
+        let yielded = if kind == OperationType::Subscription {
+            let deliveries = async move { executor.subscribe(caller, prepared, None).await };
+            stream::once(deliveries).flat_map(from_subscription).boxed()
+        } else {
+            let reply = async move {
+                let deadline = executor.deadline();
+                executor.execute(caller, prepared, deadline).await
+            };
+            stream::once(reply).flat_map(from_reply).boxed()
+        };
+        Ok((yielded, kind))
+    }
+
+    async fn hand_over(&mut self, id: &str, yielded: Yielded) -> Result<(), End> {
+        match yielded {
+            Yielded::Next(reply) => self.say(self.protocol.next(id, &reply)).await,
+            Yielded::Refused(reply) => {
+                self.forget(id);
+                self.say(self.protocol.error(id, &reply)).await
+            }
+            Yielded::Completed => {
+                self.forget(id);
+                self.say(Protocol::complete(id)).await
+            }
+        }
+    }
+
+    fn forget(&mut self, id: &str) {
+        self.operations.remove(id);
+        self.subscriptions.retain(|subscription| subscription != id);
+    }
+
+    async fn say(&mut self, text: String) -> Result<(), End> {
+        self.send(Message::Text(text.into())).await
+    }
+
+    /// Writes a message through to the client, however slow it is within bounds.
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        match timeout(WRITE_TIMEOUT, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
+    }
+
+    async fn close(&mut self, code: u16, reason: String) {
+        // A close frame has room for 123 bytes of reason.
+        let reason: String = reason.chars().take(100).filter(char::is_ascii).collect();
+        let frame = CloseFrame {
+            code,
+            reason: reason.into(),
+        };
+        if self.send(Message::Close(Some(frame))).await.is_err() {
+            return;
+        }
+        // The client answers with its own close; dropping the connection before could lose ours.
+        let _ = timeout(Duration::from_secs(1), async {
+            while let Some(Ok(_)) = self.socket.recv().await {}
+        })
+        .await;
+    }
+}
+
+/// The token of a `connection_init`: `Authorization`, in any letter case, at the top or among `headers`.
+fn authorization(payload: &Json) -> Option<String> {
+    let of_object = |object: &Json| {
+        let fields = object.as_object()?;
+        let (_, value) = fields
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
+        value.as_str().map(ToOwned::to_owned)
+    };
+    of_object(payload).or_else(|| of_object(payload.get("headers")?))
+}
+
+/// Without a last reply there is no completion either: the server stops, and the client should come back.
+fn from_subscription(
+    deliveries: Result<BoxStream<'static, Delivery>, Reply>,
+) -> BoxStream<'static, Yielded> {
+    match deliveries {
+        Ok(deliveries) => deliveries
+            .flat_map(|delivery| {
+                let completed = delivery.is_last.then_some(Yielded::Completed);
+                stream::iter([Yielded::Next(delivery.reply)].into_iter().chain(completed))
+            })
+            .boxed(),
+        Err(reply) => stream::once(async { Yielded::Refused(reply) }).boxed(),
+    }
+}
+
+fn from_reply(reply: Reply) -> BoxStream<'static, Yielded> {
+    if reply.is_refused() {
+        return stream::once(async { Yielded::Refused(reply) }).boxed();
+    }
+    stream::iter([Yielded::Next(reply), Yielded::Completed]).boxed()
+}

@@ -1,0 +1,106 @@
+//! A client of GraphQL over WebSocket, message by message.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::TestApp;
+
+/// How long anything may take that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A socket to `/graphql`.
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+/// How a socket was refused or closed.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Refused {
+    /// The upgrade was answered with this status.
+    Status(u16),
+}
+
+impl Socket {
+    /// Opens a socket, without a word yet.
+    pub(crate) async fn open(
+        app: &TestApp,
+        protocols: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, Refused> {
+        let url = format!("ws://{}/graphql", app.address());
+        let mut request = url.into_client_request().expect("a request");
+        let own = [("sec-websocket-protocol", protocols)];
+        for (name, value) in own.iter().chain(headers) {
+            let name: reqwest::header::HeaderName = name.parse().expect("a name");
+            request
+                .headers_mut()
+                .insert(name, value.parse().expect("a value"));
+        }
+        match connect_async(request).await {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(Error::Http(response)) => Err(Refused::Status(response.status().as_u16())),
+            Err(error) => panic!("no socket: {error}"),
+        }
+    }
+
+    /// Opens a socket of the newer protocol and introduces itself.
+    pub(crate) async fn begun(app: &TestApp, payload: Value) -> Self {
+        let opened = Self::open(app, "graphql-transport-ws", &[]).await;
+        let mut socket = opened.expect("the upgrade is answered");
+        socket
+            .say(json!({ "type": "connection_init", "payload": payload }))
+            .await;
+        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        socket
+    }
+
+    /// Sends a message.
+    pub(crate) async fn say(&mut self, message: Value) {
+        self.say_text(&message.to_string()).await;
+    }
+
+    /// Sends any text.
+    pub(crate) async fn say_text(&mut self, text: &str) {
+        // A socket that is closed meanwhile tells why when it is read.
+        let _ = self.0.send(Message::text(text)).await;
+    }
+
+    /// Starts an operation.
+    pub(crate) async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
+        let payload = json!({ "query": query, "variables": variables });
+        self.say(json!({ "type": "subscribe", "id": id, "payload": payload }))
+            .await;
+    }
+
+    /// The next message.
+    pub(crate) async fn hear(&mut self) -> Value {
+        match self.next().await {
+            Message::Text(text) => serde_json::from_str(&text).expect("JSON"),
+            other => panic!("no text: {other:?}"),
+        }
+    }
+
+    /// Reads on until the server closes the socket, and gives the code.
+    pub(crate) async fn close_code(&mut self) -> u16 {
+        loop {
+            if let Message::Close(frame) = self.next().await {
+                return frame.expect("a close frame has a code").code.into();
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Message {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.0.next()).await;
+            let message = message.expect("the server says something");
+            match message.expect("the socket is open").expect("it is whole") {
+                Message::Ping(_) | Message::Pong(_) => {}
+                message => return message,
+            }
+        }
+    }
+}

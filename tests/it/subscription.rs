@@ -1,0 +1,250 @@
+//! Live changes as clients get them: over WebSocket, as server-sent events and as multipart.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use serde_json::{Value, json};
+
+use crate::harness::token::{authorization, now, user_claims};
+use crate::harness::{Socket, TestApp, each_database};
+
+const FOLLOW: &str = "subscription($after: String) { galleryEvents(after: $after) { type imageId cursor image { userId } } }";
+
+/// The body of a response, block by block.
+struct Blocks {
+    body: BoxStream<'static, reqwest::Result<Vec<u8>>>,
+    text: String,
+    separator: &'static str,
+}
+
+impl Blocks {
+    async fn open(
+        app: &TestApp,
+        accept: &'static str,
+        headers: &[(&str, &str)],
+        after: Option<&str>,
+    ) -> Self {
+        // As a browser's EventSource does it.
+        let mut url = url::Url::parse(&format!("{}/graphql", app.url())).expect("a URL");
+        let variables = json!({ "after": after }).to_string();
+        url.query_pairs_mut()
+            .extend_pairs([("query", FOLLOW), ("variables", &variables)]);
+        let mut request = app.client().get(url).header(ACCEPT, accept);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.expect("the server answers");
+        assert_eq!(response.status(), 200);
+        let content_type = response.headers()[CONTENT_TYPE].to_str().expect("text");
+        let is_as_accepted = content_type.starts_with(accept.split(';').next().expect("a type"));
+        assert!(is_as_accepted, "{content_type}");
+        Self {
+            body: response
+                .bytes_stream()
+                .map(|bytes| bytes.map(|bytes| bytes.to_vec()))
+                .boxed(),
+            text: String::new(),
+            separator: if accept.starts_with("text/event-stream") {
+                "\n\n"
+            } else {
+                "\r\n--graphql"
+            },
+        }
+    }
+
+    /// The next block that says something; none at the end of the body.
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once(self.separator) {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.text = rest;
+                if !block.trim_matches([':', '\r', '\n']).is_empty() {
+                    return Some(block);
+                }
+                continue;
+            }
+            let bytes = tokio::time::timeout(Duration::from_secs(30), self.body.next()).await;
+            let bytes = bytes
+                .expect("the server sends something")?
+                .expect("it is whole");
+            self.text += &String::from_utf8(bytes).expect("text");
+        }
+    }
+
+    /// The next server-sent event: its id, and the gallery's event.
+    async fn event(&mut self) -> (String, Value) {
+        let block = self.next().await.expect("an event");
+        let field = |name: &str| {
+            let value = block.lines().find_map(|line| line.strip_prefix(name));
+            value
+                .unwrap_or_else(|| panic!("no {name} in {block}"))
+                .to_owned()
+        };
+        assert_eq!(field("event: "), "next");
+        let mut reply: Value = serde_json::from_str(&field("data: ")).expect("JSON");
+        (field("id: "), reply["data"]["galleryEvents"].take())
+    }
+}
+
+/// The gallery's event in the next message of a socket.
+async fn event(socket: &mut Socket) -> Value {
+    let mut message = socket.hear().await;
+    assert_eq!(message["type"], "next", "{message}");
+    message["payload"]["data"]["galleryEvents"].take()
+}
+
+each_database! {
+    async fn a_socket_gets_what_was_and_then_what_comes(app: TestApp) {
+        let alice = app.user("alice");
+        let first = alice.create_image().await;
+        let mut socket = Socket::begun(&app, Value::Null).await;
+        socket.subscribe("all", FOLLOW, json!({ "after": "" })).await;
+        let seen = event(&mut socket).await;
+        assert_eq!((&seen["type"], &seen["imageId"]), (&json!("CREATED"), &json!(first)));
+        assert_eq!(seen["image"], json!({ "userId": "alice" }));
+        let second = alice.create_image().await;
+        let live = event(&mut socket).await;
+        assert_eq!(live["imageId"], json!(second));
+        // Another one on the same socket, from a cursor.
+        socket.subscribe("rest", FOLLOW, json!({ "after": seen["cursor"] })).await;
+        assert_eq!(event(&mut socket).await["cursor"], live["cursor"]);
+        socket.say(json!({ "type": "complete", "id": "all" })).await;
+        app.run("mutation($id: ID!) { purgeImage(id: $id, force: true) { changed } }", json!({ "id": first })).await;
+        let message = socket.hear().await;
+        assert_eq!(message["id"], "rest", "{message}");
+        assert_eq!(message["payload"]["data"]["galleryEvents"]["type"], "PURGED");
+        assert_eq!(message["payload"]["data"]["galleryEvents"]["image"], Value::Null);
+    }
+
+    async fn an_id_in_use_and_too_many_operations_close_the_socket(app: TestApp) {
+        let mut socket = Socket::begun(&app, Value::Null).await;
+        for _ in 0..2 {
+            socket.subscribe("a", FOLLOW, json!({})).await;
+        }
+        assert_eq!(socket.close_code().await, 4409);
+        let mut socket = Socket::begun(&app, Value::Null).await;
+        for number in 0..51 {
+            socket.subscribe(&number.to_string(), FOLLOW, json!({})).await;
+        }
+        assert_eq!(socket.close_code().await, 4429);
+    }
+
+    async fn an_event_source_resumes_by_the_id_of_the_last_event(app: TestApp) {
+        let alice = app.user("alice");
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            ids.push(alice.create_image().await);
+        }
+        let mut events = Blocks::open(&app, "text/event-stream", &[], Some("")).await;
+        let (id, event) = events.event().await;
+        assert_eq!((&event["imageId"], &event["cursor"]), (&json!(ids[0]), &json!(id)));
+        drop(events);
+        // It goes before the argument, which an EventSource sends again as it was.
+        let mut events = Blocks::open(&app, "text/event-stream", &[("last-event-id", &id)], Some("")).await;
+        for expected in &ids[1..] {
+            assert_eq!(events.event().await.1["imageId"], json!(expected));
+        }
+        let live = alice.create_image().await;
+        assert_eq!(events.event().await.1["imageId"], json!(live));
+    }
+
+    async fn a_part_of_multipart_comes_with_the_boundary_behind_it(app: TestApp) {
+        let id = app.user("alice").create_image().await;
+        let mut parts = Blocks::open(&app, "multipart/mixed;subscriptionSpec=1.0", &[], Some("")).await;
+        let part = parts.next().await.expect("a part");
+        let (head, body) = part.split_once("\r\n\r\n").expect("a head");
+        assert!(head.contains("application/json"), "{part}");
+        let body: Value = serde_json::from_str(body).expect("JSON");
+        assert_eq!(body["payload"]["data"]["galleryEvents"]["imageId"], json!(id));
+    }
+
+    async fn streams_break_off_when_the_server_stops_so_that_clients_come_back(app: TestApp) {
+        let mut socket = Socket::begun(&app, Value::Null).await;
+        socket.subscribe("a", FOLLOW, json!({})).await;
+        let mut events = Blocks::open(&app, "text/event-stream", &[], None).await;
+        app.restart().await;
+        assert_eq!(socket.close_code().await, 1012);
+        assert_eq!(events.next().await, None, "no completion");
+        // What happened meanwhile is not missed by who resumes.
+        let id = app.user("alice").create_image().await;
+        let mut events = Blocks::open(&app, "text/event-stream", &[], Some("")).await;
+        assert_eq!(events.event().await.1["imageId"], json!(id));
+    }
+
+    async fn what_keeps_a_subscription_from_beginning_is_told(app: TestApp) {
+        let mut socket = Socket::begun(&app, Value::Null).await;
+        socket.subscribe("a", FOLLOW, json!({ "after": "nonsense" })).await;
+        let error = socket.hear().await;
+        assert_eq!(error["type"], "error", "{error}");
+        assert_eq!(error["payload"][0]["extensions"]["code"], "BAD_USER_INPUT");
+        let ask = async |accept: &str| {
+            let body = json!({ "query": FOLLOW, "variables": { "after": "nonsense" } });
+            let request = app.client().post(format!("{}/graphql", app.url())).header(ACCEPT, accept);
+            let response = request.json(&body).send().await.expect("an answer");
+            (response.status().as_u16(), response.text().await.expect("a body"))
+        };
+        let (status, body) = ask("text/event-stream").await;
+        assert!(status == 200 && body.contains("BAD_USER_INPUT") && body.ends_with("event: complete\ndata:\n\n"), "{status} {body}");
+        let (status, body) = ask("multipart/mixed").await;
+        assert!(status == 200 && body.contains("BAD_USER_INPUT") && body.ends_with("--graphql--\r\n"), "{status} {body}");
+        let (status, body) = ask("application/json").await;
+        assert!(status == 200 && body.contains("BAD_USER_INPUT"), "{status} {body}");
+    }
+}
+
+each_database! {
+    settings = ["--auth-mode=supabase"];
+
+    async fn a_subscriber_hears_of_nothing_of_anothers(app: TestApp) {
+        let (alice, bob) = (app.user("alice"), app.user("bob"));
+        let mut socket = Socket::begun(&app, json!({ "Authorization": authorization(&user_claims("alice")) })).await;
+        socket.subscribe("a", FOLLOW, json!({ "after": "" })).await;
+        let bobs = bob.create_image().await;
+        let own = alice.create_image().await;
+        assert_eq!(event(&mut socket).await["imageId"], json!(own));
+        for filter in ["userId: \"bob\"", "userId: \"bob\", types: [CREATED]"] {
+            socket.subscribe("b", &format!("subscription {{ galleryEvents({filter}) {{ imageId }} }}"), json!({})).await;
+            let error = socket.hear().await;
+            assert_eq!(error["payload"][0]["extensions"]["code"], "FORBIDDEN", "{error}");
+        }
+        let of_bobs_image = "subscription($id: ID!) { galleryEvents(imageId: $id, after: \"\") { imageId } }";
+        socket.subscribe("c", of_bobs_image, json!({ "id": bobs })).await;
+        bob.run("mutation($id: ID!) { softDeleteImage(id: $id) { changed } }", json!({ "id": bobs })).await;
+        let last = alice.create_image().await;
+        let message = socket.hear().await;
+        assert_eq!((&message["id"], &message["payload"]["data"]["galleryEvents"]["imageId"]), (&json!("a"), &json!(last)));
+    }
+
+    async fn a_socket_wants_a_token_and_ends_with_it(app: TestApp) {
+        for payload in [Value::Null, json!({}), json!({ "Authorization": "Bearer nonsense" })] {
+            let mut socket = Socket::open(&app, "graphql-transport-ws", &[]).await.expect("an upgrade");
+            socket.say(json!({ "type": "connection_init", "payload": payload })).await;
+            assert_eq!(socket.close_code().await, 4403, "{payload}");
+        }
+        let token = authorization(&user_claims("alice"));
+        let by_header = [("authorization", token.as_str())];
+        let mut socket = Socket::open(&app, "graphql-transport-ws", &by_header).await.expect("an upgrade");
+        socket.say(json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.hear().await["type"], "connection_ack");
+        let mut claims = user_claims("alice");
+        claims["exp"] = json!(now() + 2);
+        let mut socket = Socket::begun(&app, json!({ "headers": { "authorization": authorization(&claims) } })).await;
+        socket.subscribe("a", FOLLOW, json!({})).await;
+        assert_eq!(socket.close_code().await, 4403);
+    }
+
+    async fn a_stream_without_a_token_is_401(app: TestApp) {
+        for accept in ["text/event-stream", "multipart/mixed"] {
+            let request = app.client().post(format!("{}/graphql", app.url())).header(ACCEPT, accept);
+            let response = request.json(&json!({ "query": FOLLOW })).send().await.expect("an answer");
+            assert_eq!(response.status(), 401);
+            assert!(response.headers()[CONTENT_TYPE].to_str().is_ok_and(|kind| kind.starts_with("application/json")));
+        }
+        let request = app.client().post(format!("{}/graphql", app.url())).header(ACCEPT, "text/event-stream");
+        let request = request.header(AUTHORIZATION, authorization(&user_claims("alice")));
+        let response = request.json(&json!({ "query": FOLLOW })).send().await.expect("an answer");
+        assert_eq!(response.status(), 200);
+    }
+}

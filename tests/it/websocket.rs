@@ -1,0 +1,179 @@
+//! GraphQL over WebSocket: both protocols, their close codes, and operations of one result.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Refused, Socket, TestApp, each_database, on_sqlite};
+
+const NEWER: &str = "graphql-transport-ws";
+const LEGACY: &str = "graphql-ws";
+
+async fn open(app: &TestApp, protocols: &str) -> Socket {
+    let opened = Socket::open(app, protocols, &[]).await;
+    opened.expect("the upgrade is answered")
+}
+
+each_database! {
+    async fn queries_and_mutations_run_over_a_socket(app: TestApp) {
+        let id = app.user("alice").create_image().await;
+        let mut socket = Socket::begun(&app, Value::Null).await;
+        socket.subscribe("a", "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }", json!({ "id": id })).await;
+        let data = json!({ "data": { "softDeleteImage": { "changed": true } } });
+        assert_eq!(socket.hear().await, json!({ "type": "next", "id": "a", "payload": data }));
+        assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "a" }));
+        // An id is free again after the end of its operation.
+        socket.subscribe("a", "{ deletedImages { nodes { id } } }", json!({})).await;
+        assert_eq!(socket.hear().await["payload"]["data"]["deletedImages"]["nodes"][0]["id"], json!(id));
+        assert_eq!(socket.hear().await["type"], "complete");
+    }
+
+    async fn the_older_protocol_has_words_of_its_own(app: TestApp) {
+        let mut socket = open(&app, LEGACY).await;
+        socket.say(json!({ "type": "connection_init", "payload": {} })).await;
+        assert_eq!(socket.hear().await["type"], "connection_ack");
+        socket.say(json!({ "type": "start", "id": "1", "payload": { "query": "{ images { totalCount } }" } })).await;
+        let data = json!({ "data": { "images": { "totalCount": 0 } } });
+        assert_eq!(socket.hear().await, json!({ "type": "data", "id": "1", "payload": data }));
+        assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "1" }));
+        socket.say(json!({ "type": "start", "id": "2", "payload": { "query": "{ nothing }" } })).await;
+        let error = socket.hear().await;
+        assert_eq!(error["type"], "error");
+        assert_eq!(error["payload"]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
+        socket.say(json!({ "type": "connection_terminate" })).await;
+        assert_eq!(socket.close_code().await, 1000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newer_protocol_is_spoken_when_both_are_offered() {
+    on_sqlite(&[], async |app: TestApp| {
+        for offers in [
+            format!("{LEGACY}, {NEWER}"),
+            format!("{NEWER}, {LEGACY}"),
+            NEWER.to_owned(),
+        ] {
+            let mut socket = open(&app, &offers).await;
+            socket.say(json!({ "type": "connection_init" })).await;
+            assert_eq!(
+                socket.hear().await,
+                json!({ "type": "connection_ack" }),
+                "{offers}"
+            );
+            socket
+                .say(json!({ "type": "ping", "payload": { "a": 1 } }))
+                .await;
+            assert_eq!(
+                socket.hear().await,
+                json!({ "type": "pong", "payload": { "a": 1 } }),
+                "{offers}"
+            );
+        }
+        let refused = Socket::open(&app, "soap", &[]).await.err();
+        assert_eq!(refused, Some(Refused::Status(400)));
+        let foreign = Socket::open(&app, NEWER, &[("origin", "https://evil.example")])
+            .await
+            .err();
+        assert_eq!(foreign, Some(Refused::Status(403)));
+        let own = format!("http://{}", app.address());
+        assert!(Socket::open(&app, NEWER, &[("origin", &own)]).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_breaks_the_protocol_is_told_by_the_close_code() {
+    on_sqlite(&[], async |app: TestApp| {
+        let init = r#"{"type":"connection_init"}"#;
+        let subscribe = r#"{"type":"subscribe","id":"1","payload":{"query":"{ __typename }"}}"#;
+        for (said, code) in [
+            (vec![subscribe], 4401),
+            (vec![init, init], 4429),
+            (vec!["{"], 4400),
+            (
+                vec![r#"{"type":"start","id":"1","payload":{"query":"{ a }"}}"#],
+                4400,
+            ),
+            (vec![init, r#"{"type":"subscribe","id":"1"}"#], 4400),
+            (
+                vec![
+                    init,
+                    r#"{"type":"subscribe","id":"","payload":{"query":"{ a }"}}"#,
+                ],
+                4400,
+            ),
+        ] {
+            let mut socket = open(&app, NEWER).await;
+            for text in &said {
+                socket.say_text(text).await;
+            }
+            assert_eq!(socket.close_code().await, code, "{said:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_introduce_itself_is_let_go() {
+    on_sqlite(&[], async |app: TestApp| {
+        assert_eq!(open(&app, NEWER).await.close_code().await, 4408);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_operation_is_an_error_of_its_id() {
+    on_sqlite(&["--graphql-max-aliases=1"], async |app: TestApp| {
+        let mut socket = Socket::begun(&app, Value::Null).await;
+        for (payload, code) in [
+            (json!({ "query": "{" }), "GRAPHQL_PARSE_FAILED"),
+            (
+                json!({ "query": "{ nothing }" }),
+                "GRAPHQL_VALIDATION_FAILED",
+            ),
+            (json!({}), "BAD_USER_INPUT"),
+            (json!({ "query": 1 }), "BAD_USER_INPUT"),
+            (
+                json!({ "query": "{ __typename }", "variables": [] }),
+                "BAD_USER_INPUT",
+            ),
+            (
+                json!({ "query": "{ a: __typename b: __typename }" }),
+                "QUERY_TOO_COMPLEX",
+            ),
+            (json!({ "query": "[".repeat(2000) }), "QUERY_TOO_COMPLEX"),
+        ] {
+            socket
+                .say(json!({ "type": "subscribe", "id": "x", "payload": payload }))
+                .await;
+            let error = socket.hear().await;
+            assert_eq!(
+                (&error["type"], &error["id"]),
+                (&json!("error"), &json!("x")),
+                "{error}"
+            );
+            assert_eq!(error["payload"][0]["extensions"]["code"], code, "{payload}");
+        }
+        // The socket goes on.
+        socket.subscribe("y", "{ __typename }", json!({})).await;
+        assert_eq!(
+            socket.hear().await["payload"],
+            json!({ "data": { "__typename": "Query" } })
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_is_closed_for_a_restart_when_the_server_stops() {
+    on_sqlite(&[], async |app: TestApp| {
+        let mut begun = Socket::begun(&app, Value::Null).await;
+        let mut silent = open(&app, NEWER).await;
+        let stopping = tokio::spawn({
+            let app = app.clone();
+            async move { app.stop().await }
+        });
+        assert_eq!(begun.close_code().await, 1012);
+        assert_eq!(silent.close_code().await, 1012);
+        stopping.await.expect("the server ends");
+    })
+    .await;
+}

@@ -23,12 +23,12 @@ for (const { query, variables } of examples) {
   }
 }
 
-test('the examples show the main queries and mutations', () => {
+test('the examples show the main queries, mutations and the subscription', () => {
   const fields = examples.flatMap(({ query }) =>
     parse(query).definitions.flatMap(({ selectionSet }) => selectionSet.selections.map((field) => field.name.value)),
   );
   const wanted = [
-    'createImage', 'deletedImages', 'galleryStats', 'images', 'purgeImage', 'restoreImage', 'softDeleteImage', 'updateImage',
+    'createImage', 'deletedImages', 'galleryEvents', 'galleryStats', 'images', 'purgeImage', 'restoreImage', 'softDeleteImage', 'updateImage',
   ];
   assert.deepEqual([...new Set(fields)].sort(), wanted);
 });

@@ -135,6 +135,19 @@ mutation Purge($id: ID!) {
 }
 `;
 
+const follow = `# Every change from now on: run it, then store or delete an image
+# in another window. The square stops it.
+subscription Follow {
+  galleryEvents {
+    type
+    imageId
+    userId
+    occurredAt
+    cursor
+  }
+}
+`;
+
 const statistics = `# Counts, each made only when it is asked for.
 query Statistics {
   galleryStats {
@@ -178,5 +191,6 @@ export const examples = [
     }),
   },
   { query: trash, variables: json({ id: imageId }) },
+  { query: follow },
   { query: statistics },
 ];

@@ -23,7 +23,7 @@ test('the page needs nothing but the server, and runs what a person types', { ti
   const { page, complaints, strayRequests } = await openPage(browser, server);
   await openGraphiql(page, server);
 
-  for (const tab of ['Gallery', 'Store', 'Search', 'Update', 'SoftDelete', 'Statistics']) {
+  for (const tab of ['Gallery', 'Store', 'Search', 'Update', 'SoftDelete', 'Follow', 'Statistics']) {
     await page.getByRole('tab', { name: tab }).waitFor();
   }
 
@@ -65,6 +65,24 @@ test('an example runs as it stands, with its variables', { timeout: 60_000 }, as
   await execute(page, '"createImage"');
   await page.getByRole('tab', { name: 'Gallery' }).click();
   await execute(page, '"originalPrompt": "a cat on a bicycle"');
+  assert.deepEqual(complaints, []);
+});
+
+test('a subscription shows what happens in the gallery', { timeout: 60_000 }, async () => {
+  const { page, complaints, strayRequests } = await openPage(browser, server);
+  await openGraphiql(page, server);
+  await page.getByRole('tab', { name: 'Follow' }).click();
+  const subscribed = page.waitForEvent('websocket').then((socket) =>
+    socket.waitForEvent('framesent', ({ payload }) => JSON.parse(payload).type === 'subscribe'),
+  );
+  await pressExecute(page);
+  await subscribed;
+  // Nothing tells that the server has begun to listen.
+  await page.waitForTimeout(1000);
+  const url = 'https://res.cloudinary.com/demo/image/upload/v1/99999999-2222-4333-8444-555555555555.png';
+  await run(server.url, `mutation { createImage(input: { userId: "carol", imageUrl: "${url}" }) { created } }`);
+  await page.locator('.result-window', { hasText: '99999999-2222-4333-8444-555555555555' }).waitFor();
+  assert.deepEqual(strayRequests, []);
   assert.deepEqual(complaints, []);
 });
 

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 
 import { cdnFiles } from '../../scripts/cdn-files.js';
 import { programWithoutPages, startServer } from '../server.js';
-import { execute, launch, openGraphiql, openPage, screenshot, type } from './browser.js';
+import { execute, launch, openGraphiql, openPage, pressExecute, screenshot, type, typeHeaders } from './browser.js';
 
 let server;
 let browser;
@@ -62,6 +62,22 @@ test('the page loads four files of the CDN, and runs what a person types', { tim
 
   assert.deepEqual(strayRequests, []);
   assert.deepEqual(complaints, []);
+});
+
+test('a subscription goes over the WebSocket of the same URL, and brings the headers as connection_init', { timeout: 60_000 }, async () => {
+  const { page } = await openPage(browser, server, cdn());
+  const opened = new Promise((resolve) => {
+    page.routeWebSocket(/.*/, (socket) => {
+      socket.onMessage((message) => resolve({ url: socket.url(), message: JSON.parse(message) }));
+    });
+  });
+  await openGraphiql(page, server);
+  await typeHeaders(page, '{ "Authorization": "Bearer of-a-test" }');
+  await type(page, 'subscription { galleryEvents { __typename } }');
+  await pressExecute(page);
+  const { url, message } = await opened;
+  assert.equal(url, server.url.replace('http:', 'ws:'));
+  assert.deepEqual(message, { type: 'connection_init', payload: { Authorization: 'Bearer of-a-test' } });
 });
 
 for (const url of files.keys()) {

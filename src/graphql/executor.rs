@@ -22,7 +22,7 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::coercion::Executed;
-use super::error::{Code, code_of, database_face, set_code};
+use super::error::{Code, code_of, database_face, parse_failed, set_code};
 use super::limits::{LimitExceeded, Limits, check, scan};
 use super::merge::{FieldTypes, merge};
 use super::operation::{Document, Operation};
@@ -88,11 +88,7 @@ impl Executor {
     fn check(&self, operation: Operation) -> Result<Prepared, ServerError> {
         let (text, persist_as) = self.text_of(operation.document)?;
         scan(&text, &self.limits).map_err(|limit| refusal(&limit))?;
-        let mut document = parse_query(&text).map_err(|error| {
-            let mut error = ServerError::from(error);
-            set_code(&mut error.extensions, Code::ParseFailed);
-            error
-        })?;
+        let mut document = parse_query(&text).map_err(parse_failed)?;
         let name = operation.operation_name.as_deref();
         let kind = kind_of(&document.operations, name)?;
         require_variables(&document.operations, name, &operation.variables)?;

@@ -140,7 +140,7 @@ impl Executor {
         match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_panic)) => {
-                tracing::error!(request.id = request_id, "a request panicked");
+                tracing::error!("a request panicked");
                 let mut error = Code::Internal.error("internal server error");
                 add_request_id(&mut error, &request_id);
                 Reply::lost(error)
@@ -156,7 +156,7 @@ impl Executor {
 
     async fn run(&self, caller: Caller, prepared: Prepared) -> Reply {
         if let Err(error) = self.gallery.database().require_migrated().await {
-            tracing::warn!(request.id = prepared.request_id, %error, "the request was turned away");
+            tracing::warn!(%error, "the request was turned away");
             let (code, message) = database_face(&error);
             return Reply::refused(code.error(message));
         }
@@ -276,7 +276,7 @@ fn finish(response: Response, executed: Option<&Executed>, request_id: &str) -> 
             // Only values that do not fit their type are without.
             set_code(&mut error.extensions, Code::BadUserInput);
         }
-        log_cause(error, request_id);
+        log_cause(error);
         if Code::Internal.is_of(error) {
             add_request_id(error, request_id);
         }
@@ -287,14 +287,14 @@ fn finish(response: Response, executed: Option<&Executed>, request_id: &str) -> 
     }
 }
 
-fn log_cause(error: &ServerError, request_id: &str) {
+fn log_cause(error: &ServerError) {
     let Some(gallery::Error::Database(cause)) = error.source::<gallery::Error>() else {
         return;
     };
     if Code::Internal.is_of(error) {
-        tracing::error!(request.id = request_id, error = %cause, "a request failed");
+        tracing::error!(error = %cause, "a request failed");
     } else {
-        tracing::warn!(request.id = request_id, error = %cause, "the database could not serve a request");
+        tracing::warn!(error = %cause, "the database could not serve a request");
     }
 }
 

@@ -79,7 +79,8 @@ pub fn start(filter: &Filter, format: Format) -> Result<(), TryInitError> {
 fn lines(format: Format) -> Box<dyn Layer<Registry> + Send + Sync> {
     let lines = fmt::layer().with_writer(io::stderr);
     match format {
-        Format::Json => lines.json().boxed(),
+        // The list of spans has what the current one has.
+        Format::Json => lines.json().with_current_span(false).boxed(),
         Format::Pretty if io::stderr().is_terminal() => lines.boxed(),
         Format::Pretty => lines.with_ansi(false).boxed(),
     }

@@ -18,8 +18,11 @@ pub(super) fn sqlite(part: &Map<String, Json>) -> SimpleExpr {
     Expr::cust_with_values(conditions.join(" AND "), builder.values)
 }
 
-/// Numbers are the same by value, everything else by type and value.
-const SAME: &str = "CASE WHEN want.type IN ('integer', 'real') \
+/// Numbers are the same by value, everything else by type and value. Integers beyond 64 bits are read as doubles: of two
+/// such the digits are compared.
+const SAME: &str = "CASE WHEN want.type = 'integer' AND have.type = 'integer' AND 'real' IN (typeof(want.atom), typeof(have.atom)) \
+     THEN have.json -> have.fullkey = want.json -> want.fullkey \
+     WHEN want.type IN ('integer', 'real') \
      THEN have.type IN ('integer', 'real') AND have.atom = want.atom \
      ELSE have.type = want.type AND have.atom IS want.atom END";
 

@@ -6,7 +6,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use serde_json::{Map, Value as Json};
 
 use super::containment;
-use super::search::{Query, Websearch};
+use super::search::{self, Query};
 use crate::entity::{Timestamp, image};
 
 /// Which SQL a database speaks.
@@ -114,10 +114,7 @@ impl Dialect {
         match self {
             Self::Postgres => {
                 let conditions = query.to_websearch(Self::INDEXED_WORD_PREFIX)?;
-                conditions
-                    .into_iter()
-                    .map(postgres_search)
-                    .reduce(ExprTrait::or)
+                search::postgres(conditions)
             }
             Self::Sqlite => {
                 let rows =
@@ -144,25 +141,4 @@ impl Dialect {
             Self::Sqlite => containment::sqlite(part),
         }
     }
-}
-
-/// The words are served by the GIN index on this very expression.
-fn postgres_search(condition: Websearch) -> SimpleExpr {
-    const TEXT: &str = "image_gallery_search_text(original_prompt, refined_prompt)";
-    let words = (!condition.words.is_empty()).then(|| {
-        let sql = format!("to_tsvector('simple', {TEXT}) @@ websearch_to_tsquery('simple', $1)");
-        Expr::cust_with_values(sql, [condition.words])
-    });
-    let place = |phrase: String| {
-        Expr::cust_with_values(format!("strpos(' ' || {TEXT} || ' ', $1)"), [phrase])
-    };
-    let with = condition.with.into_iter().map(|phrase| place(phrase).gt(0));
-    let without = condition
-        .without
-        .into_iter()
-        .map(|phrase| place(phrase).eq(0));
-    let conditions = words.into_iter().chain(with).chain(without);
-    conditions
-        .reduce(ExprTrait::and)
-        .unwrap_or_else(|| Expr::value(true))
 }

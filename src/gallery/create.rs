@@ -7,8 +7,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryTrait, Set};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::input::{MAX_LABEL_CHARACTERS, MAX_PROMPT_CHARACTERS, check_metadata, check_text};
-use super::intent::{Intent, label_to_store};
+use super::input::{MAX_PROMPT_CHARACTERS, check_label, check_metadata, check_text, or_fault};
+use super::intent::Intent;
 use super::{Error, Fault, Gallery, Image, Refusal, images, now, returning_rows, visible};
 use crate::auth::{Caller, Denied, Scope, UserId};
 use crate::cloudinary::url::ImageUrl;
@@ -137,33 +137,6 @@ impl Gallery {
             _ => Err(faults),
         }
     }
-}
-
-/// Notes what is wrong with a field, so that a caller hears of everything at once.
-pub(super) fn or_fault<T>(
-    faults: &mut Vec<Fault>,
-    field: &'static str,
-    checked: Result<T, Refusal>,
-) -> Option<T> {
-    checked
-        .map_err(|refusal| faults.push(Fault::of(field, refusal)))
-        .ok()
-}
-
-/// The label to store, within the limits.
-pub(super) fn check_label(
-    intent: Option<Intent>,
-    label: Option<&str>,
-) -> Result<Option<String>, Refusal> {
-    if let Some(label) = label {
-        check_text(label, MAX_LABEL_CHARACTERS)?;
-    }
-    let stored = label_to_store(intent, label).map_err(Refusal::Intent)?;
-    // The lower case of a text may be longer than the text.
-    if let Some(stored) = &stored {
-        check_text(stored, MAX_LABEL_CHARACTERS)?;
-    }
-    Ok(stored)
 }
 
 /// Whoever may not store for an owner that is named stores nothing at all.

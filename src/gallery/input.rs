@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::Refusal;
+use super::intent::{Intent, label_to_store};
+use super::{Fault, Refusal};
 
 /// The most Unicode scalar values of a prompt.
 pub const MAX_PROMPT_CHARACTERS: usize = 20_000;
@@ -12,6 +13,33 @@ pub const MAX_LABEL_CHARACTERS: usize = 100;
 pub const MAX_METADATA_BYTES: usize = 64 * 1024;
 /// The deepest metadata; the object itself is the first level.
 pub const MAX_METADATA_LEVELS: usize = 32;
+
+/// Notes what is wrong with a field, so that a caller hears of everything at once.
+pub(super) fn or_fault<T>(
+    faults: &mut Vec<Fault>,
+    field: &'static str,
+    checked: Result<T, Refusal>,
+) -> Option<T> {
+    checked
+        .map_err(|refusal| faults.push(Fault::of(field, refusal)))
+        .ok()
+}
+
+/// The label to store, within the limits.
+pub(super) fn check_label(
+    intent: Option<Intent>,
+    label: Option<&str>,
+) -> Result<Option<String>, Refusal> {
+    if let Some(label) = label {
+        check_text(label, MAX_LABEL_CHARACTERS)?;
+    }
+    let stored = label_to_store(intent, label).map_err(Refusal::Intent)?;
+    // The lower case of a text may be longer than the text.
+    if let Some(stored) = &stored {
+        check_text(stored, MAX_LABEL_CHARACTERS)?;
+    }
+    Ok(stored)
+}
 
 /// Checks a text of at most `maximum` Unicode scalar values.
 pub fn check_text(text: &str, maximum: usize) -> Result<(), Refusal> {

@@ -5,8 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::create::{check_label, or_fault};
-use super::input::{MAX_PROMPT_CHARACTERS, check_text};
+use super::input::{MAX_PROMPT_CHARACTERS, check_label, check_text, or_fault};
 use super::intent::Intent;
 use super::metadata::MetadataChange;
 use super::{Error, Fault, Gallery, Image, ImageId, Refusal, images, now, returning_rows, visible};

@@ -68,6 +68,17 @@ impl Code {
     }
 }
 
+/// A document that is no GraphQL, told in one line: where it is stands in `locations`, and the parser's picture of the
+/// place would be a poor one on a line of its own.
+pub(super) fn parse_failed(error: async_graphql::parser::Error) -> ServerError {
+    let mut error = ServerError::from(error);
+    let reason = error.message.lines().last().unwrap_or_default();
+    let reason = reason.trim_start().trim_start_matches("= ");
+    error.message = format!("the document does not parse: {reason}");
+    set_code(&mut error.extensions, Code::ParseFailed);
+    error
+}
+
 /// The code that an error bears already.
 pub(super) fn code_of(error: &ServerError) -> Option<String> {
     match error.extensions.as_ref()?.get("code")? {

@@ -70,7 +70,7 @@ impl Parameters {
         if json.trim_ascii_start().first() != Some(&b'{') {
             return Err(not_a_request("it has to be a JSON object"));
         }
-        serde_json::from_slice(json).map_err(not_a_request)
+        serde_json::from_slice(json).map_err(|error| not_a_request(reason(&error)))
     }
 
     /// The operation that they describe.
@@ -107,6 +107,15 @@ impl PersistedQuery {
             )
         })
     }
+}
+
+/// What is wrong with JSON. The library would speak of its own recursion.
+pub fn reason(error: &serde_json::Error) -> String {
+    let reason = error.to_string();
+    if reason.starts_with("recursion limit exceeded") {
+        return "it is nested too deeply; at most 127 levels are read".to_owned();
+    }
+    reason
 }
 
 fn not_a_request(reason: impl std::fmt::Display) -> ServerError {

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::graphql::error::Code;
-use crate::graphql::operation::{Operation, Parameters};
+use crate::graphql::operation::{Operation, Parameters, reason};
 
 /// What the body of a POST asks for.
 #[derive(Debug)]
@@ -103,5 +103,6 @@ fn json<T: DeserializeOwned>(value: &str) -> Result<Option<T>, String> {
     if !value.trim_start().starts_with(['{', 'n']) {
         return Err("must be a JSON object".to_owned());
     }
-    serde_json::from_str(value).map_err(|error| format!("must be a JSON object: {error}"))
+    serde_json::from_str(value)
+        .map_err(|error| format!("must be a JSON object: {}", reason(&error)))
 }

@@ -18,7 +18,8 @@ pub(super) struct RequestId(pub(super) String);
 /// Names the request, and logs how it ended.
 pub(super) async fn name_request(mut request: Request, next: Next) -> Response {
     let id = Uuid::new_v4().to_string();
-    let span = tracing::info_span!("request", request.id = id);
+    // Of this level, so that whatever is logged has the name beside it.
+    let span = tracing::error_span!("request", request.id = id);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
@@ -26,14 +27,20 @@ pub(super) async fn name_request(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER, value);
     }
+    let status = response.status().as_u16();
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    macro_rules! served {
+        ($level:ident) => {
+            tracing::$level!(http.method = %method, http.path = path, http.status = status, duration_ms, "request served")
+        };
+    }
     span.in_scope(|| {
-        tracing::debug!(
-            http.method = %method,
-            http.path = path,
-            http.status = response.status().as_u16(),
-            duration_ms = started.elapsed().as_millis(),
-            "request served"
-        );
+        if path == "/graphql" {
+            served!(info);
+        } else {
+            // Probes come every few seconds.
+            served!(debug);
+        }
     });
     response
 }

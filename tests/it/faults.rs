@@ -312,13 +312,22 @@ async fn an_internal_error_is_in_the_log_under_its_requests_id() {
         .await;
         assert_eq!(reply.error_code(), "INTERNAL_SERVER_ERROR");
         assert_tells_nothing(&reply);
+        ready(&format!("http://{}", server.address())).await;
         server.terminate();
         let log = server.output().await.stderr;
         let request_id = reply.headers["x-request-id"].to_str().expect("text");
         let line = log
             .lines()
             .find(|line| line.contains("ERROR") && line.contains(request_id));
-        assert!(line.is_some_and(|line| line.contains("metadata")), "{log}");
+        let line = line.unwrap_or_else(|| panic!("{log}"));
+        assert!(line.contains("metadata"), "{log}");
+        assert_eq!(line.matches(request_id).count(), 1, "{line}");
+        let served = |path: &str| {
+            log.lines()
+                .filter(|line| line.contains("request served") && line.contains(path))
+                .count()
+        };
+        assert_eq!((served("/graphql"), served("/readyz")), (1, 0), "{log}");
     })
     .await;
 }

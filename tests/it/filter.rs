@@ -174,6 +174,20 @@ each_database! {
         }
     }
 
+    async fn integers_beyond_64_bits_with_a_sign_are_told_apart(app: TestApp) {
+        let stored_json = r#"{"n": 18446744073709551615, "qu\"o.t[0]e": 18446744073709551615, "": [1, 9223372036854775808], "o": {"$": -9223372036854775809}}"#;
+        let ids = stored(&app, vec![Row { metadata: stored_json.to_owned(), ..Row::new() }]).await;
+        let cases = [
+            (json!({"n": u64::MAX}), true), (json!({"n": u64::MAX - 1}), false), (json!({"qu\"o.t[0]e": u64::MAX}), true),
+            (json!({"qu\"o.t[0]e": u64::MAX - 2}), false), (json!({"": [9_223_372_036_854_775_808_u64]}), true),
+            (json!({"": [9_223_372_036_854_775_809_u64]}), false), (json!({"": [i64::MAX]}), false), (json!({"o": {"$": i64::MIN}}), false),
+        ];
+        for (part, expected) in cases {
+            let expected = if expected { ids.clone() } else { Vec::new() };
+            assert_eq!(contains(&app, &part).await, expected, "{part}");
+        }
+    }
+
     async fn the_largest_part_that_is_allowed_is_answered_and_a_larger_one_is_bad_user_input(app: TestApp) {
         let nested = |levels: usize, is_list: bool| (1..levels).fold(json!({}), |within, level| {
             if is_list && level + 1 < levels { json!([within]) } else { json!({ "quote\"d": within }) }

@@ -265,3 +265,40 @@ async fn graphiql_can_be_turned_off() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_is_told_in_one_line_and_not_as_a_picture_or_a_recursion_limit() {
+    on_sqlite(&[], async |app: TestApp| {
+        let message = |reply: &Reply| {
+            reply.body["errors"][0]["message"]
+                .as_str()
+                .expect("a message")
+                .to_owned()
+        };
+        for document in ["{ a(", "query {", "{ a } }\n# x", "\n\n\"x"] {
+            let reply = app.graphql(document, json!({})).await;
+            assert_eq!(reply.error_code(), "GRAPHQL_PARSE_FAILED", "{document}");
+            let message = message(&reply);
+            assert!(
+                message.starts_with("the document does not parse: ") && !message.contains('\n'),
+                "{message}"
+            );
+            assert!(
+                reply.body["errors"][0]["locations"][0]["line"].is_u64(),
+                "{document}"
+            );
+        }
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let body = format!(r#"{{"query":"{{ __typename }}","variables":{{"a":{deep}}}}}"#);
+        for body in [body.clone(), format!("[{body}]")] {
+            let reply = post(&app, Some(JSON), body).await;
+            assert_refused(&reply, StatusCode::BAD_REQUEST, "deep");
+            assert!(
+                message(&reply).contains("nested too deeply"),
+                "{}",
+                reply.body
+            );
+        }
+    })
+    .await;
+}

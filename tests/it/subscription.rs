@@ -233,14 +233,14 @@ each_database! {
             let enough = seen.len() + 50;
             while seen.len() < enough {
                 let event = event(&mut socket).await;
-                cursor = event["cursor"].as_str().expect("a cursor").to_owned();
+                event["cursor"].as_str().expect("a cursor").clone_into(&mut cursor);
                 seen.push(event["imageId"].as_str().expect("an id").to_owned());
             }
             server.kill();
             // What was on its way counts as well: the next round goes on behind it.
             while let Some(message) = socket.hear_while_open().await {
                 let event = &message["payload"]["data"]["galleryEvents"];
-                cursor = event["cursor"].as_str().expect("a cursor").to_owned();
+                event["cursor"].as_str().expect("a cursor").clone_into(&mut cursor);
                 seen.push(event["imageId"].as_str().expect("an id").to_owned());
             }
             for writer in writers {

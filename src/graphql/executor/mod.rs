@@ -29,7 +29,7 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::coercion::Executed;
-use super::error::{Code, Failure, code_of, database_face, set_code};
+use super::error::{Code, Failure, code_of, database_face, parse_failed, set_code};
 use super::limits::{LimitExceeded, Limits, check, scan};
 use super::merge::{FieldTypes, merge};
 use super::operation::{Document, Operation};
@@ -96,11 +96,7 @@ impl Executor {
     fn check(&self, operation: Operation) -> Result<Prepared, ServerError> {
         let (text, persist_as) = self.text_of(operation.document)?;
         scan(&text, &self.limits).map_err(|limit| refusal(&limit))?;
-        let mut document = parse_query(&text).map_err(|error| {
-            let mut error = ServerError::from(error);
-            set_code(&mut error.extensions, Code::ParseFailed);
-            error
-        })?;
+        let mut document = parse_query(&text).map_err(parse_failed)?;
         let name = operation.operation_name.as_deref();
         let kind = kind_of(&document.operations, name)?;
         require_variables(&document.operations, name, &operation.variables)?;
@@ -171,7 +167,7 @@ impl Executor {
     }
 
     async fn run(&self, caller: Caller, prepared: Prepared) -> Reply {
-        if let Err(refused) = self.require_migrated(&prepared.request_id).await {
+        if let Err(refused) = self.require_migrated().await {
             return refused;
         }
         let executed = Executed::of(
@@ -219,10 +215,10 @@ impl Executor {
         }
     }
 
-    async fn require_migrated(&self, request_id: &str) -> Result<(), Reply> {
+    async fn require_migrated(&self) -> Result<(), Reply> {
         let migrated = self.gallery.database().require_migrated().await;
         migrated.map_err(|error| {
-            tracing::warn!(request.id = request_id, %error, "the request was turned away");
+            tracing::warn!(%error, "the request was turned away");
             let (code, message) = database_face(&error);
             Reply::refused(code.error(message))
         })
@@ -256,7 +252,7 @@ impl Prepared {
 }
 
 fn panicked(request_id: &str) -> Reply {
-    tracing::error!(request.id = request_id, "a request panicked");
+    tracing::error!("a request panicked");
     let mut error = Code::Internal.error("internal server error");
     add_request_id(&mut error, request_id);
     Reply::lost(error)
@@ -361,7 +357,7 @@ fn finish(response: Response, executed: Option<&Executed>, request_id: &str) -> 
             // Only values that do not fit their type are without.
             set_code(&mut error.extensions, Code::BadUserInput);
         }
-        log_cause(error, request_id);
+        log_cause(error);
         if Code::Internal.is_of(error) {
             add_request_id(error, request_id);
         }
@@ -372,14 +368,14 @@ fn finish(response: Response, executed: Option<&Executed>, request_id: &str) -> 
     }
 }
 
-fn log_cause(error: &ServerError, request_id: &str) {
+fn log_cause(error: &ServerError) {
     let Some(gallery::Error::Database(cause)) = error.source::<gallery::Error>() else {
         return;
     };
     if Code::Internal.is_of(error) {
-        tracing::error!(request.id = request_id, error = %cause, "a request failed");
+        tracing::error!(error = %cause, "a request failed");
     } else {
-        tracing::warn!(request.id = request_id, error = %cause, "the database could not serve a request");
+        tracing::warn!(error = %cause, "the database could not serve a request");
     }
 }
 

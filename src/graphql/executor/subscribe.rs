@@ -107,7 +107,7 @@ impl Executor {
     ) -> Result<impl Stream<Item = Delivery> + Send + 'static, Reply> {
         require_one_field(&prepared.document, prepared.operation_name.as_deref())
             .map_err(Reply::refused)?;
-        self.require_migrated(&prepared.request_id).await?;
+        self.require_migrated().await?;
         let Started {
             request,
             was_executed,

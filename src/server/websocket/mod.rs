@@ -10,6 +10,8 @@ use axum::http::StatusCode;
 use axum::http::header::UPGRADE;
 use axum::response::{IntoResponse, Response};
 
+use tracing::{Instrument, Span};
+
 use super::State;
 use super::authentication::sign_in;
 use super::endpoint::{peer, refused};
@@ -51,11 +53,13 @@ pub(super) async fn upgrade(state: State, request_id: &str, request: Request) ->
     };
     let max_bytes = state.max_body_bytes;
     let sockets = state.sockets.clone();
+    // The log knows what happens on the socket by the id of the request that opened it.
+    let span = Span::current();
     upgrade
         .protocols([protocol.name()])
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
         .max_message_size(max_bytes)
         .max_frame_size(max_bytes)
-        .on_upgrade(move |socket| sockets.track_future(session.run(state, socket)))
+        .on_upgrade(move |socket| sockets.track_future(session.run(state, socket).instrument(span)))
 }

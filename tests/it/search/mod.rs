@@ -1,6 +1,7 @@
 //! Full-text search over both prompts: one table of documents and cases, the same on every database.
 
 mod cases;
+mod long;
 
 use std::fmt::Write as _;
 
@@ -259,37 +260,6 @@ each_database! {
         finds("violet", &[again]).await;
         assert_ne!(again, other);
     }
-}
-
-/// Postgres keeps 255 places of a word, up to the 16,383rd word.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_phrase_is_found_however_often_its_words_stand_before_it() {
-    on_sqlite(&[], a_phrase_is_found).await;
-    on_postgres(&[], a_phrase_is_found).await;
-}
-
-async fn a_phrase_is_found(app: TestApp) {
-    let rows = [
-        Row {
-            original_prompt: Some(format!("{}the cat", "the dog ".repeat(400))),
-            ..Row::new()
-        },
-        Row {
-            original_prompt: Some("a ".repeat(10_000)),
-            refined_prompt: Some(format!("{}the cat", "b ".repeat(9_000))),
-            ..Row::new()
-        },
-        Row {
-            original_prompt: Some(format!("{}the", "a ".repeat(9_999))),
-            refined_prompt: Some(format!("{}cat", "b ".repeat(9_000))),
-            ..Row::new()
-        },
-    ];
-    db_insert(&app, &rows).await;
-    let mut expected = [rows[0].id, rows[1].id];
-    expected.sort_unstable();
-    assert_eq!(search(&app, "\"the cat\"").await, expected);
-    assert_eq!(search(&app, "cat -\"the cat\"").await, [rows[2].id]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,14 +4,26 @@
 //! A word is a run of Unicode letters and digits; everything else separates. Words are compared in lower case, accents
 //! count, and nothing is stemmed. Both databases index the prompts by the same rule (migration `m0002_search`).
 
+mod postgres;
+
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// The most words that count; what follows them is ignored, so that no text is too much for a database.
-pub const MAX_WORDS: usize = 200;
-/// The longest word that an index holds (Postgres: 2046 bytes). A longer one is in no index.
-const MAX_WORD_CHARACTERS: usize = 500;
+pub(super) use postgres::postgres;
+
+/// A longer text finds nothing: as much as both prompts can have. What it takes to look for more would be felt.
+pub const MAX_CHARACTERS: usize = 40_000;
+/// A text with more of them finds nothing: each may cost a look at the rows of its own.
+const MAX_ALTERNATIVES: usize = 500;
+/// The longest word that can be looked for: FTS5 cuts them at 32,768 bytes.
+const MAX_WORD_CHARACTERS: usize = 8_000;
+/// The longest word in Postgres' index (it takes 2046 bytes); longer ones are looked for as phrases are.
+const MAX_INDEXED_CHARACTERS: usize = 500;
+/// The most words of one `tsquery`: what it costs grows with their square, and Postgres' stack with their number.
+const MAX_TSQUERY_WORDS: usize = 500;
 
 /// What a text asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,22 +41,22 @@ pub enum Search {
 pub struct Query(Vec<Alternative>);
 
 /// What has to be there, and what must not be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Alternative {
     required: Vec<Phrase>,
     excluded: Vec<Phrase>,
 }
 
 /// Words that stand one behind the other; a single word is the shortest phrase.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Phrase(Vec<String>);
 
 /// A condition for Postgres. Its index knows at most 255 places of a word, and none beyond the 16,383rd word: it answers
 /// for words, and phrases are looked for in the rows that it leaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Websearch {
-    /// For `websearch_to_tsquery('simple', …)`; empty where no word is asked for.
-    pub words: String,
+    /// Each of these, for `websearch_to_tsquery('simple', …)`, has to match.
+    pub words: Vec<String>,
     /// Each of these has to be in the text that is indexed, with a space at both its ends.
     pub with: Vec<String>,
     /// None of these may be in it.
@@ -56,8 +68,8 @@ pub struct Websearch {
 pub struct Fts5 {
     /// Rows that match this are found.
     pub matching: Option<String>,
-    /// Rows that do not match one of these are found too.
-    pub without: Vec<String>,
+    /// Rows that do not match this are found too.
+    pub without: Option<String>,
 }
 
 impl Search {
@@ -67,8 +79,10 @@ impl Search {
         if text.trim().is_empty() {
             return Self::Blank;
         }
+        if text.chars().nth(MAX_CHARACTERS).is_some() {
+            return Self::Nothing;
+        }
         let mut alternatives = vec![Alternative::default()];
-        let mut words_left = MAX_WORDS;
         let terms = terms(text);
         for (place, term) in terms.iter().enumerate() {
             let is_between_two = place > 0 && place + 1 < terms.len();
@@ -77,20 +91,26 @@ impl Search {
                 alternatives.push(Alternative::default());
                 continue;
             }
-            words_left = words_left.saturating_sub(term.words.len());
-            if words_left == 0 {
-                break;
-            }
             if let Some(alternative) = alternatives.last_mut() {
                 alternative.add(term);
             }
         }
+        for alternative in &mut alternatives {
+            retain_distinct(&mut alternative.required);
+            retain_distinct(&mut alternative.excluded);
+        }
         alternatives.retain(|alternative| !alternative.is_empty() && alternative.can_match());
-        if alternatives.is_empty() {
+        retain_distinct(&mut alternatives);
+        if alternatives.is_empty() || alternatives.len() > MAX_ALTERNATIVES {
             return Self::Nothing;
         }
         Self::Query(Query(alternatives))
     }
+}
+
+fn retain_distinct<T: Clone + Eq + Hash>(items: &mut Vec<T>) {
+    let mut seen = HashSet::with_capacity(items.len());
+    items.retain(|item| seen.insert(item.clone()));
 }
 
 /// What stands between two white spaces, or between two quotes.
@@ -188,35 +208,47 @@ impl Alternative {
         self.required.is_empty() && self.excluded.is_empty()
     }
 
-    /// Whether every required word is one that an index can hold. Those excluded that it cannot are no condition.
+    /// Whether each of its words can be looked for: of one that cannot nobody knows whether it is there.
     fn can_match(&self) -> bool {
-        self.required.iter().all(Phrase::is_indexable)
+        let mut words = self
+            .required
+            .iter()
+            .chain(&self.excluded)
+            .flat_map(|phrase| &phrase.0);
+        words.all(|word| !is_longer(word, MAX_WORD_CHARACTERS))
     }
 
     fn to_websearch(&self, prefix: &str) -> Websearch {
-        let required = self.required.iter().flat_map(|phrase| &phrase.0);
-        let required = required.map(|word| format!("\"{prefix}{word}\""));
-        let (words, phrases): (Vec<&Phrase>, Vec<&Phrase>) =
-            self.excluded().partition(|phrase| phrase.is_one_word());
+        let mut required: Vec<&String> =
+            self.required.iter().flat_map(|phrase| &phrase.0).collect();
+        required.retain(|word| !is_longer(word, MAX_INDEXED_CHARACTERS));
+        retain_distinct(&mut required);
+        let required = required
+            .into_iter()
+            .map(|word| format!("\"{prefix}{word}\""));
+        let (words, phrases): (Vec<&Phrase>, Vec<&Phrase>) = self
+            .excluded
+            .iter()
+            .partition(|phrase| phrase.is_indexed_word());
         let excluded = words
             .iter()
             .flat_map(|phrase| &phrase.0)
             .map(|word| format!("-\"{prefix}{word}\""));
+        let words: Vec<String> = required.chain(excluded).collect();
         let in_text = |phrase: &Phrase| phrase.in_text(prefix);
         Websearch {
-            words: required.chain(excluded).collect::<Vec<_>>().join(" "),
+            words: words
+                .chunks(MAX_TSQUERY_WORDS)
+                .map(|words| words.join(" "))
+                .collect(),
             with: self
                 .required
                 .iter()
-                .filter(|phrase| !phrase.is_one_word())
+                .filter(|phrase| !phrase.is_indexed_word())
                 .map(in_text)
                 .collect(),
             without: phrases.into_iter().map(in_text).collect(),
         }
-    }
-
-    fn excluded(&self) -> impl Iterator<Item = &Phrase> {
-        self.excluded.iter().filter(|phrase| phrase.is_indexable())
     }
 }
 
@@ -227,19 +259,14 @@ impl Websearch {
 }
 
 impl Phrase {
-    fn is_indexable(&self) -> bool {
-        self.0
-            .iter()
-            .all(|word| word.chars().count() <= MAX_WORD_CHARACTERS)
-    }
-
     /// Words hold letters and digits only, so that nothing in quotes needs an escape in either language.
     fn quoted(&self) -> String {
         format!("\"{}\"", self.0.join(" "))
     }
 
-    fn is_one_word(&self) -> bool {
-        self.0.len() == 1
+    /// Whether it is a word of which Postgres' index knows.
+    fn is_indexed_word(&self) -> bool {
+        matches!(&*self.0, [word] if !is_longer(word, MAX_INDEXED_CHARACTERS))
     }
 
     /// As it stands in Postgres' text, between two spaces.
@@ -253,23 +280,34 @@ impl Phrase {
     }
 }
 
+fn is_longer(word: &str, characters: usize) -> bool {
+    word.chars().nth(characters).is_some()
+}
+
 impl Query {
     /// For Postgres: any of these is enough. Each word stands behind the prefix that it has in the index. None where every
     /// row matches.
     pub fn to_websearch(&self, prefix: &str) -> Option<Vec<Websearch>> {
         let mut conditions = Vec::new();
+        // Alternatives of words alone, as long as one `tsquery` can have them all.
         let mut of_words = Vec::new();
+        let mut words_left = MAX_TSQUERY_WORDS;
         for alternative in &self.0 {
-            let condition = alternative.to_websearch(prefix);
-            match (condition.words.is_empty(), condition.has_phrases()) {
-                (true, false) => return None,
-                (false, false) => of_words.push(condition.words),
-                (_, true) => conditions.push(condition),
+            let mut condition = alternative.to_websearch(prefix);
+            if condition.words.is_empty() && !condition.has_phrases() {
+                return None;
+            }
+            let words = alternative.required.len() + alternative.excluded.len();
+            if condition.has_phrases() || condition.words.len() > 1 || words > words_left {
+                conditions.push(condition);
+            } else {
+                words_left -= words;
+                of_words.append(&mut condition.words);
             }
         }
         if !of_words.is_empty() {
             conditions.push(Websearch {
-                words: of_words.join(" or "),
+                words: vec![of_words.join(" or ")],
                 ..Websearch::default()
             });
         }
@@ -278,24 +316,26 @@ impl Query {
 
     /// For FTS5, <https://www.sqlite.org/fts5.html#full_text_query_syntax>; none where every row matches.
     pub fn to_fts5(&self) -> Option<Fts5> {
-        let mut query = Fts5::default();
-        let mut matching = Vec::new();
+        let (mut matching, mut without) = (Vec::new(), Vec::new());
         for alternative in &self.0 {
             let required = joined(alternative.required.iter(), " AND ");
-            let excluded = joined(alternative.excluded(), " OR ");
+            let excluded = joined(alternative.excluded.iter(), " OR ");
             match (required, excluded) {
                 (None, None) => return None,
                 (Some(required), None) => matching.push(format!("({required})")),
                 (Some(required), Some(excluded)) => {
                     matching.push(format!("(({required}) NOT ({excluded}))"));
                 }
-                (None, Some(excluded)) => query.without.push(excluded),
+                (None, Some(excluded)) => without.push(format!("({excluded})")),
             }
         }
-        if !matching.is_empty() {
-            query.matching = Some(matching.join(" OR "));
-        }
-        Some(query)
+        // A row is found when it is without one of them: it is not when it has something of each.
+        let non_empty =
+            |parts: Vec<String>, operator: &str| (!parts.is_empty()).then(|| parts.join(operator));
+        Some(Fts5 {
+            matching: non_empty(matching, " OR "),
+            without: non_empty(without, " AND "),
+        })
     }
 }
 
@@ -305,143 +345,4 @@ fn joined<'a>(phrases: impl Iterator<Item = &'a Phrase>, operator: &str) -> Opti
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// The text that means the same without anything superfluous.
-    fn canonical(text: &str) -> String {
-        let query = match Search::parse(text) {
-            Search::Blank => return "blank".to_owned(),
-            Search::Nothing => return "nothing".to_owned(),
-            Search::Query(query) => query,
-        };
-        let alternatives = query.0.iter().map(|alternative| {
-            let required = alternative.required.iter().map(Phrase::quoted);
-            let excluded = alternative
-                .excluded()
-                .map(|phrase| format!("-{}", phrase.quoted()));
-            required.chain(excluded).collect::<Vec<_>>().join(" ")
-        });
-        let alternatives: Vec<String> = alternatives.collect();
-        if alternatives.iter().any(String::is_empty) {
-            return "everything".to_owned();
-        }
-        alternatives.join(" or ")
-    }
-
-    #[test]
-    fn postgres_looks_for_words_in_its_index_and_for_phrases_in_the_text() {
-        let conditions = |text: &str| match Search::parse(text) {
-            Search::Query(query) => query.to_websearch("x"),
-            _ => None,
-        };
-        let condition = |words: &str, with: &[&str], without: &[&str]| Websearch {
-            words: words.to_owned(),
-            with: with.iter().map(|&text| text.to_owned()).collect(),
-            without: without.iter().map(|&text| text.to_owned()).collect(),
-        };
-        assert_eq!(
-            conditions("a -b or c"),
-            Some(vec![condition(r#""xa" -"xb" or "xc""#, &[], &[])])
-        );
-        assert_eq!(
-            conditions(r#""a b" -"c d" or -"e f" or g"#),
-            Some(vec![
-                condition(r#""xa" "xb""#, &[" xa xb "], &[" xc xd "]),
-                condition("", &[], &[" xe xf "]),
-                condition(r#""xg""#, &[], &[]),
-            ])
-        );
-    }
-
-    #[test]
-    fn every_text_has_a_meaning() {
-        let cases = [
-            ("", "blank"),
-            (" \t\n", "blank"),
-            ("!!!", "nothing"),
-            ("🎉", "nothing"),
-            ("-", "nothing"),
-            ("\"\"", "nothing"),
-            ("\0", "nothing"),
-            ("Cat", r#""cat""#),
-            ("red  Cat", r#""red" "cat""#),
-            ("red\0cat", r#""red" "cat""#),
-            ("\"red cat\"", r#""red cat""#),
-            ("\"red cat", r#""red cat""#),
-            ("red\"big cat\"", r#""red" "big cat""#),
-            ("-cat", r#"-"cat""#),
-            ("red -cat", r#""red" -"cat""#),
-            ("-\"red cat\" dog", r#""dog" -"red cat""#),
-            ("- cat", r#""cat""#),
-            ("sci-fi", r#""sci" "fi""#),
-            ("-sci-fi", r#"-"sci fi""#),
-            ("don't 3.5 a_b C++", r#""don" "t" "3" "5" "a" "b" "c""#),
-            ("cat or dog", r#""cat" or "dog""#),
-            ("cat OR dog bird", r#""cat" or "dog" "bird""#),
-            ("or", r#""or""#),
-            ("or cat", r#""or" "cat""#),
-            ("cat or", r#""cat" "or""#),
-            ("cat or or dog", r#""cat" or "or" "dog""#),
-            ("\"or\" cat", r#""or" "cat""#),
-            ("cat or -dog", r#""cat" or -"dog""#),
-            ("École ΟΔΟΣ İstanbul", r#""école" "οδοσ" "istanbul""#),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(canonical(text), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn fts5_has_no_not_without_something_before_it() {
-        let fts5 = |text: &str| match Search::parse(text) {
-            Search::Query(query) => query.to_fts5(),
-            _ => None,
-        };
-        let query = |matching: Option<&str>, without: &[&str]| {
-            Some(Fts5 {
-                matching: matching.map(str::to_owned),
-                without: without.iter().map(|&text| text.to_owned()).collect(),
-            })
-        };
-        assert_eq!(
-            fts5("cat -dog"),
-            query(Some(r#"(("cat") NOT ("dog"))"#), &[])
-        );
-        assert_eq!(fts5("-dog -cat"), query(None, &[r#""dog" OR "cat""#]));
-        assert_eq!(
-            fts5("a b or -c"),
-            query(Some(r#"("a" AND "b")"#), &[r#""c""#])
-        );
-    }
-
-    #[test]
-    fn what_no_index_holds_is_not_found_and_excludes_nothing() {
-        let long = "x".repeat(501);
-        assert_eq!(canonical(&long), "nothing");
-        assert_eq!(canonical(&format!("cat or {long}")), r#""cat""#);
-        assert_eq!(canonical(&format!("-{long}")), "everything");
-        assert_eq!(canonical(&format!("cat -{long}")), r#""cat""#);
-    }
-
-    #[test]
-    fn only_so_many_words_count() {
-        let many = "cat ".repeat(10_000);
-        assert!(canonical(&many).len() < MAX_WORDS * 10);
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_breaks_the_reading(text: String, mixed in "[-\"a or\\p{L}\\p{M}]{0,60}") {
-            for text in [text, mixed] {
-                // What was made of a text means the same when it is read again.
-                let read = canonical(&text);
-                if !["blank", "nothing", "everything"].contains(&read.as_str()) {
-                    prop_assert_eq!(canonical(&read), read);
-                }
-            }
-        }
-    }
-}
+mod tests;

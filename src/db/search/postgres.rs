@@ -1,0 +1,104 @@
+//! The SQL of a search on Postgres. Words are answered by the GIN index; phrases are looked for in the text, which is made
+//! once for each row that the index leaves, however many phrases and alternatives there are.
+
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr, Value};
+use serde_json::Value as Json;
+
+use super::Websearch;
+
+/// What the index is on: this very expression.
+const VECTOR: &str =
+    "to_tsvector('simple', image_gallery_search_text(original_prompt, refined_prompt))";
+/// What is looked into for phrases, and for words where an alternative has phrases as well.
+const TEXT: &str = "SELECT \
+    to_tsvector('simple', image_gallery_search_text(original_prompt, refined_prompt)) AS vector, \
+    ' ' || image_gallery_search_text(original_prompt, refined_prompt) || ' ' AS words OFFSET 0";
+/// How many alternatives go into one `tsquery` that only says which rows may match.
+const CANDIDATES: usize = 50;
+
+/// Any of the conditions holds.
+pub(in crate::db) fn postgres(conditions: Vec<Websearch>) -> Option<SimpleExpr> {
+    let (in_text, in_index): (Vec<_>, Vec<_>) =
+        conditions.into_iter().partition(Websearch::has_phrases);
+    let in_index = in_index
+        .into_iter()
+        .filter_map(|condition| every(&condition.words));
+    in_index.chain(any_in_text(&in_text)).reduce(ExprTrait::or)
+}
+
+/// Any of the conditions with phrases holds.
+fn any_in_text(conditions: &[Websearch]) -> Option<SimpleExpr> {
+    let (candidates, is_settled) = match conditions {
+        [] => return None,
+        [only] => (every(&only.words), true),
+        several => (any_candidate(several), false),
+    };
+    let mut values = Vec::new();
+    let alternatives: Vec<String> = conditions
+        .iter()
+        .map(|condition| {
+            let words: &[String] = if is_settled { &[] } else { &condition.words };
+            alternative(condition, words, &mut values)
+        })
+        .collect();
+    let sql = format!(
+        "EXISTS (SELECT FROM ({TEXT}) AS text WHERE {})",
+        alternatives.join(" OR ")
+    );
+    let exact = Expr::cust_with_values(sql, values);
+    Some(match candidates {
+        Some(candidates) => candidates.and(exact),
+        None => exact,
+    })
+}
+
+fn alternative(condition: &Websearch, words: &[String], values: &mut Vec<Value>) -> String {
+    let mut bind = |value: Value| {
+        values.push(value);
+        values.len()
+    };
+    let mut parts: Vec<String> = words
+        .iter()
+        .map(|words| {
+            let place = bind(words.clone().into());
+            format!("text.vector @@ websearch_to_tsquery('simple', ${place})")
+        })
+        .collect();
+    for (phrases, is_at_fault) in [(&condition.with, "= 0"), (&condition.without, "> 0")] {
+        if !phrases.is_empty() {
+            let place = bind(Json::from(phrases.clone()).into());
+            parts.push(format!(
+                "NOT EXISTS (SELECT FROM jsonb_array_elements_text(${place}) AS phrase \
+                 WHERE strpos(text.words, phrase) {is_at_fault})"
+            ));
+        }
+    }
+    format!("({})", parts.join(" AND "))
+}
+
+/// Each of these matches.
+fn every(words: &[String]) -> Option<SimpleExpr> {
+    words
+        .iter()
+        .map(String::as_str)
+        .map(matching)
+        .reduce(ExprTrait::and)
+}
+
+/// The rows that have the words of one of the alternatives; none where one has no words.
+fn any_candidate(conditions: &[Websearch]) -> Option<SimpleExpr> {
+    let words: Option<Vec<&str>> = conditions
+        .iter()
+        .map(|condition| condition.words.first().map(String::as_str))
+        .collect();
+    let chunks = words?;
+    let chunks = chunks
+        .chunks(CANDIDATES)
+        .map(|words| matching(&words.join(" or ")));
+    chunks.reduce(ExprTrait::or)
+}
+
+fn matching(words: &str) -> SimpleExpr {
+    let sql = format!("{VECTOR} @@ websearch_to_tsquery('simple', $1)");
+    Expr::cust_with_values(sql, [words])
+}

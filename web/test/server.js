@@ -14,9 +14,26 @@ export const program = process.env.IMAGE_GALLERY ?? join(target, 'debug/image-ga
 /** The program without them; `.ci/run` builds it. */
 export const programWithoutPages = process.env.IMAGE_GALLERY_WITHOUT_PAGES ?? join(target, 'without-pages/image-gallery');
 
-/** Starts a server; `stop()` ends it and removes its gallery. */
+/** Starts a server; `stop()` ends it and removes its gallery, `restart()` ends it and starts it anew at the same address. */
 export async function startServer({ binary = program, settings = {} } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'image-gallery-'));
+  let running = await startProcess(binary, folder, settings);
+  const { url } = running;
+  return {
+    url,
+    log: () => running.log(),
+    async restart(signal = 'SIGTERM') {
+      await running.end(signal);
+      running = await startProcess(binary, folder, { ...settings, PORT: new URL(url).port });
+    },
+    async stop() {
+      await running.end('SIGTERM');
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+async function startProcess(binary, folder, settings) {
   // Nothing of the caller's settings reaches it.
   const env = { PATH: process.env.PATH, PORT: '0', RUST_LOG: 'info', ...settings };
   const child = spawn(binary, ['serve'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -38,10 +55,9 @@ export async function startServer({ binary = program, settings = {} } = {}) {
   return {
     url,
     log: () => log,
-    async stop() {
-      child.kill('SIGTERM');
+    async end(signal) {
+      child.kill(signal);
       await ended;
-      await rm(folder, { recursive: true });
     },
   };
 }

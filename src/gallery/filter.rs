@@ -23,7 +23,7 @@ const MAX_CONTAINERS: usize = 100;
 pub struct Filter {
     /// Any of these; none is no condition.
     pub intents: Vec<Intent>,
-    /// Any of these labels, whatever their letter case, at most [`MAX_LABELS`]; none is no condition.
+    /// Any of these labels, whatever their letter case, at most a hundred; none is no condition.
     pub intent_labels: Vec<String>,
     /// Inclusive.
     pub created_after: Option<Timestamp>,

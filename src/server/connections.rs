@@ -9,28 +9,36 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::service_fn;
 use tower::util::ServiceExt;
 
 /// How long a client may take over the head of a request, and how long a connection may be idle between two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take to read the next bytes of an answer: one that stands still holds what it follows.
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long clients have to read what is left for them once every request is answered and the server stops.
+pub(super) const FLUSH_TIME: Duration = Duration::from_secs(5);
 /// How long to wait before the next connection when there are no more file descriptors, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Serves until `stop` is done, then until the requests in flight are answered, for `grace` at most.
+/// Serves until `stop` is done, then until the requests in flight are answered, for `grace` at most, and what was answered
+/// is read. A client that does not read, of a stream say, is not waited for longer than [`FLUSH_TIME`].
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = ()>,
     grace: Duration,
 ) -> io::Result<()> {
-    let connections = GracefulShutdown::new();
+    let stopping = CancellationToken::new();
+    let (connections, requests) = (TaskTracker::new(), TaskTracker::new());
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -38,7 +46,12 @@ pub(super) async fn serve(
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer)) => serve_connection(stream, peer, router.clone(), &connections),
+            Ok((stream, peer)) => {
+                let router = router.clone();
+                let serving =
+                    serve_connection(stream, peer, router, requests.clone(), stopping.clone());
+                connections.spawn(serving);
+            }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "cannot take connections");
@@ -47,17 +60,28 @@ pub(super) async fn serve(
         }
     }
     drop(listener);
-    if timeout(grace, connections.shutdown()).await.is_err() {
-        tracing::warn!("some requests were still in flight and have been cut off");
+    stopping.cancel();
+    connections.close();
+    requests.close();
+    let patience = async {
+        // Those that are still not answered then are given up.
+        let _ = timeout(grace, requests.wait()).await;
+        sleep(FLUSH_TIME).await;
+    };
+    tokio::select! {
+        () = connections.wait() => {}
+        () = patience => tracing::warn!("some clients did not read their answers to the end, and were cut off"),
     }
     Ok(())
 }
 
-fn serve_connection(
+/// Serves one connection to its end: the client's, or once the server stops, that of the request that it is at.
+async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    connections: &GracefulShutdown,
+    requests: TaskTracker,
+    stopping: CancellationToken,
 ) {
     // Without it, small answers may wait for the client's acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
@@ -65,23 +89,29 @@ fn serve_connection(
     }
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request.map(Body::new))
+        requests.track_future(router.clone().oneshot(request.map(Body::new)))
     });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_TIMEOUT));
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
-    builder.http2().timer(TokioTimer::new());
-    let connection = builder
-        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
-        .into_owned();
-    let connection = connections.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error, "a connection broke");
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(
+            TokioIo::new(Box::pin(stream)),
+            TowerToHyperService::new(service),
+        )
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
-    });
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection broke");
+    }
 }
 
 /// The client was gone before its connection was taken.

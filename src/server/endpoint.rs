@@ -211,7 +211,9 @@ async fn subscribe(
     prepared: Prepared,
 ) -> Response {
     let last_event_id = head.headers.get("last-event-id");
-    let resume_after = last_event_id.and_then(|value| value.to_str().ok());
+    let resume_after = last_event_id
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| !id.is_empty());
     let caller = signed_in.caller.clone();
     let deliveries = state
         .executor

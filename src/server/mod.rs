@@ -133,11 +133,15 @@ impl Server {
             stop.await;
             stopping.cancel();
         };
-        connections::serve(self.listener, self.router, stop, self.grace).await?;
-        self.sockets.close();
-        // Sockets end by themselves once they are told; one that is stuck is no reason to stay.
-        let _ = timeout(self.grace, self.sockets.wait()).await;
-        Ok(())
+        let sockets = async {
+            self.stopping.cancelled().await;
+            self.sockets.close();
+            // Sockets end by themselves once they are told; one that is stuck is no reason to stay.
+            let _ = timeout(self.grace, self.sockets.wait()).await;
+        };
+        let requests = connections::serve(self.listener, self.router, stop, self.grace);
+        let (served, ()) = tokio::join!(requests, sockets);
+        served
     }
 }
 

@@ -176,8 +176,15 @@ async fn a_body_that_does_not_come_is_given_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_that_does_not_come_is_given_up() {
     on_sqlite(&[], async |app: TestApp| {
-        let answer = stall(&app, "POST /graphql HTTP/1.1\r\nhost: local").await;
-        assert!(!answer.contains("200 OK"), "{answer}");
+        // Also where not a byte of it comes.
+        let (begun, silent, preface) = tokio::join!(
+            stall(&app, "POST /graphql HTTP/1.1\r\nhost: local"),
+            stall(&app, ""),
+            stall(&app, "P"),
+        );
+        for answer in [begun, silent, preface] {
+            assert!(!answer.contains("200 OK"), "{answer}");
+        }
     })
     .await;
 }

@@ -144,6 +144,9 @@ each_database! {
         assert_eq!((&event["imageId"], &event["cursor"]), (&json!(ids[0]), &json!(id)));
         drop(events);
         // It goes before the argument, which an EventSource sends again as it was.
+        // An empty one says nothing.
+        let mut events = Blocks::open(&app, "text/event-stream", &[("last-event-id", "")], Some(&id)).await;
+        assert_eq!(events.event().await.1["imageId"], json!(ids[1]));
         let mut events = Blocks::open(&app, "text/event-stream", &[("last-event-id", &id)], Some("")).await;
         for expected in &ids[1..] {
             assert_eq!(events.event().await.1["imageId"], json!(expected));
@@ -173,6 +176,33 @@ each_database! {
         let id = app.user("alice").create_image().await;
         let mut events = Blocks::open(&app, "text/event-stream", &[], Some("")).await;
         assert_eq!(events.event().await.1["imageId"], json!(id));
+    }
+
+    async fn a_reader_that_stands_still_does_not_keep_the_server_from_stopping(app: TestApp) {
+        let alice = app.user("alice");
+        // More than all the buffers between the two hold.
+        let metadata = json!({ "text": "x".repeat(60_000) });
+        for _ in 0..100 {
+            alice.create(json!({ "metadata": metadata })).await;
+        }
+        let query = "subscription { galleryEvents(after: \"\") { image { metadata } again: image { metadata } more: image { metadata } } }";
+        let request = app.client().post(format!("{}/graphql", app.url())).header(ACCEPT, "text/event-stream");
+        let stream = request.json(&json!({ "query": query })).send().await.expect("the server answers");
+        let mut socket = Socket::begun(&app, Value::Null).await;
+        for number in 0..3 {
+            socket.subscribe(&number.to_string(), query, json!({})).await;
+        }
+        assert_eq!(socket.hear().await["type"], "next");
+        let started = std::time::Instant::now();
+        app.stop().await;
+        assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+        drop(stream);
+    }
+
+    async fn a_message_that_is_too_large_closes_the_socket_with_a_code(app: TestApp) {
+        let mut socket = Socket::begun(&app, Value::Null).await;
+        socket.say_text(&" ".repeat(9_000_000)).await;
+        assert_eq!(socket.close_code().await, 4400);
     }
 
     async fn what_keeps_a_subscription_from_beginning_is_told(app: TestApp) {

@@ -6,9 +6,9 @@ mod session;
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::header::UPGRADE;
-use axum::response::{IntoResponse, Response};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
 
 use tracing::{Instrument, Span};
 
@@ -25,9 +25,8 @@ const BUFFER_BYTES: usize = 4 * 1024;
 /// Whether a request wants to become a socket.
 pub(super) fn is_asked_for(request: &Request) -> bool {
     let upgrade = request.headers().get(UPGRADE);
-    upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-        // In HTTP/2 it is a method and a protocol, <https://www.rfc-editor.org/rfc/rfc8441>.
-        || request.extensions().get::<hyper::ext::Protocol>().is_some()
+    request.method() == Method::GET
+        && upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Answers the request, and goes on with the socket.
@@ -35,7 +34,10 @@ pub(super) async fn upgrade(state: State, request_id: &str, request: Request) ->
     let (mut head, _) = request.into_parts();
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut head, &()).await {
         Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
+        Err(rejection) => {
+            let error = Code::BadUserInput.error(rejection.body_text());
+            return refused(rejection.status(), error);
+        }
     };
     let offers: Vec<_> = upgrade
         .requested_protocols()

@@ -8,10 +8,11 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
 use tokio_stream::StreamMap;
 
 use super::super::State;
+use super::super::connections::FLUSH_TIME;
 use super::protocol::{Protocol, Said};
 use crate::auth::{Caller, Denied, SignedIn};
 use crate::graphql::error::Code;
@@ -150,10 +151,15 @@ impl Running {
                 }
                 message = self.socket.recv() => {
                     last_heard = Instant::now();
-                    let Some(Ok(message)) = message else {
-                        return Err(End::Gone);
-                    };
-                    self.hear(message, is_stopping).await?;
+                    match message {
+                        Some(Ok(message)) => self.hear(message, is_stopping).await?,
+                        // Where the connection is gone, the close frame gets nowhere either.
+                        Some(Err(_)) => {
+                            let reason = "Invalid message: it is too large (MAX_BODY_BYTES), or broken";
+                            return Err(Close::new(4400, reason).into());
+                        }
+                        None => return Err(End::Gone),
+                    }
                 }
                 Some((id, yielded)) = self.operations.next(), if !self.operations.is_empty() => {
                     self.hand_over(&id, yielded).await?;
@@ -282,9 +288,18 @@ impl Running {
 
     /// Writes a message through to the client, however slow it is within bounds.
     async fn send(&mut self, message: Message) -> Result<(), End> {
-        match timeout(WRITE_TIMEOUT, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        let stopping = self.state.stopping.clone();
+        let too_late = async {
+            stopping.cancelled().await;
+            sleep(FLUSH_TIME).await;
+        };
+        tokio::select! {
+            biased;
+            sent = timeout(WRITE_TIMEOUT, self.socket.send(message)) => match sent {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) | Err(_) => Err(End::Gone),
+            },
+            () = too_late => Err(End::Gone),
         }
     }
 

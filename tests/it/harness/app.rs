@@ -65,6 +65,11 @@ impl TestApp {
         *self.0.address.lock().expect("no test panics holding it")
     }
 
+    /// The server's own settings, for a second one beside it.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings::from_arguments(&self.0.arguments).expect("the settings are right")
+    }
+
     /// The client that all requests of this test go through.
     pub(crate) fn client(&self) -> &reqwest::Client {
         &self.0.client

@@ -70,6 +70,15 @@ impl TestApp {
         Settings::from_arguments(&self.0.arguments).expect("the settings are right")
     }
 
+    /// The value of a flag that the server was started with.
+    pub(crate) fn setting(&self, flag: &str) -> String {
+        let values = self.0.arguments.iter().rev();
+        let value = values
+            .filter_map(|argument| argument.split_once('='))
+            .find(|(name, _)| *name == flag);
+        value.expect("the flag is set").1.to_owned()
+    }
+
     /// The client that all requests of this test go through.
     pub(crate) fn client(&self) -> &reqwest::Client {
         &self.0.client

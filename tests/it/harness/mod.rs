@@ -16,6 +16,7 @@ mod postgres;
 pub(crate) mod rows;
 mod socket;
 pub(crate) mod token;
+mod wire;
 
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
@@ -30,6 +31,7 @@ pub(crate) use database::TestDatabase;
 pub(crate) use key_server::SignedApp;
 pub(crate) use outage::Outage;
 pub(crate) use socket::{Refused, Socket};
+pub(crate) use wire::Wire;
 
 use database::TemporaryDatabase;
 use postgres::Server;
@@ -116,6 +118,14 @@ pub(crate) async fn on_pgbouncer(
     if let Some(server) = Server::shared() {
         let database = server.create_database(TestApp::IS_MIGRATED).await;
         run_through_pgbouncer(database, has_direct_url, settings, body).await;
+    }
+}
+
+/// As [`on_own_cluster`], with PgBouncer between the server and the cluster.
+pub(crate) async fn on_own_pooled_cluster(settings: &[&str], body: impl AsyncFnOnce(TestApp)) {
+    if let Some(server) = Server::own_cluster(&[]) {
+        let database = server.create_database(TestApp::IS_MIGRATED).await;
+        run_through_pgbouncer(database, true, settings, body).await;
     }
 }
 

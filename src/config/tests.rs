@@ -98,28 +98,6 @@ fn a_wrong_setting_is_one_line() {
             "DATABASE_MAX_CONNECTIONS: `0` is not a whole number, 1 to 1000",
         ),
         (
-            &["--database-pooler", "pgbouncer"],
-            "DATABASE_POOLER: `pgbouncer` is not `session` or `transaction`",
-        ),
-        (
-            &["--database-pooler", "transaction"],
-            "DATABASE_POOLER: `transaction` is for Postgres, but the database is sqlite://gallery.db; allowed with it: \
-             `session`",
-        ),
-        (
-            &[
-                "--database-url=postgres://u:s3cret@h/d",
-                "--database-direct-url=mysql://u:s3cret@h/d",
-            ],
-            "DATABASE_DIRECT_URL: `mysql://u:…@h/d` is no database URL; allowed: `postgres://…`, `postgresql://…`, \
-             `sqlite://…`",
-        ),
-        (
-            &["--database-direct-url=postgres://u:s3cret@h/d"],
-            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` is not the same database as sqlite://gallery.db; allowed: the \
-             URL of a Postgres server, when the database itself is on it",
-        ),
-        (
             &["--slow-query-milliseconds", "1.5"],
             "SLOW_QUERY_MILLISECONDS: `1.5` is not a whole number, 0 to 86400000",
         ),
@@ -239,6 +217,44 @@ fn a_value_that_is_no_text_names_its_variable() {
         let arguments = [OsString::from(flag), OsString::from_vec(vec![b'9', 0xff])];
         let error = Settings::from_arguments(arguments).expect_err("no text");
         assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn a_pooler_or_a_second_server_that_does_not_fit_is_one_line() {
+    for (arguments, expected) in [
+        (
+            &["--database-pooler", "pgbouncer"][..],
+            "DATABASE_POOLER: `pgbouncer` is not `session` or `transaction`",
+        ),
+        (
+            &["--database-pooler", "transaction"],
+            "DATABASE_POOLER: `transaction` is for Postgres, but the database is sqlite://gallery.db; allowed with it: \
+             `session`",
+        ),
+        (
+            &[
+                "--database-url=postgres://u:s3cret@h/d",
+                "--database-direct-url=mysql://u:s3cret@h/d",
+            ],
+            "DATABASE_DIRECT_URL: `mysql://u:…@h/d` is no database URL; allowed: `postgres://…`, `postgresql://…`, \
+             `sqlite://…`",
+        ),
+        (
+            &["--database-direct-url=postgres://u:s3cret@h/d"],
+            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` does not go with sqlite://gallery.db; allowed: the URL of a \
+             Postgres server, where the database itself is on one",
+        ),
+        (
+            &[
+                "--database-url=postgres://u:s3cret@h/d",
+                "--database-read-url=sqlite://gallery.db",
+            ],
+            "DATABASE_READ_URL: `sqlite://gallery.db` does not go with postgres://u@h:5432/d; allowed: the URL of a \
+             Postgres server, where the database itself is on one",
+        ),
+    ] {
+        assert_eq!(line(arguments), expected);
     }
 }
 

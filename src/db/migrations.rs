@@ -27,7 +27,7 @@ impl Database {
 
     /// Every migration of this program, and whether it is applied. Newer ones in the database are not listed.
     pub async fn migration_status(&self) -> Result<Vec<(String, bool)>, Error> {
-        self.read(|unit| Box::pin(async { Ok(migration::status(unit).await?) }))
+        self.read_primary(|unit| Box::pin(async { Ok(migration::status(unit).await?) }))
             .await
     }
 

@@ -7,9 +7,8 @@
 
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 
-use super::changes::Signal;
 use super::source::Purpose;
-use super::{Database, Dialect, Error, Unit};
+use super::{Database, Dialect, Error, Run, Unit};
 use crate::entity::Timestamp;
 
 /// How many events are given their positions in one transaction.
@@ -80,8 +79,9 @@ impl Database {
     pub async fn prune_trail(&self, before: Timestamp) -> Result<u64, Error> {
         let mut total = 0;
         loop {
-            let dropped = self
-                .run(Purpose::Maintain, Signal::to_nobody(), move |unit| {
+            let run = Run::of(Purpose::Maintain);
+            let dropped = run
+                .detached(self.source.clone(), move |unit| {
                     Box::pin(prune(unit, before))
                 })
                 .await?;

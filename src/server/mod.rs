@@ -10,6 +10,7 @@ mod media;
 pub mod origin;
 mod pages;
 pub mod rate_limit;
+mod replica;
 mod request;
 mod request_id;
 mod stream;
@@ -168,7 +169,7 @@ fn cors(origins: &Origins) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(
-            [request_id::HEADER, "retry-after"]
+            [request_id::HEADER, "retry-after", replica::POSITION]
                 .into_iter()
                 .chain(rate_limit::HEADERS)
                 .map(HeaderName::from_static)

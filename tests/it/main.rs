@@ -20,6 +20,7 @@ mod persisted;
 mod pooler;
 mod proxy;
 mod rate_limit;
+mod replica;
 mod restarts;
 mod schema;
 mod search;

@@ -15,6 +15,7 @@ mod pgbouncer;
 mod postgres;
 pub(crate) mod rows;
 mod socket;
+mod standby;
 pub(crate) mod token;
 mod wire;
 
@@ -31,6 +32,7 @@ pub(crate) use database::TestDatabase;
 pub(crate) use key_server::SignedApp;
 pub(crate) use outage::Outage;
 pub(crate) use socket::{Refused, Socket};
+pub(crate) use standby::Standby;
 pub(crate) use wire::Wire;
 
 use database::TemporaryDatabase;

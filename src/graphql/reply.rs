@@ -17,7 +17,7 @@ pub struct Reply {
     pub(super) errors: Vec<ServerError>,
     /// What the client asked to be told besides.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) extensions: Option<Extensions>,
+    pub(super) extensions: Option<Box<Extensions>>,
 }
 
 /// What a reply may tell besides.
@@ -58,13 +58,13 @@ impl Reply {
 
     /// The same with the cost of its operation, where that was asked for.
     pub(super) fn showing(mut self, cost: Option<Cost>) -> Self {
-        self.extensions = cost.map(|cost| Extensions { cost });
+        self.extensions = cost.map(|cost| Box::new(Extensions { cost }));
         self
     }
 
     /// The cost of its operation, where that was asked for.
     pub fn shown_cost(&self) -> Option<Cost> {
-        self.extensions.map(|extensions| extensions.cost)
+        self.extensions.as_ref().map(|extensions| extensions.cost)
     }
 
     /// Whether the request failed before it was executed.

@@ -8,7 +8,9 @@ use async_graphql::parser::types::OperationType;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State as Extract};
-use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -88,7 +90,7 @@ async fn post(state: &State, request_id: &str, request: Request) -> Response {
     };
     let body = match body::read(body, state.max_body_bytes, state.executor.time_out()).await {
         Ok(body) => body,
-        Err(error) => return body_refused(error, state.max_body_bytes),
+        Err(error) => return body_refused(error, &head.headers, state.max_body_bytes),
     };
     let shows_cost = shows_cost(&head.headers);
     match request::from_body(&body, state.max_batch, request_id, shows_cost) {
@@ -348,12 +350,22 @@ fn not_acceptable() -> Response {
     )
 }
 
-fn body_refused(error: BodyError, max_bytes: usize) -> Response {
+/// How long a body is that was not read to its end: as the client says, where it does.
+fn announced_length(headers: &HeaderMap, max_bytes: usize) -> String {
+    let length = headers.get(CONTENT_LENGTH).map(HeaderValue::to_str);
+    match length {
+        Some(Ok(length)) => format!("{length} bytes"),
+        _ => format!("more than {max_bytes} bytes"),
+    }
+}
+
+fn body_refused(error: BodyError, headers: &HeaderMap, max_bytes: usize) -> Response {
     match error {
         BodyError::TooLarge => refused(
             StatusCode::PAYLOAD_TOO_LARGE,
             Code::BadUserInput.error(format!(
-                "the body is too large; at most {max_bytes} bytes are allowed (MAX_BODY_BYTES)"
+                "the body is too large, {}; at most {max_bytes} bytes are allowed (MAX_BODY_BYTES)",
+                announced_length(headers, max_bytes)
             )),
         ),
         BodyError::TooSlow => {

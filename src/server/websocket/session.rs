@@ -160,7 +160,10 @@ impl Running {
                         Some(Ok(message)) => self.hear(message, is_stopping).await?,
                         // Where the connection is gone, the close frame gets nowhere either.
                         Some(Err(_)) => {
-                            let reason = "Invalid message: it is too large (MAX_BODY_BYTES), or broken";
+                            let maximum = self.state.max_body_bytes;
+                            let reason = format!(
+                                "Invalid message: it is broken, or has more than {maximum} bytes (MAX_BODY_BYTES)"
+                            );
                             return Err(Close::new(4400, reason).into());
                         }
                         None => return Err(End::Gone),

@@ -41,7 +41,7 @@ pub use feed::{Start, Subscription};
 pub use filter::Filter;
 pub use image::Model as Image;
 pub use list::{List, Shelf, Slice};
-pub use stats::{DayCount, LabelCount};
+pub use stats::{DayCount, LabelCount, MAX_DAYS};
 pub use sweep::{Sweep, Swept};
 pub use trail::{Cursor, Event, EventFilter, EventId, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged};

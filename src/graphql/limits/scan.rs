@@ -6,16 +6,17 @@ use super::{LimitExceeded, Limits, MAX_BYTES, MAX_NESTING};
 /// less than the parser might make of it.
 pub fn scan(text: &str, limits: &Limits) -> Result<(), LimitExceeded> {
     let mut rest = text;
+    let mut blocks = Blocks::default();
     let (mut tokens, mut nesting, mut bytes) = (0_usize, 0_usize, 0_usize);
     while let Some(first) = rest.chars().next() {
-        let length = token_length(rest, first);
+        let length = token_length(rest, first, &mut blocks);
         rest = rest.get(length..).unwrap_or_default();
         bytes += if first == '"' { 0 } else { length };
         if bytes > MAX_BYTES {
             return Err(LimitExceeded::Size);
         }
         match first {
-            ' ' | ',' | '\t' | '\n' | '\r' | '\u{feff}' | '#' => continue,
+            _ if is_ignored(first) => continue,
             '(' | '[' | '{' => nesting += 1,
             ')' | ']' | '}' => nesting = nesting.saturating_sub(1),
             _ => {}
@@ -33,13 +34,34 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), LimitExceeded> {
     Ok(())
 }
 
+/// The lexical tokens of a text, without what stands between them and says nothing,
+/// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Ignored-Tokens>.
+pub(in crate::graphql) fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    let mut blocks = Blocks::default();
+    std::iter::from_fn(move || {
+        loop {
+            let first = rest.chars().next()?;
+            let (token, behind) = rest.split_at_checked(token_length(rest, first, &mut blocks))?;
+            rest = behind;
+            if !is_ignored(first) {
+                return Some(token);
+            }
+        }
+    })
+}
+
+fn is_ignored(first: char) -> bool {
+    matches!(first, ' ' | ',' | '\t' | '\n' | '\r' | '\u{feff}' | '#')
+}
+
 /// Length in bytes of the lexical token, the comment or the ignored character that the text begins with,
 /// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Lexical-Tokens>.
-fn token_length(text: &str, first: char) -> usize {
+fn token_length(text: &str, first: char, blocks: &mut Blocks) -> usize {
     let until = |end: fn(char) -> bool| text.find(end).unwrap_or(text.len());
     match first {
         '#' => until(|character| matches!(character, '\n' | '\r')),
-        '"' => string_length(text),
+        '"' => string_length(text, blocks),
         '.' if text.starts_with("...") => "...".len(),
         '0'..='9' | 'A'..='Z' | 'a'..='z' | '_' => {
             until(|character| !(character.is_ascii_alphanumeric() || character == '_'))
@@ -48,14 +70,23 @@ fn token_length(text: &str, first: char) -> usize {
     }
 }
 
+/// What is known of the block strings in the rest of a text.
+#[derive(Default)]
+struct Blocks {
+    /// None of them has an end. Behind a place from which none is found there is none to find, and to look for it at each
+    /// of thousands of places would take minutes for a text of megabytes.
+    are_open: bool,
+}
+
 /// A block string without an end is taken for an empty string, as the parser does that looks for another reading; a
 /// string ends with its line at the latest.
-fn string_length(text: &str) -> usize {
+fn string_length(text: &str, blocks: &mut Blocks) -> usize {
     const BLOCK: &str = "\"\"\"";
-    if let Some(content) = text.strip_prefix(BLOCK)
-        && let Some(length) = block_length(content)
-    {
-        return BLOCK.len() + length + BLOCK.len();
+    if let Some(content) = text.strip_prefix(BLOCK).filter(|_| !blocks.are_open) {
+        if let Some(length) = block_length(content) {
+            return BLOCK.len() + length + BLOCK.len();
+        }
+        blocks.are_open = true;
     }
     let mut is_escaped = false;
     for (place, character) in text.char_indices().skip(1) {
@@ -168,6 +199,52 @@ mod tests {
         );
     }
 
+    #[test]
+    fn tokens_are_what_means_something() {
+        let text =
+            "\u{feff}query Q ($a:[ID!]=\"a # b\"){, ...f # {\n b(c:\"\"\" d \"\"\", e:-1.5) }";
+        let expected = [
+            "query",
+            "Q",
+            "(",
+            "$",
+            "a",
+            ":",
+            "[",
+            "ID",
+            "!",
+            "]",
+            "=",
+            "\"a # b\"",
+            ")",
+            "{",
+            "...",
+            "f",
+            "b",
+            "(",
+            "c",
+            ":",
+            "\"\"\" d \"\"\"",
+            "e",
+            ":",
+            "-",
+            "1",
+            ".",
+            "5",
+            ")",
+            "}",
+        ];
+        assert_eq!(tokens(text).collect::<Vec<_>>(), expected);
+    }
+
+    /// Minutes, if the end were looked for at each of them.
+    #[test]
+    fn block_strings_without_an_end_are_found_out_once() {
+        let unit = "\n\\\"\"\"";
+        let text = format!("\"\"\"{}", unit.repeat(8 * 1024 * 1024 / unit.len()));
+        assert!(matches!(scanned(&text), Err(LimitExceeded::Tokens { .. })));
+    }
+
     fn deepest(text: &str) -> usize {
         let mut depth = 0_usize;
         let mut deepest = 0;
@@ -187,6 +264,18 @@ mod tests {
         fn no_text_breaks_the_scan(text in "\\PC{0,80}", mixed in "[\\[\\](){}\"\\\\#.\n\ra0 ]{0,200}") {
             let _ = scanned(&text);
             let _ = scanned(&mixed);
+        }
+
+        #[test]
+        fn where_a_block_string_has_no_end_no_later_one_has(text in "(\"|\"\"\"|\\\\|a|\n){0,12}") {
+            let looked_for_each_time = std::iter::successors(Some(text.as_str()), |rest| {
+                let first = rest.chars().next()?;
+                rest.get(token_length(rest, first, &mut Blocks::default())..)
+            });
+            let rests: Vec<&str> = looked_for_each_time.collect();
+            let expected = rests.windows(2).filter_map(|pair| pair[0].strip_suffix(pair[1]));
+            let expected = expected.filter(|token| !token.starts_with(is_ignored));
+            prop_assert!(tokens(&text).eq(expected));
         }
 
         /// Where a document parses and holds neither strings nor comments, the scan sees just its brackets.

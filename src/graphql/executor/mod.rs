@@ -1,11 +1,13 @@
 //! The one way in: every operation, whatever transport brought it, is executed here and nowhere else.
 //!
-//! 1. The raw text is scanned for nesting and tokens, before anything parses it.
+//! 1. The raw text is scanned for nesting and tokens, before anything parses it. Where there are trusted documents, it has
+//!    to be one of them.
 //! 2. It is parsed once, and its fragments are measured without walking them twice.
 //! 3. Fields that it selects twice are made one.
 //! 4. The schema executes it, within its time and without taking the server along when it panics.
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
+mod admission;
 pub(super) mod subscribe;
 
 use std::panic::AssertUnwindSafe;
@@ -32,13 +34,16 @@ use super::coercion::Executed;
 use super::error::{Code, Failure, code_of, database_face, parse_failed, set_code};
 use super::limits::{LimitExceeded, Limits, check, scan};
 use super::merge::{FieldTypes, merge};
-use super::operation::{Document, Operation};
+use super::operation::Operation;
 use super::persisted::{DocumentHash, PersistedDocuments};
 use super::query::TrailEnd;
 use super::reply::Reply;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
 use crate::gallery::{self, Gallery};
+
+pub use admission::Admission;
+use admission::ValidateOnly;
 
 /// An operation that may be executed: parsed, within the limits, and known by its kind.
 #[derive(Debug)]
@@ -66,6 +71,7 @@ pub struct Executor {
     schema: GallerySchema,
     field_types: Arc<FieldTypes>,
     persisted: PersistedDocuments,
+    admission: Admission,
     gallery: Arc<Gallery>,
     limits: Limits,
     time_out: Duration,
@@ -73,13 +79,20 @@ pub struct Executor {
 
 impl Executor {
     /// An executor over a gallery.
-    pub fn new(gallery: Arc<Gallery>, limits: Limits, time_out: Duration) -> Self {
-        let schema = builder()
-            .data(Arc::clone(&gallery))
-            .extension(Stages)
-            .finish();
+    pub fn new(
+        gallery: Arc<Gallery>,
+        admission: Admission,
+        limits: Limits,
+        time_out: Duration,
+    ) -> Self {
+        let mut schema = builder().data(Arc::clone(&gallery)).extension(Stages);
+        if !admission.has_introspection {
+            // `Did you mean …` would tell the schema name by name.
+            schema = schema.disable_introspection().disable_suggestions();
+        }
         Self {
-            schema,
+            schema: schema.finish(),
+            admission,
             field_types: Arc::new(FieldTypes::of_schema(&sdl())),
             persisted: PersistedDocuments::new(),
             gallery,
@@ -94,41 +107,25 @@ impl Executor {
     }
 
     fn check(&self, operation: Operation) -> Result<Prepared, ServerError> {
-        let (text, persist_as) = self.text_of(operation.document)?;
-        scan(&text, &self.limits).map_err(|limit| refusal(&limit))?;
-        let mut document = parse_query(&text).map_err(parse_failed)?;
+        let admitted = self.admit(operation.document)?;
+        scan(&admitted.text, &self.limits).map_err(|limit| refusal(&limit))?;
+        let mut document = parse_query(&admitted.text).map_err(parse_failed)?;
         let name = operation.operation_name.as_deref();
         let kind = kind_of(&document.operations, name)?;
+        self.examine(&admitted, &document, name)?;
         require_variables(&document.operations, name, &operation.variables)?;
         check(&document, name, &self.limits).map_err(|limit| refusal(&limit))?;
         merge(&mut document, &self.field_types)
             .map_err(|error| Code::TooComplex.error(error.to_string()))?;
         Ok(Prepared {
-            text,
+            text: admitted.text,
             document,
             kind,
             operation_name: operation.operation_name,
             variables: operation.variables,
             request_id: operation.request_id,
-            persist_as,
+            persist_as: admitted.persist_as,
         })
-    }
-
-    /// The document's text, and the hash under which to keep it.
-    fn text_of(&self, document: Document) -> Result<(String, Option<DocumentHash>), ServerError> {
-        match document {
-            Document::Text(text) => Ok((text, None)),
-            Document::Persist(text, hash) if hash == DocumentHash::of(&text) => {
-                Ok((text, Some(hash)))
-            }
-            Document::Persist(..) => Err(Code::BadUserInput
-                .error("extensions.persistedQuery.sha256Hash: is not the SHA-256 hash of `query`")),
-            Document::Persisted(hash) => match self.persisted.find(hash) {
-                Some(text) => Ok((text.to_string(), None)),
-                // Clients know the case by this very message.
-                None => Err(Code::PersistedQueryNotFound.error("PersistedQueryNotFound")),
-            },
-        }
     }
 
     /// How long one request may take.
@@ -428,6 +425,9 @@ impl Extension for Stages {
     ) -> Response {
         if let Ok(WasExecuted(flag)) = ctx.data::<WasExecuted>() {
             flag.store(true, Ordering::Relaxed);
+        }
+        if ctx.data::<ValidateOnly>().is_ok() {
+            return Response::default();
         }
         next.run(ctx, operation_name).await
     }

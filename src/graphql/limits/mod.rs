@@ -9,6 +9,7 @@ mod scan;
 
 pub use measure::check;
 pub use scan::scan;
+pub(super) use scan::tokens;
 
 /// The most brackets within brackets, and the most fragments within fragments.
 pub const MAX_NESTING: usize = 64;

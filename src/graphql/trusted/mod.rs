@@ -59,19 +59,32 @@ pub(super) struct TrustedDocument {
     pub(super) text: Arc<str>,
 }
 
-/// The hash of a text's tokens: the same for texts that differ in nothing but white space, commas and comments.
+/// The hash of a text's tokens, definition by definition: the same for texts that differ in nothing but white space, commas,
+/// comments and the order of their definitions, which Apollo's tool sorts and its client does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Tokens([u8; 32]);
 
 impl Tokens {
     fn of(text: &str) -> Self {
-        let mut hash = Sha256::new();
+        let mut definitions: Vec<[u8; 32]> = Vec::new();
+        let (mut definition, mut depth) = (Sha256::new(), 0_usize);
         for token in tokens(text) {
             // Its length first, so that no two lists of tokens are one.
-            hash.update(token.len().to_be_bytes());
-            hash.update(token);
+            definition.update(token.len().to_be_bytes());
+            definition.update(token);
+            match token {
+                "{" | "(" | "[" => depth += 1,
+                "}" | ")" | "]" => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if token == "}" && depth == 0 {
+                definitions.push(definition.finalize_reset().into());
+            }
         }
-        Self(hash.finalize().into())
+        // Of a document that parses nothing is left.
+        definitions.push(definition.finalize().into());
+        definitions.sort_unstable();
+        Self(Sha256::digest(definitions.as_flattened()).into())
     }
 }
 
@@ -104,10 +117,14 @@ impl TrustedDocuments {
         self.index.documents.iter().map(AsRef::as_ref)
     }
 
-    /// The one of an id, which may be `sha256:` and the text's hash.
+    /// The one of an id, which may be `sha256:` and the text's hash. The manifest may have the prefix where the client has
+    /// none: Apollo's protocol leaves it out.
     pub(super) fn of_id(&self, id: &str) -> Option<Arc<str>> {
+        let ids = &self.index.by_id;
+        let document = ids
+            .get(id)
+            .or_else(|| ids.get(&format!("{HASH_PREFIX}{id}")));
         let by_hash = || self.of_hash(DocumentHash::parse(id.strip_prefix(HASH_PREFIX)?)?);
-        let document = self.index.by_id.get(id);
         document
             .map(|document| Arc::clone(&document.text))
             .or_else(by_hash)
@@ -181,7 +198,7 @@ mod tests {
     const TEXT: &str = "query Q($a: ID!) {\n  image(id: $a) { id }\n}";
 
     fn trusted() -> TrustedDocuments {
-        let manifest = serde_json::json!({ "abc": TEXT, "def": "{ a(b: \"x, y\") }" });
+        let manifest = serde_json::json!({ "abc": TEXT, "sha256:def": "{ a(b: \"x, y\") }" });
         read(&manifest.to_string()).expect("a manifest")
     }
 
@@ -194,6 +211,8 @@ mod tests {
         let trusted = trusted();
         assert_eq!(trusted.of_id("abc").as_deref(), Some(TEXT));
         assert_eq!(trusted.of_id("ABC"), None);
+        assert_eq!(trusted.of_id("def"), trusted.of_id("sha256:def"));
+        assert!(trusted.of_id("def").is_some());
         let hash = DocumentHash::of(TEXT);
         assert_eq!(trusted.of_hash(hash).as_deref(), Some(TEXT));
         assert_eq!(
@@ -253,6 +272,21 @@ mod tests {
     }
 
     #[test]
+    fn definitions_may_stand_in_any_order() {
+        let query = "query Q($a: X = { b: [{}] }) { a { ...F ...G } }";
+        let (f, g) = ("fragment F on X { f }", "fragment G on X { g }");
+        let of = |definitions: &[&str]| Tokens::of(&definitions.join("\n"));
+        assert_eq!(of(&[query, f, g]), of(&[g, query, f]));
+        assert_ne!(of(&[query, f, g]), of(&[query, f]));
+        assert_ne!(of(&[query, f, g]), of(&[query, f, f]));
+        assert_ne!(
+            of(&[query, f, g]),
+            of(&[query, "fragment F on X { g }", "fragment G on X { f }"])
+        );
+        assert_ne!(of(&["{ a }"]), of(&["{ a }", "{ a }"]));
+    }
+
+    #[test]
     fn each_document_is_news_once() {
         let trusted = trusted();
         assert!(trusted.is_news(DocumentHash::of("a")));
@@ -264,9 +298,9 @@ mod tests {
     }
 
     proptest! {
-        /// Any text that is taken for another consists of the same tokens.
+        /// Any definition that is taken for another consists of the same tokens.
         #[test]
-        fn texts_of_other_tokens_are_told_apart(one in "[ab1.,\" {}#\n-]{0,12}", other in "[ab1.,\" {}#\n-]{0,12}") {
+        fn texts_of_other_tokens_are_told_apart(one in "[ab1.,\" {(#\n-]{0,12}", other in "[ab1.,\" {(#\n-]{0,12}") {
             let same = tokens(&one).eq(tokens(&other));
             prop_assert_eq!(Tokens::of(&one) == Tokens::of(&other), same);
         }

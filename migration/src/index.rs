@@ -48,10 +48,7 @@ impl Index {
 }
 
 /// Builds an index on Postgres unless it stands. Says whether it did.
-pub(crate) async fn build(
-    connection: &impl ConnectionTrait,
-    index: &Index,
-) -> Result<bool, DbErr> {
+pub(crate) async fn build(connection: &impl ConnectionTrait, index: &Index) -> Result<bool, DbErr> {
     match index.state(connection).await? {
         State::Valid => return Ok(false),
         State::Invalid => {

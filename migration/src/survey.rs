@@ -121,7 +121,10 @@ async fn rows(connection: &DatabaseConnection) -> Result<String, DbErr> {
     );
     let counted: i64 = query::value(connection, &few).await?;
     if counted <= COUNTED_ROWS {
-        return Ok(format!("{counted} row{}", if counted == 1 { "" } else { "s" }));
+        return Ok(format!(
+            "{counted} row{}",
+            if counted == 1 { "" } else { "s" }
+        ));
     }
     // The share of the pages that were there when the rows were counted last.
     let estimated: Option<i64> = query::value(

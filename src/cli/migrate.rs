@@ -58,7 +58,7 @@ fn status(survey: migration::Survey) -> Vec<String> {
     let mut lines: Vec<String> = survey.migrations.into_iter().map(state).collect();
     lines.extend(survey.plan);
     if !survey.differences.is_empty() {
-        lines.push("`migrate up` would change nothing, for:".to_owned());
+        lines.push("`migrate up` would change nothing, because of this:".to_owned());
         lines.extend(survey.differences);
     }
     lines.extend(each("warning:", survey.warnings));

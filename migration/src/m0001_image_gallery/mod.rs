@@ -102,7 +102,8 @@ async fn down_on_postgres(connection: &impl ConnectionTrait) -> Result<(), DbErr
 
 async fn up_on_sqlite(connection: &impl ConnectionTrait) -> Result<(), DbErr> {
     let table = "EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'image_gallery')";
-    let prompt = "EXISTS (SELECT 1 FROM pragma_table_info('image_gallery') WHERE name = 'original_prompt')";
+    let prompt =
+        "EXISTS (SELECT 1 FROM pragma_table_info('image_gallery') WHERE name = 'original_prompt')";
     if !query::yes(connection, table).await? {
         connection
             .execute_unprepared(include_str!("sqlite_create.sql"))

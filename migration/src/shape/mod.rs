@@ -152,7 +152,11 @@ fn compared(columns: &[Column], expected: &[Expected], added: &Expected) -> Vec<
                 "column `{}` is missing, expected {}{}",
                 expected.name,
                 expected.kind,
-                nullness(expected.is_required)
+                if expected.is_required {
+                    " NOT NULL"
+                } else {
+                    ""
+                }
             )),
             Some(column) => differences.extend(differing(column, expected)),
         }
@@ -185,8 +189,11 @@ fn differing(column: &Column, expected: &Expected) -> Vec<String> {
         ));
     }
     if column.is_required != expected.is_required {
-        let (is, expected) = (nullness(column.is_required), nullness(expected.is_required));
-        differences.push(format!("column `{name}` is{is}, expected{expected}"));
+        differences.push(if column.is_required {
+            format!("column `{name}` is NOT NULL, expected one that may be null")
+        } else {
+            format!("column `{name}` may be null, expected NOT NULL")
+        });
     }
     if column.is_generated {
         differences.push(format!(
@@ -194,10 +201,6 @@ fn differing(column: &Column, expected: &Expected) -> Vec<String> {
         ));
     }
     differences
-}
-
-fn nullness(is_required: bool) -> &'static str {
-    if is_required { " NOT NULL" } else { " NULL" }
 }
 
 /// Whether a column of this type holds every value of the expected type: the same type, or a longer varchar.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::RuntimeErr;
+use sea_orm_migration::sea_orm::sqlx::error::DatabaseError;
 
 use crate::query;
 
@@ -53,7 +54,7 @@ fn is_in_the_way(error: &DbErr) -> bool {
     else {
         return false;
     };
-    let code = driver.as_database_error().and_then(|error| error.code());
+    let code = driver.as_database_error().and_then(DatabaseError::code);
     matches!(code.as_deref(), Some("55P03" | "40P01"))
 }
 

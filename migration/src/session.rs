@@ -31,7 +31,7 @@ pub(crate) struct Session {
 impl Session {
     /// Connects anew to where `database` is, and waits until no other process migrates it.
     pub(crate) async fn begin(database: &DatabaseConnection) -> Result<Self, DbErr> {
-        let connection = connect(database).await?;
+        let connection = connect(database);
         match locked(&connection).await {
             Ok(process) => Ok(Self {
                 connection,
@@ -83,7 +83,7 @@ impl Session {
 }
 
 /// A pool of one connection that is never replaced by another: the lock would be lost with it.
-async fn connect(database: &DatabaseConnection) -> Result<DatabaseConnection, DbErr> {
+fn connect(database: &DatabaseConnection) -> DatabaseConnection {
     let options = database.get_postgres_connection_pool().connect_options();
     let options = options.as_ref().clone().disable_statement_logging();
     let is_connected = Arc::new(AtomicBool::new(false));
@@ -104,7 +104,7 @@ async fn connect(database: &DatabaseConnection) -> Result<DatabaseConnection, Db
             })
         })
         .connect_lazy_with(options);
-    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+    SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
 }
 
 async fn locked(connection: &DatabaseConnection) -> Result<i32, DbErr> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::harness::rows::Dice;
-use crate::harness::{TestDatabase, on_postgres};
+use crate::harness::{TestDatabase, eventually, on_own_cluster, on_postgres};
 
 use super::{ALL_INDEXES, count, indexes, make_table, program};
 
@@ -119,6 +119,32 @@ async fn a_transaction_that_stays_open_stops_the_migration_and_no_writer() {
         insert(&mut writer);
         writer.write().await;
         assert_eq!(count(&database, "image_gallery_event").await, before + 1);
+    })
+    .await;
+}
+
+/// It gives way only to those who have waited for a second, and nobody who keeps writers waiting may wait that long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_automatic_vacuum_of_the_table_gives_way() {
+    on_own_cluster(&[], &[], async |database: TestDatabase| {
+        database.db_execute("ALTER SYSTEM SET autovacuum_naptime = '1s'").await;
+        database.db_execute("SELECT pg_reload_conf()").await;
+        make_table(&database, 5000).await;
+        // Slow enough to be there for hours.
+        database
+            .db_execute(
+                "ALTER TABLE image_gallery SET (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1,
+                     autovacuum_vacuum_threshold = 10, autovacuum_vacuum_scale_factor = 0);
+                 DELETE FROM image_gallery WHERE user_id < 'user-5'",
+            )
+            .await;
+        let vacuum = "pg_stat_activity WHERE backend_type = 'autovacuum worker' AND query LIKE '%VACUUM%image_gallery%'";
+        eventually("the table is vacuumed", async || {
+            (count(&database, vacuum).await > 0).then_some(())
+        })
+        .await;
+        program(&database).run(&["migrate", "up"]).await.expect_success();
+        assert_eq!(indexes(&database).await, ALL_INDEXES);
     })
     .await;
 }

@@ -23,6 +23,14 @@ async fn a_killed_migration_is_taken_up_by_two_at_once() {
         })
         .await;
         first.kill();
+        // The database notices by itself that nobody is left who wants the index.
+        let locks = "pg_locks WHERE locktype = 'advisory' AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        eventually("the build has ended", async || {
+            (count(&database, locks).await == 0).then_some(())
+        })
+        .await;
+        assert_eq!(indexes(&database).await, (1, 1));
         let status = program.run(&["migrate", "status"]).await.expect_success();
         assert!(status.contains("pending m0001_image_gallery"), "{status}");
         assert!(status.contains("cut off: the indexes image_gallery_active_created\n"), "{status}");
@@ -32,8 +40,6 @@ async fn a_killed_migration_is_taken_up_by_two_at_once() {
         eventually("the invalid index is being built anew", async || {
             let builds = "pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%'
                 AND wait_event_type = 'Lock'";
-            let locks = "pg_locks WHERE locktype = 'advisory' AND granted
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
             let is_alone = count(&database, builds).await == 1 && count(&database, locks).await == 1;
             is_alone.then_some(())
         })

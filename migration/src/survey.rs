@@ -54,6 +54,10 @@ async fn plan_on_postgres(
 ) -> Result<Vec<String>, DbErr> {
     let is_pending = migrations.iter().any(|(_, is_applied)| !is_applied);
     if !query::yes(connection, "to_regclass('image_gallery') IS NOT NULL").await? {
+        if !is_pending {
+            let gone = "there is no `image_gallery`, though its migration is applied: restore it from a backup";
+            return Ok(vec![gone.to_owned()]);
+        }
         return fresh(connection).await;
     }
     let mut plan = Vec::new();

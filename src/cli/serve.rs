@@ -127,7 +127,7 @@ impl RunningServer {
 /// operator may be migrating it right now.
 async fn prepare_schema(database: &Database, auto_migrate: bool) -> Result<(), db::Error> {
     if auto_migrate {
-        for name in database.migrate_up().await? {
+        for name in database.migrate_up().await?.migrations {
             tracing::info!("applied migration {name}");
         }
     }

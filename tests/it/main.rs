@@ -1,6 +1,7 @@
 //! The tests: HTTP against the real server, on SQLite and on Postgres. One file for each feature of the contract.
 
 mod access;
+mod adoption;
 mod cli;
 mod create;
 mod execution;

@@ -1,6 +1,7 @@
 //! The tests: HTTP against the real server, on SQLite and on Postgres. One file for each feature of the contract.
 
 mod access;
+mod adoption;
 mod cli;
 mod create;
 mod execution;
@@ -10,6 +11,7 @@ mod filter;
 mod harness;
 mod http;
 mod input;
+mod introspection;
 mod limits;
 mod model;
 mod negotiation;
@@ -27,5 +29,6 @@ mod subscription;
 mod sweep;
 mod trail;
 mod trash;
+mod trusted;
 mod update;
 mod websocket;

@@ -8,12 +8,14 @@ mod app;
 mod binary;
 mod caller;
 mod database;
+mod django;
 mod key_server;
 mod outage;
 mod postgres;
 pub(crate) mod rows;
 mod socket;
 pub(crate) mod token;
+mod ways;
 
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
@@ -25,9 +27,11 @@ pub(crate) use app::{Reply, TestApp};
 pub(crate) use binary::{Output, Program};
 pub(crate) use caller::{User, image_url};
 pub(crate) use database::TestDatabase;
+pub(crate) use django::Django;
 pub(crate) use key_server::SignedApp;
 pub(crate) use outage::Outage;
 pub(crate) use socket::{Refused, Socket};
+pub(crate) use ways::Way;
 
 use database::TemporaryDatabase;
 use postgres::Server;

@@ -2,7 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`cli`] | the commands: serve, migrate, schema |
+//! | [`cli`] | the commands: serve, migrate, purge-expired, schema |
 //! | [`config`] | every setting: name, default, meaning |
 //! | [`telemetry`] | the log |
 //! | [`server`] | HTTP: router, layers, start and stop |

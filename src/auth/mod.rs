@@ -104,6 +104,17 @@ pub enum Scope {
 }
 
 impl Caller {
+    /// The name under which the trail knows what the server does by itself. No service token has it; the subjects of
+    /// users are Supabase Auth's to give, which gives UUIDs.
+    pub const SYSTEM: &str = "system";
+
+    /// The server itself, which may do everything on every row.
+    pub fn system() -> Self {
+        Self::Service {
+            actor: Self::SYSTEM.to_owned(),
+        }
+    }
+
     /// The rows that the caller may touch, narrowed to one owner's where a `userId` was given.
     ///
     /// This is where it is decided who may do what; nothing else says no.

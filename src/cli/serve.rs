@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::retention::Retention;
+use super::retention::Passes;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::db::{self, Database};
@@ -31,7 +31,7 @@ pub struct RunningServer {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     gallery: Arc<Gallery>,
-    retention: Retention,
+    retention: Passes,
 }
 
 /// Starts a server; it serves once this returns.
@@ -53,6 +53,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         settings.cloudinary_hosts.clone(),
         settings.request_timeout,
     );
+    let gallery = gallery.with_retention(settings.retention.policy());
     let gallery = Arc::new(gallery.with_max_subscribers(settings.max_subscribers));
     let limits = Limits {
         max_depth: settings.graphql_max_depth,
@@ -92,7 +93,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         address,
         stop,
         serving,
-        retention: Retention::start(&gallery, settings.event_retention),
+        retention: Passes::start(&gallery),
         gallery,
     })
 }

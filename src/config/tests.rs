@@ -49,7 +49,7 @@ fn defaults() {
     assert_eq!(settings.graphql_max_tokens, 5000);
     assert_eq!(settings.max_body_bytes, 8_388_608);
     assert_eq!(settings.request_timeout, Duration::from_secs(15));
-    assert_eq!(settings.event_retention, None);
+    assert!(settings.retention.policy().is_off());
     assert_eq!(settings.max_subscribers, 10_000);
     assert_eq!(settings.log_format, telemetry::Format::Pretty);
     assert_eq!(Ok(settings.log_filter), "info".parse());
@@ -105,6 +105,22 @@ fn a_wrong_setting_is_one_line() {
         (
             &["--event-retention-days", "0"],
             "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
+        ),
+        (
+            &["--trash-retention-days", "0"],
+            "TRASH_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
+        ),
+        (
+            &["--trash-retention-days", "1.5"],
+            "TRASH_RETENTION_DAYS: `1.5` is not a whole number, 1 to 36500",
+        ),
+        (
+            &["--trash-retention-days=-7"],
+            "TRASH_RETENTION_DAYS: `-7` is not a whole number, 1 to 36500",
+        ),
+        (
+            &["--trash-retention-days", "36501"],
+            "TRASH_RETENTION_DAYS: `36501` is not a whole number, 1 to 36500",
         ),
         (
             &["--max-subscribers=-1"],

@@ -71,27 +71,18 @@ impl Database {
         self.read_primary(|unit| Box::pin(trail_state(unit))).await
     }
 
-    /// Drops events that are older than an instant, from the trail's beginning on, and counts them.
-    pub async fn prune_trail(&self, before: Timestamp) -> Result<u64, Error> {
-        let mut total = 0;
-        loop {
-            let dropped = match self.dialect {
-                Dialect::Postgres => {
-                    self.read_primary(move |unit| Box::pin(prune_postgres(unit, before)))
-                        .await?
-                }
-                Dialect::Sqlite => {
-                    self.change(Signal::to_nobody(), move |unit| {
-                        Box::pin(prune_sqlite(unit, before))
-                    })
-                    .await?
-                }
-            };
-            total += dropped;
-            if dropped == 0 {
-                return Ok(total);
-            }
+    /// Drops the next events that are older than an instant, from the trail's beginning up to the first younger one, and
+    /// counts them. None while another process is at it.
+    pub async fn prune_trail(&self, before: Timestamp) -> Result<Option<u64>, Error> {
+        if let Some(turn) = self.dialect.turn() {
+            return self
+                .read_primary(move |unit| Box::pin(prune_postgres(unit, turn, before)))
+                .await;
         }
+        let dropped = self.change(Signal::to_nobody(), move |unit| {
+            Box::pin(prune_sqlite(unit, before))
+        });
+        dropped.await.map(Some)
     }
 }
 
@@ -99,6 +90,18 @@ impl Unit {
     /// Where the trail begins and ends now, for those who have looked at it already.
     pub async fn trail_bounds(&self) -> Result<Bounds, Error> {
         Ok(trail_state(self).await?.into())
+    }
+
+    /// Makes this transaction the only one that does retention's work; false while another one is.
+    pub async fn takes_turn(&self) -> Result<bool, Error> {
+        let Some(turn) = self.dialect().turn() else {
+            return Ok(true);
+        };
+        let sql = format!("SELECT {turn} AS is_mine");
+        let statement = Statement::from_string(self.get_database_backend(), sql);
+        let row = self.query_one_raw(statement).await?;
+        let is_mine = row.map(|row| row.try_get("", "is_mine")).transpose()?;
+        Ok(is_mine.unwrap_or(false))
     }
 
     /// Says who makes the changes of this transaction.
@@ -152,20 +155,23 @@ async fn sequence(unit: &Unit) -> Result<(), Error> {
     Ok(())
 }
 
-async fn prune_postgres(unit: &Unit, before: Timestamp) -> Result<u64, Error> {
+/// A statement that commits by itself, as in [`sequence`].
+async fn prune_postgres(
+    unit: &Unit,
+    turn: &'static str,
+    before: Timestamp,
+) -> Result<Option<u64>, Error> {
     let statement = Statement::from_sql_and_values(
         unit.get_database_backend(),
-        "SELECT image_gallery_prune_events($1, $2) AS dropped",
+        format!("SELECT CASE WHEN {turn} THEN image_gallery_prune_events($1, $2) END AS dropped"),
         [before.into(), PRUNED_AT_ONCE.into()],
     );
     let row = unit.query_one_raw(statement).await?;
-    let dropped: Option<i64> = row
-        .map(|row| row.try_get("", "dropped"))
-        .transpose()
-        .map_err(Error::from)?;
-    Ok(dropped
-        .and_then(|dropped| u64::try_from(dropped).ok())
-        .unwrap_or(0))
+    let dropped: Option<i64> = match row {
+        Some(row) => row.try_get("", "dropped")?,
+        None => None,
+    };
+    Ok(dropped.and_then(|dropped| u64::try_from(dropped).ok()))
 }
 
 async fn prune_sqlite(unit: &Unit, before: Timestamp) -> Result<u64, Error> {

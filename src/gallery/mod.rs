@@ -10,7 +10,7 @@ pub mod input;
 pub mod intent;
 mod list;
 mod metadata;
-mod prune;
+mod retention;
 mod stats;
 mod sweep;
 mod trail;
@@ -41,6 +41,7 @@ pub use feed::{Start, Subscription};
 pub use filter::Filter;
 pub use image::Model as Image;
 pub use list::{List, Shelf, Slice};
+pub use retention::{Expired, Retention};
 pub use stats::{DayCount, LabelCount};
 pub use sweep::{Sweep, Swept};
 pub use trail::{Cursor, Event, EventFilter, EventId, TrailPage, TrailSlice};
@@ -61,6 +62,7 @@ pub struct Gallery {
     feed: Feed,
     /// How long one call goes on beginning new transactions.
     sweep_time: Duration,
+    retention: Retention,
 }
 
 /// An image's identifier: the UUID taken from its URL.
@@ -196,6 +198,7 @@ impl Gallery {
             database,
             hosts,
             sweep_time: sweep::time_within(request_time),
+            retention: Retention::default(),
         }
     }
 

@@ -19,6 +19,7 @@ mod paging;
 mod persisted;
 mod proxy;
 mod rate_limit;
+mod retention;
 mod schema;
 mod search;
 mod stats;

@@ -57,6 +57,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let gallery = Arc::new(gallery.with_max_subscribers(settings.max_subscribers));
     let limits = Limits {
         max_depth: settings.graphql_max_depth,
+        max_complexity: settings.graphql_max_complexity,
         max_aliases: settings.graphql_max_aliases,
         max_tokens: settings.graphql_max_tokens,
     };

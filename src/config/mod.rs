@@ -153,6 +153,13 @@ pub struct Settings {
         value_parser = Checked(whole_number::<1, 1000>))]
     pub graphql_max_depth: usize,
 
+    /// `GRAPHQL_MAX_COMPLEXITY`, default 10000: how many fields may be asked for, each as often as its page is long
+    ///
+    /// `X-GraphQL-Cost: 1` with a request shows what it costs.
+    #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "10000",
+        value_parser = Checked(whole_number::<1, 1_000_000_000>))]
+    pub graphql_max_complexity: usize,
+
     /// `GRAPHQL_MAX_ALIASES`, default 30: how many fields may be renamed
     #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "30",
         value_parser = Checked(whole_number::<0, 100_000>))]

@@ -45,6 +45,7 @@ fn defaults() {
     );
     assert!(settings.graphiql);
     assert_eq!(settings.graphql_max_depth, 15);
+    assert_eq!(settings.graphql_max_complexity, 10_000);
     assert_eq!(settings.graphql_max_aliases, 30);
     assert_eq!(settings.graphql_max_tokens, 5000);
     assert_eq!(settings.max_body_bytes, 8_388_608);
@@ -125,6 +126,10 @@ fn a_wrong_setting_is_one_line() {
         (
             &["--max-subscribers=-1"],
             "MAX_SUBSCRIBERS: `-1` is not a whole number, 0 to 1000000",
+        ),
+        (
+            &["--graphql-max-complexity", "0"],
+            "GRAPHQL_MAX_COMPLEXITY: `0` is not a whole number, 1 to 1000000000",
         ),
         (
             &["--database-url", "mysql://u:s3cret@h/d"],

@@ -42,7 +42,7 @@ pub use filter::Filter;
 pub use image::Model as Image;
 pub use list::{List, Shelf, Slice};
 pub use retention::{Expired, Retention};
-pub use stats::{DayCount, LabelCount};
+pub use stats::{DayCount, LabelCount, MAX_DAYS};
 pub use sweep::{Sweep, Swept};
 pub use trail::{Cursor, Event, EventFilter, EventId, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged};

@@ -16,6 +16,7 @@ pub mod persisted;
 mod query;
 pub mod reply;
 mod scalar;
+mod shape;
 mod stats;
 mod subscription;
 mod user_error;

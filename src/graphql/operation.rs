@@ -3,9 +3,11 @@
 
 use async_graphql::{ServerError, Variables};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
 use super::error::Code;
+use super::limits::{LimitExceeded, check_variables};
 use super::persisted::DocumentHash;
 
 /// One operation.
@@ -15,10 +17,12 @@ pub struct Operation {
     pub document: Document,
     /// Which of the document's operations, where it has several.
     pub operation_name: Option<String>,
-    /// Values of its variables.
-    pub variables: Variables,
+    /// Values of its variables, or the limit that they are over.
+    pub variables: Result<Variables, LimitExceeded>,
     /// Names the request in the log and in internal errors.
     pub request_id: String,
+    /// Whether its replies tell what it costs.
+    pub shows_cost: bool,
 }
 
 /// A document, as text or as the hash of a text.
@@ -42,7 +46,7 @@ pub struct Parameters {
     /// Which of its operations.
     pub operation_name: Option<String>,
     /// Values of its variables, by name.
-    pub variables: Option<Map<String, Json>>,
+    pub variables: Option<Box<RawValue>>,
     /// Anything else; `persistedQuery` is read.
     pub extensions: Option<Extensions>,
 }
@@ -73,8 +77,12 @@ impl Parameters {
         serde_json::from_slice(json).map_err(|error| not_a_request(reason(&error)))
     }
 
-    /// The operation that they describe.
-    pub fn into_operation(self, request_id: &str) -> Result<Operation, ServerError> {
+    /// The operation that they describe, whose replies tell its cost or not.
+    pub fn into_operation(
+        self,
+        request_id: &str,
+        shows_cost: bool,
+    ) -> Result<Operation, ServerError> {
         let persisted = self
             .extensions
             .and_then(|extensions| extensions.persisted_query);
@@ -87,8 +95,9 @@ impl Parameters {
         Ok(Operation {
             document,
             operation_name: self.operation_name,
-            variables: Variables::from_json(Json::Object(self.variables.unwrap_or_default())),
+            variables: read_variables(self.variables.as_deref())?,
             request_id: request_id.to_owned(),
+            shows_cost,
         })
     }
 }
@@ -107,6 +116,29 @@ impl PersistedQuery {
             )
         })
     }
+}
+
+/// Reads the variables, unless they are over a limit.
+fn read_variables(
+    json: Option<&RawValue>,
+) -> Result<Result<Variables, LimitExceeded>, ServerError> {
+    let Some(json) = json else {
+        return Ok(Ok(Variables::default()));
+    };
+    let limit = check_variables(json.get()).err();
+    if let Some(limit @ LimitExceeded::VariableValues(_)) = limit {
+        return Ok(Err(limit));
+    }
+    let variables: Map<String, Json> = serde_json::from_str(json.get()).map_err(|error| {
+        Code::BadUserInput.error(format!(
+            "variables: must be a JSON object: {}",
+            reason(&error)
+        ))
+    })?;
+    Ok(match limit {
+        Some(limit) => Err(limit),
+        None => Ok(Variables::from_json(Json::Object(variables))),
+    })
 }
 
 /// What is wrong with JSON. The library would speak of its own recursion.

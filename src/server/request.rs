@@ -32,10 +32,12 @@ pub(super) fn from_body(
     body: &[u8],
     max_batch: usize,
     request_id: &str,
+    shows_cost: bool,
 ) -> Result<Requested, ServerError> {
     if body.trim_ascii_start().first() != Some(&b'[') {
         let parameters = Parameters::from_json(body)?;
-        return parameters.into_operation(request_id).map(Requested::One);
+        let operation = parameters.into_operation(request_id, shows_cost);
+        return operation.map(Requested::One);
     }
     let entries: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
         Code::BadUserInput.error(format!("the body is not a batch of requests: {error}"))
@@ -51,7 +53,7 @@ pub(super) fn from_body(
     }
     let operations = entries.iter().enumerate().map(|(place, entry)| {
         Parameters::from_json(entry.get().as_bytes())
-            .and_then(|parameters| parameters.into_operation(request_id))
+            .and_then(|parameters| parameters.into_operation(request_id, shows_cost))
             .map_err(|mut error| {
                 error.message = format!("[{place}]: {}", error.message);
                 error
@@ -61,7 +63,11 @@ pub(super) fn from_body(
 }
 
 /// Reads the query string of a GET.
-pub(super) fn from_query(query: &str, request_id: &str) -> Result<Operation, ServerError> {
+pub(super) fn from_query(
+    query: &str,
+    request_id: &str,
+    shows_cost: bool,
+) -> Result<Operation, ServerError> {
     let mut parameters = Parameters::default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
@@ -72,7 +78,7 @@ pub(super) fn from_query(query: &str, request_id: &str) -> Result<Operation, Ser
             _ => {}
         }
     }
-    parameters.into_operation(request_id)
+    parameters.into_operation(request_id, shows_cost)
 }
 
 /// Sets a parameter once. An empty one counts as left out.

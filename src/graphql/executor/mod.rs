@@ -2,7 +2,7 @@
 //!
 //! 1. The raw text is scanned for nesting and tokens, before anything parses it.
 //! 2. It is parsed once, and its fragments are measured without walking them twice.
-//! 3. Fields that it selects twice are made one.
+//! 3. Fields that it selects twice are made one, and what is left is priced.
 //! 4. The schema executes it, within its time and without taking the server along when it panics.
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
@@ -30,12 +30,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::coercion::Executed;
 use super::error::{Code, Failure, code_of, database_face, parse_failed, set_code};
-use super::limits::{LimitExceeded, Limits, check, scan};
-use super::merge::{FieldTypes, merge};
+use super::limits::{Cost, LimitExceeded, Limits, check, check_complexity, complexity, scan};
+use super::merge::merge;
 use super::operation::{Document, Operation};
 use super::persisted::{DocumentHash, PersistedDocuments};
 use super::query::TrailEnd;
 use super::reply::Reply;
+use super::shape::Shape;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
 use crate::gallery::{self, Gallery};
@@ -51,6 +52,8 @@ pub struct Prepared {
     request_id: String,
     /// Under this hash the text is kept once it has proved valid.
     persist_as: Option<DocumentHash>,
+    /// Shown by every reply, where the client asks for it.
+    shown_cost: Option<Cost>,
 }
 
 impl Prepared {
@@ -58,13 +61,18 @@ impl Prepared {
     pub fn kind(&self) -> OperationType {
         self.kind
     }
+
+    /// The reply of an operation that may be executed, but not in this way.
+    pub fn refuse(&self, error: ServerError) -> Reply {
+        Reply::refused(error).showing(self.shown_cost)
+    }
 }
 
 /// Executes operations.
 #[derive(Clone)]
 pub struct Executor {
     schema: GallerySchema,
-    field_types: Arc<FieldTypes>,
+    shape: Arc<Shape>,
     persisted: PersistedDocuments,
     gallery: Arc<Gallery>,
     limits: Limits,
@@ -80,7 +88,7 @@ impl Executor {
             .finish();
         Self {
             schema,
-            field_types: Arc::new(FieldTypes::of_schema(&sdl())),
+            shape: Arc::new(Shape::of_schema(&sdl())),
             persisted: PersistedDocuments::new(),
             gallery,
             limits,
@@ -90,27 +98,47 @@ impl Executor {
 
     /// Parses an operation and holds it against the limits; nothing of it is executed yet.
     pub fn prepare(&self, operation: Operation) -> Result<Prepared, Reply> {
-        self.check(operation).map_err(Reply::refused)
+        let mut cost = Cost::within(&self.limits);
+        let shows_cost = operation.shows_cost;
+        let checked = self.check(operation, &mut cost);
+        let shown_cost = shows_cost.then_some(cost);
+        match checked {
+            Ok(prepared) => Ok(Prepared {
+                shown_cost,
+                ..prepared
+            }),
+            Err(error) => Err(Reply::refused(error).showing(shown_cost)),
+        }
     }
 
-    fn check(&self, operation: Operation) -> Result<Prepared, ServerError> {
+    fn check(&self, operation: Operation, cost: &mut Cost) -> Result<Prepared, ServerError> {
+        let variables = operation.variables.map_err(|limit| refusal(&limit))?;
         let (text, persist_as) = self.text_of(operation.document)?;
-        scan(&text, &self.limits).map_err(|limit| refusal(&limit))?;
+        let tokens = within(scan(&text, &self.limits), cost)?;
+        cost.note_tokens(tokens);
         let mut document = parse_query(&text).map_err(parse_failed)?;
         let name = operation.operation_name.as_deref();
         let kind = kind_of(&document.operations, name)?;
-        require_variables(&document.operations, name, &operation.variables)?;
-        check(&document, name, &self.limits).map_err(|limit| refusal(&limit))?;
-        merge(&mut document, &self.field_types)
+        require_variables(&document.operations, name, &variables)?;
+        let measured = within(check(&document, name, &self.limits), cost)?;
+        cost.note_measured(measured);
+        merge(&mut document, &self.shape)
             .map_err(|error| Code::TooComplex.error(error.to_string()))?;
+        if let Some(operation) = meant(&document.operations, name) {
+            let fragments = &document.fragments;
+            let complexity = complexity(&operation.node, fragments, &variables, &self.shape);
+            cost.note_complexity(complexity);
+            within(check_complexity(complexity, &self.limits), cost)?;
+        }
         Ok(Prepared {
             text,
             document,
             kind,
             operation_name: operation.operation_name,
-            variables: operation.variables,
+            variables,
             request_id: operation.request_id,
             persist_as,
+            shown_cost: None,
         })
     }
 
@@ -144,19 +172,21 @@ impl Executor {
     /// Executes a query or a mutation for a caller. Never panics, and gives up at the deadline.
     pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
         if prepared.kind == OperationType::Subscription {
-            return Reply::refused(
+            return prepared.refuse(
                 Code::BadUserInput.error(
                     "a subscription has many answers: it cannot be executed for a single one",
                 ),
             );
         }
+        let shown_cost = prepared.shown_cost;
         let request_id = prepared.request_id.clone();
         let work = AssertUnwindSafe(self.run(caller, prepared)).catch_unwind();
-        match timeout_at(deadline, work).await {
+        let reply = match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_panic)) => panicked(&request_id),
             Err(_elapsed) => self.timed_out(),
-        }
+        };
+        reply.showing(shown_cost)
     }
 
     fn timed_out(&self) -> Reply {
@@ -275,6 +305,14 @@ fn has_trail_cursor(set: &SelectionSet) -> bool {
     })
 }
 
+/// What was measured, unless it was too much: then that is noted, and the operation refused.
+fn within<T>(measured: Result<T, LimitExceeded>, cost: &mut Cost) -> Result<T, ServerError> {
+    measured.map_err(|limit| {
+        cost.note_excess(&limit);
+        refusal(&limit)
+    })
+}
+
 fn refusal(limit: &LimitExceeded) -> ServerError {
     let code = match limit {
         LimitExceeded::FragmentCycle { .. } => Code::ValidationFailed,
@@ -365,6 +403,7 @@ fn finish(response: Response, executed: Option<&Executed>, request_id: &str) -> 
     Reply {
         data: has_data.then_some(response.data),
         errors,
+        extensions: None,
     }
 }
 

@@ -110,8 +110,9 @@ fn operation(query: &str, variables: Value) -> Operation {
     Operation {
         document: Document::Text(query.to_owned()),
         operation_name: None,
-        variables: Variables::from_json(variables),
+        variables: Ok(Variables::from_json(variables)),
         request_id: "test".to_owned(),
+        shows_cost: false,
     }
 }
 

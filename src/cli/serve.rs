@@ -40,6 +40,13 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let access = settings.access.options()?;
     let authenticator =
         Authenticator::new(access).context("cannot set up TLS for the key server")?;
+    let limits = Limits {
+        max_depth: settings.graphql_max_depth,
+        max_complexity: settings.graphql_max_complexity,
+        max_aliases: settings.graphql_max_aliases,
+        max_tokens: settings.graphql_max_tokens,
+    };
+    let admission = settings.documents.admission(&limits)?;
     let options = settings.database()?;
     let target = &options.target;
     let database = Database::connect(&options)
@@ -55,13 +62,12 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     );
     let gallery = gallery.with_retention(settings.retention.policy());
     let gallery = Arc::new(gallery.with_max_subscribers(settings.max_subscribers));
-    let limits = Limits {
-        max_depth: settings.graphql_max_depth,
-        max_complexity: settings.graphql_max_complexity,
-        max_aliases: settings.graphql_max_aliases,
-        max_tokens: settings.graphql_max_tokens,
-    };
-    let executor = Executor::new(Arc::clone(&gallery), limits, settings.request_timeout);
+    let executor = Executor::new(
+        Arc::clone(&gallery),
+        admission,
+        limits,
+        settings.request_timeout,
+    );
     let options = server::Options {
         max_body_bytes: settings.max_body_bytes,
         max_batch: settings.graphql_max_batch,
@@ -72,7 +78,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     };
     let server = Server::bind(
         listen_address,
-        executor,
+        executor.clone(),
         authenticator,
         Arc::clone(&gallery),
         &options,
@@ -81,6 +87,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     .with_context(|| format!("cannot listen on {listen_address} (HOST, PORT)"))?;
     let address = server.address();
     // Not sooner: a start that fails says why in one line.
+    executor.look_through_trusted().await;
     for warning in settings.access.warnings() {
         tracing::warn!("{warning}");
     }

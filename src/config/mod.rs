@@ -4,6 +4,7 @@
 //! The first paragraph of a field's documentation is its entry in `--help`, so it names variable and default.
 
 mod access;
+mod documents;
 mod error;
 mod rate;
 mod retention;
@@ -24,6 +25,7 @@ use crate::server::origin::{Origin, Origins};
 use crate::telemetry;
 
 pub use access::AccessSettings;
+pub use documents::DocumentSettings;
 pub use error::SettingError;
 use error::first_line;
 pub use rate::RateSettings;
@@ -147,6 +149,10 @@ pub struct Settings {
     #[arg(long, env, value_name = "BOOLEAN", help_heading = CONTENT, default_value = "true",
         value_parser = Checked(boolean), action = clap::ArgAction::Set)]
     pub graphiql: bool,
+
+    /// Which documents run at all.
+    #[command(flatten)]
+    pub documents: DocumentSettings,
 
     /// `GRAPHQL_MAX_DEPTH`, default 15: how deep fields may be nested; introspection is exempt
     #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "15",

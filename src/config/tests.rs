@@ -5,6 +5,7 @@ use reqwest::Url;
 use super::error::variable;
 use super::*;
 use crate::auth;
+use crate::graphql::limits::Limits;
 
 fn settings(arguments: &[&str]) -> Settings {
     Settings::from_arguments(arguments).expect("settings")
@@ -44,6 +45,9 @@ fn defaults() {
         Ok(SocketAddr::from(([127, 0, 0, 1], 9999)))
     );
     assert!(settings.graphiql);
+    let admission = settings.documents.admission(&Limits::default());
+    let admission = admission.expect("an admission");
+    assert!(admission.trusted.is_none() && admission.has_introspection);
     assert_eq!(settings.graphql_max_depth, 15);
     assert_eq!(settings.graphql_max_complexity, 10_000);
     assert_eq!(settings.graphql_max_aliases, 30);
@@ -163,6 +167,18 @@ fn a_wrong_setting_is_one_line() {
             &["--rust-log", "image_gallery=loud"],
             "RUST_LOG: `image_gallery=loud` is not a log filter: `error`, `warn`, `info`, `debug`, `trace`, \
              `off`, or a list like `info,image_gallery=debug`",
+        ),
+        (
+            &["--trusted-documents", "/not/there"],
+            "TRUSTED_DOCUMENTS: `/not/there` is not a file that can be read",
+        ),
+        (
+            &["--trusted-documents-mode", "warn"],
+            "TRUSTED_DOCUMENTS_MODE: `warn` is not `enforce` or `report`",
+        ),
+        (
+            &["--graphql-introspection", "off"],
+            "GRAPHQL_INTROSPECTION: `off` is not `true` or `false`",
         ),
         (
             &["--log-format", "xml"],

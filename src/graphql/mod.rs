@@ -8,6 +8,7 @@ mod event;
 pub mod executor;
 mod filter;
 mod image;
+mod introspection;
 pub mod limits;
 mod merge;
 mod mutation;
@@ -19,6 +20,7 @@ mod scalar;
 mod shape;
 mod stats;
 mod subscription;
+pub mod trusted;
 mod user_error;
 
 use async_graphql::{Context, SDLExportOptions, Schema, SchemaBuilder};

@@ -72,6 +72,9 @@ pub(super) fn from_query(
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "query" => set(&mut parameters.query, &name, &value, text)?,
+            "documentId" => set(&mut parameters.document_id, &name, &value, text)?,
+            "doc_id" => set(&mut parameters.doc_id, &name, &value, text)?,
+            "id" => set(&mut parameters.id, &name, &value, id)?,
             "operationName" => set(&mut parameters.operation_name, &name, &value, text)?,
             "variables" => set(&mut parameters.variables, &name, &value, json)?,
             "extensions" => set(&mut parameters.extensions, &name, &value, json)?,
@@ -102,6 +105,11 @@ fn set<T>(
 #[expect(clippy::unnecessary_wraps, reason = "the form of a reader")]
 fn text(value: &str) -> Result<Option<String>, String> {
     Ok(Some(value.to_owned()))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the form of a reader")]
+fn id(value: &str) -> Result<Option<serde_json::Value>, String> {
+    Ok(Some(value.into()))
 }
 
 fn json<T: DeserializeOwned>(value: &str) -> Result<Option<T>, String> {

@@ -1,11 +1,13 @@
 //! The one way in: every operation, whatever transport brought it, is executed here and nowhere else.
 //!
-//! 1. The raw text is scanned for nesting and tokens, before anything parses it.
+//! 1. The raw text is scanned for nesting and tokens, before anything parses it. Where there are trusted documents, it has
+//!    to be one of them.
 //! 2. It is parsed once, and its fragments are measured without walking them twice.
 //! 3. Fields that it selects twice are made one, and what is left is priced.
 //! 4. The schema executes it, within its time and without taking the server along when it panics.
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
+mod admission;
 pub(super) mod subscribe;
 
 use std::panic::AssertUnwindSafe;
@@ -32,7 +34,7 @@ use super::coercion::Executed;
 use super::error::{Code, Failure, code_of, database_face, parse_failed, set_code};
 use super::limits::{Cost, LimitExceeded, Limits, check, check_complexity, complexity, scan};
 use super::merge::merge;
-use super::operation::{Document, Operation};
+use super::operation::Operation;
 use super::persisted::{DocumentHash, PersistedDocuments};
 use super::query::TrailEnd;
 use super::reply::Reply;
@@ -40,6 +42,9 @@ use super::shape::Shape;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
 use crate::gallery::{self, Gallery};
+
+pub use admission::Admission;
+use admission::ValidateOnly;
 
 /// An operation that may be executed: parsed, within the limits, and known by its kind.
 #[derive(Debug)]
@@ -74,6 +79,7 @@ pub struct Executor {
     schema: GallerySchema,
     shape: Arc<Shape>,
     persisted: PersistedDocuments,
+    admission: Admission,
     gallery: Arc<Gallery>,
     limits: Limits,
     time_out: Duration,
@@ -81,13 +87,20 @@ pub struct Executor {
 
 impl Executor {
     /// An executor over a gallery.
-    pub fn new(gallery: Arc<Gallery>, limits: Limits, time_out: Duration) -> Self {
-        let schema = builder()
-            .data(Arc::clone(&gallery))
-            .extension(Stages)
-            .finish();
+    pub fn new(
+        gallery: Arc<Gallery>,
+        admission: Admission,
+        limits: Limits,
+        time_out: Duration,
+    ) -> Self {
+        let mut schema = builder().data(Arc::clone(&gallery)).extension(Stages);
+        if !admission.has_introspection {
+            // `Did you mean …` would tell the schema name by name.
+            schema = schema.disable_introspection().disable_suggestions();
+        }
         Self {
-            schema,
+            schema: schema.finish(),
+            admission,
             shape: Arc::new(Shape::of_schema(&sdl())),
             persisted: PersistedDocuments::new(),
             gallery,
@@ -113,12 +126,13 @@ impl Executor {
 
     fn check(&self, operation: Operation, cost: &mut Cost) -> Result<Prepared, ServerError> {
         let variables = operation.variables.map_err(|limit| refusal(&limit))?;
-        let (text, persist_as) = self.text_of(operation.document)?;
-        let tokens = within(scan(&text, &self.limits), cost)?;
+        let admitted = self.admit(operation.document)?;
+        let tokens = within(scan(&admitted.text, &self.limits), cost)?;
         cost.note_tokens(tokens);
-        let mut document = parse_query(&text).map_err(parse_failed)?;
+        let mut document = parse_query(&admitted.text).map_err(parse_failed)?;
         let name = operation.operation_name.as_deref();
         let kind = kind_of(&document.operations, name)?;
+        self.examine(&admitted, &document, name)?;
         require_variables(&document.operations, name, &variables)?;
         let measured = within(check(&document, name, &self.limits), cost)?;
         cost.note_measured(measured);
@@ -131,32 +145,15 @@ impl Executor {
             within(check_complexity(complexity, &self.limits), cost)?;
         }
         Ok(Prepared {
-            text,
+            text: admitted.text,
             document,
             kind,
             operation_name: operation.operation_name,
             variables,
             request_id: operation.request_id,
-            persist_as,
+            persist_as: admitted.persist_as,
             shown_cost: None,
         })
-    }
-
-    /// The document's text, and the hash under which to keep it.
-    fn text_of(&self, document: Document) -> Result<(String, Option<DocumentHash>), ServerError> {
-        match document {
-            Document::Text(text) => Ok((text, None)),
-            Document::Persist(text, hash) if hash == DocumentHash::of(&text) => {
-                Ok((text, Some(hash)))
-            }
-            Document::Persist(..) => Err(Code::BadUserInput
-                .error("extensions.persistedQuery.sha256Hash: is not the SHA-256 hash of `query`")),
-            Document::Persisted(hash) => match self.persisted.find(hash) {
-                Some(text) => Ok((text.to_string(), None)),
-                // Clients know the case by this very message.
-                None => Err(Code::PersistedQueryNotFound.error("PersistedQueryNotFound")),
-            },
-        }
     }
 
     /// How long one request may take.
@@ -467,6 +464,9 @@ impl Extension for Stages {
     ) -> Response {
         if let Ok(WasExecuted(flag)) = ctx.data::<WasExecuted>() {
             flag.store(true, Ordering::Relaxed);
+        }
+        if ctx.data::<ValidateOnly>().is_ok() {
+            return Response::default();
         }
         next.run(ctx, operation_name).await
     }

@@ -17,6 +17,7 @@ pub(super) use complexity::{check_complexity, complexity};
 pub use cost::Cost;
 pub use measure::{Measured, check};
 pub use scan::scan;
+pub(super) use scan::tokens;
 pub use variables::{MAX_VARIABLE_NESTING, MAX_VARIABLE_VALUES, check_variables};
 
 /// The most brackets within brackets, and the most fragments within fragments.

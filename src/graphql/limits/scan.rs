@@ -35,14 +35,11 @@ struct Counted {
 fn count(text: &str) -> Counted {
     let mut counted = Counted::default();
     let mut nesting = 0_usize;
-    let mut lexer = Lexer {
-        rest: text,
-        has_block_end: true,
-    };
-    while let Some((first, length)) = lexer.next_token() {
-        counted.bytes += if first == '"' { 0 } else { length };
+    let mut lexer = Lexer::new(text);
+    while let Some((first, token)) = lexer.next_token() {
+        counted.bytes += if first == '"' { 0 } else { token.len() };
         match first {
-            ' ' | ',' | '\t' | '\n' | '\r' | '\u{feff}' | '#' => continue,
+            _ if is_ignored(first) => continue,
             '(' | '[' | '{' => nesting += 1,
             ')' | ']' | '}' => nesting = nesting.saturating_sub(1),
             _ => {}
@@ -59,17 +56,25 @@ struct Lexer<'t> {
     has_block_end: bool,
 }
 
-impl Lexer<'_> {
-    /// The first character and the length in bytes of the next token, comment or ignored character.
-    fn next_token(&mut self) -> Option<(char, usize)> {
+impl<'t> Lexer<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            rest: text,
+            has_block_end: true,
+        }
+    }
+
+    /// The next token, comment or ignored character, and the character that it begins with.
+    fn next_token(&mut self) -> Option<(char, &'t str)> {
         let first = self.rest.chars().next()?;
         let length = if first == '"' {
             self.string_length()
         } else {
             token_length(self.rest, first)
         };
-        self.rest = self.rest.get(length..).unwrap_or_default();
-        Some((first, length))
+        let (token, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some((first, token))
     }
 
     /// A block string without an end is taken for an empty string, as the parser does that looks for another reading.
@@ -85,6 +90,19 @@ impl Lexer<'_> {
         }
         line_string_length(self.rest)
     }
+}
+
+/// The lexical tokens of a text, without what stands between them and says nothing,
+/// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Ignored-Tokens>.
+pub(in crate::graphql) fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let mut lexer = Lexer::new(text);
+    let all = std::iter::from_fn(move || lexer.next_token());
+    all.filter(|(first, _)| !is_ignored(*first))
+        .map(|(_, token)| token)
+}
+
+fn is_ignored(first: char) -> bool {
+    matches!(first, ' ' | ',' | '\t' | '\n' | '\r' | '\u{feff}' | '#')
 }
 
 /// Length in bytes of the lexical token but for strings, the comment or the ignored character that the text begins with,
@@ -229,6 +247,52 @@ mod tests {
         }
     }
 
+    #[test]
+    fn tokens_are_what_means_something() {
+        let text =
+            "\u{feff}query Q ($a:[ID!]=\"a # b\"){, ...f # {\n b(c:\"\"\" d \"\"\", e:-1.5) }";
+        let expected = [
+            "query",
+            "Q",
+            "(",
+            "$",
+            "a",
+            ":",
+            "[",
+            "ID",
+            "!",
+            "]",
+            "=",
+            "\"a # b\"",
+            ")",
+            "{",
+            "...",
+            "f",
+            "b",
+            "(",
+            "c",
+            ":",
+            "\"\"\" d \"\"\"",
+            "e",
+            ":",
+            "-",
+            "1",
+            ".",
+            "5",
+            ")",
+            "}",
+        ];
+        assert_eq!(tokens(text).collect::<Vec<_>>(), expected);
+    }
+
+    /// Minutes, if the end were looked for at each of them.
+    #[test]
+    fn block_strings_without_an_end_are_found_out_once() {
+        let unit = "\n\\\"\"\"";
+        let text = format!("\"\"\"{}", unit.repeat(8 * 1024 * 1024 / unit.len()));
+        assert!(matches!(scanned(&text), Err(LimitExceeded::Tokens { .. })));
+    }
+
     fn deepest(text: &str) -> usize {
         let mut depth = 0_usize;
         let mut deepest = 0;
@@ -248,6 +312,18 @@ mod tests {
         fn no_text_breaks_the_scan(text in "\\PC{0,80}", mixed in "[\\[\\](){}\"\\\\#.\n\ra0 ]{0,200}") {
             let _ = scanned(&text);
             let _ = scanned(&mixed);
+        }
+
+        #[test]
+        fn where_a_block_string_has_no_end_no_later_one_has(text in "(\"|\"\"\"|\\\\|a|\n){0,12}") {
+            let looked_for_each_time = std::iter::successors(Some(text.as_str()), |rest| {
+                let (_, token) = Lexer::new(rest).next_token()?;
+                rest.strip_prefix(token)
+            });
+            let rests: Vec<&str> = looked_for_each_time.collect();
+            let expected = rests.windows(2).filter_map(|pair| pair[0].strip_suffix(pair[1]));
+            let expected = expected.filter(|token| !token.starts_with(is_ignored));
+            prop_assert!(tokens(&text).eq(expected));
         }
 
         /// Where a document parses and holds neither strings nor comments, the scan sees just its brackets.

@@ -14,6 +14,7 @@ mod postgres;
 pub(crate) mod rows;
 mod socket;
 pub(crate) mod token;
+mod ways;
 
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
@@ -28,6 +29,7 @@ pub(crate) use database::TestDatabase;
 pub(crate) use key_server::SignedApp;
 pub(crate) use outage::Outage;
 pub(crate) use socket::{Refused, Socket};
+pub(crate) use ways::Way;
 
 use database::TemporaryDatabase;
 use postgres::Server;

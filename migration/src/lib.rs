@@ -15,7 +15,7 @@ mod m0003_trail;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::{Migration, seaql_migrations};
 
@@ -91,10 +91,9 @@ pub async fn down(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     Ok(applied)
 }
 
-/// Every migration of this program with whether it is applied. Changes nothing.
-pub async fn status(connection: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbErr> {
-    let manager = SchemaManager::new(connection);
-    let recorded = if manager.has_table("seaql_migrations").await? {
+/// Every migration of this program with whether it is applied. Changes nothing, and needs nothing of its connection.
+pub async fn status<C: ConnectionTrait>(connection: &C) -> Result<Vec<(String, bool)>, DbErr> {
+    let recorded = if is_installed(connection).await? {
         recorded(connection).await?
     } else {
         Vec::new()
@@ -105,6 +104,18 @@ pub async fn status(connection: &DatabaseConnection) -> Result<Vec<(String, bool
         (name, is_applied)
     };
     Ok(own.into_iter().map(with_status).collect())
+}
+
+async fn is_installed<C: ConnectionTrait>(connection: &C) -> Result<bool, DbErr> {
+    let backend = connection.get_database_backend();
+    let sql = match backend {
+        DbBackend::Postgres => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
+        _ => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
+    };
+    let found = connection
+        .query_one_raw(Statement::from_string(backend, sql))
+        .await?;
+    Ok(found.is_some())
 }
 
 /// A transaction that no second migrating process can be in: by an advisory lock on Postgres, by being SQLite's one

@@ -8,6 +8,7 @@
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 
 use super::changes::Signal;
+use super::source::Purpose;
 use super::{Database, Dialect, Error, Unit};
 use crate::entity::Timestamp;
 
@@ -63,7 +64,11 @@ impl Database {
             if !state.is_waiting {
                 return Ok(state.into());
             }
-            self.read_primary(|unit| Box::pin(sequence(unit))).await?;
+            // The lock of the trail's row is held for no longer than the server needs.
+            self.execute_alone(&format!(
+                "SELECT image_gallery_sequence_events({SEQUENCED_AT_ONCE})"
+            ))
+            .await?;
         }
     }
 
@@ -74,15 +79,10 @@ impl Database {
     /// Drops the next events that are older than an instant, from the trail's beginning up to the first younger one, and
     /// counts them. None while another process is at it.
     pub async fn prune_trail(&self, before: Timestamp) -> Result<Option<u64>, Error> {
-        if let Some(turn) = self.dialect.turn() {
-            return self
-                .read_primary(move |unit| Box::pin(prune_postgres(unit, turn, before)))
-                .await;
-        }
-        let dropped = self.change(Signal::to_nobody(), move |unit| {
-            Box::pin(prune_sqlite(unit, before))
-        });
-        dropped.await.map(Some)
+        self.run(Purpose::Maintain, Signal::to_nobody(), move |unit| {
+            Box::pin(prune(unit, before))
+        })
+        .await
     }
 }
 
@@ -144,34 +144,31 @@ async fn trail_state(unit: &Unit) -> Result<State, Error> {
     Ok(State::from_query_result(&row, "")?)
 }
 
-/// A statement that commits by itself: it holds the lock of the trail's row for no longer than the server needs.
-async fn sequence(unit: &Unit) -> Result<(), Error> {
-    let statement = Statement::from_sql_and_values(
-        unit.get_database_backend(),
-        "SELECT image_gallery_sequence_events($1)",
-        [SEQUENCED_AT_ONCE.into()],
-    );
-    unit.execute_raw(statement).await?;
-    Ok(())
+async fn prune(unit: &Unit, before: Timestamp) -> Result<Option<u64>, Error> {
+    if !unit.takes_turn().await? {
+        return Ok(None);
+    }
+    let dropped = match unit.dialect() {
+        Dialect::Postgres => prune_postgres(unit, before).await,
+        Dialect::Sqlite => prune_sqlite(unit, before).await,
+    };
+    dropped.map(Some)
 }
 
-/// A statement that commits by itself, as in [`sequence`].
-async fn prune_postgres(
-    unit: &Unit,
-    turn: &'static str,
-    before: Timestamp,
-) -> Result<Option<u64>, Error> {
+async fn prune_postgres(unit: &Unit, before: Timestamp) -> Result<u64, Error> {
     let statement = Statement::from_sql_and_values(
         unit.get_database_backend(),
-        format!("SELECT CASE WHEN {turn} THEN image_gallery_prune_events($1, $2) END AS dropped"),
+        "SELECT image_gallery_prune_events($1, $2) AS dropped",
         [before.into(), PRUNED_AT_ONCE.into()],
     );
     let row = unit.query_one_raw(statement).await?;
-    let dropped: Option<i64> = match row {
-        Some(row) => row.try_get("", "dropped")?,
-        None => None,
-    };
-    Ok(dropped.and_then(|dropped| u64::try_from(dropped).ok()))
+    let dropped: Option<i64> = row
+        .map(|row| row.try_get("", "dropped"))
+        .transpose()
+        .map_err(Error::from)?;
+    Ok(dropped
+        .and_then(|dropped| u64::try_from(dropped).ok())
+        .unwrap_or(0))
 }
 
 async fn prune_sqlite(unit: &Unit, before: Timestamp) -> Result<u64, Error> {

@@ -127,7 +127,8 @@ impl Gallery {
                 let system = Caller::system();
                 let scope = system.scope_of_everybody()?;
                 self.database
-                    .write(system.actor(), move |unit| {
+                    .maintain(system.actor(), move |unit| {
+                        let scope = scope.clone();
                         Box::pin(async move { purge_batch(unit, &scope, before).await })
                     })
                     .await

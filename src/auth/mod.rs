@@ -2,9 +2,11 @@
 //! How a token becomes a caller is [`Authenticator`]'s.
 
 mod jwks;
+mod metrics_token;
 mod service_tokens;
 mod token;
 
+pub use metrics_token::MetricsToken;
 pub use service_tokens::ServiceTokens;
 pub use token::{Authenticator, Options, SignedIn, TokenOptions};
 

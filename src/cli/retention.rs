@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use crate::db;
 use crate::gallery::{self, Expired, Gallery};
+use crate::metrics::{Metrics, Outcome};
 
 const INTERVAL: Duration = Duration::from_hours(1);
 /// How long to wait after a pass that failed.
@@ -19,10 +20,10 @@ pub(super) struct Passes(Option<JoinHandle<()>>);
 
 impl Passes {
     /// Begins with the first one. Where everything is kept for ever there is none.
-    pub(super) fn start(gallery: &Arc<Gallery>) -> Self {
+    pub(super) fn start(gallery: &Arc<Gallery>, metrics: Arc<Metrics>) -> Self {
         let gallery = Arc::clone(gallery);
         let is_on = !gallery.retention().is_off();
-        Self(is_on.then(|| tokio::spawn(expire_hourly(gallery))))
+        Self(is_on.then(|| tokio::spawn(expire_hourly(gallery, metrics))))
     }
 }
 
@@ -34,9 +35,9 @@ impl Drop for Passes {
     }
 }
 
-async fn expire_hourly(gallery: Arc<Gallery>) {
+async fn expire_hourly(gallery: Arc<Gallery>, metrics: Arc<Metrics>) {
     loop {
-        let pause = match pass(&gallery).await {
+        let pause = match pass(&gallery, &metrics).await {
             Ok(()) => INTERVAL,
             // The start has told of it, and requests are turned away by it.
             Err(gallery::Error::Database(db::Error::MigrationsPending(_))) => RETRY_INTERVAL,
@@ -50,11 +51,16 @@ async fn expire_hourly(gallery: Arc<Gallery>) {
     }
 }
 
-async fn pass(gallery: &Gallery) -> Result<(), gallery::Error> {
+async fn pass(gallery: &Gallery, metrics: &Metrics) -> Result<(), gallery::Error> {
     gallery.database().require_migrated().await?;
     let mut expired = Expired::default();
     let outcome = gallery.expire(&mut expired).await;
     let Expired { images, events } = expired;
+    let counted = match outcome {
+        Ok(()) => Outcome::Succeeded,
+        Err(_) => Outcome::Failed,
+    };
+    metrics.count_pass(counted, images, events);
     if expired != Expired::default() {
         tracing::info!(
             images,

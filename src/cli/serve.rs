@@ -12,8 +12,9 @@ use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::db::{self, Database};
 use crate::gallery::Gallery;
-use crate::graphql::executor::Executor;
+use crate::graphql::executor::{Executor, Observed};
 use crate::graphql::limits::Limits;
+use crate::metrics::Metrics;
 use crate::server::{self, Server};
 
 /// Serves until SIGINT or SIGTERM, then lets the requests in flight end.
@@ -68,6 +69,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         limits,
         settings.request_timeout,
     );
+    let metrics = Arc::new(Metrics::new().context("cannot set up what is counted")?);
     let options = server::Options {
         max_body_bytes: settings.max_body_bytes,
         max_batch: settings.graphql_max_batch,
@@ -78,7 +80,8 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     };
     let server = Server::bind(
         listen_address,
-        executor.clone(),
+        Observed::new(executor.clone(), Arc::clone(&metrics)),
+        Arc::clone(&metrics),
         authenticator,
         Arc::clone(&gallery),
         &options,
@@ -101,7 +104,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         address,
         stop,
         serving,
-        retention: Passes::start(&gallery),
+        retention: Passes::start(&gallery, metrics),
         gallery,
     })
 }

@@ -64,6 +64,60 @@ fn defaults() {
 }
 
 #[test]
+fn a_wrong_number_is_one_line() {
+    for (arguments, expected) in [
+        (
+            &["--slow-query-milliseconds", "1.5"][..],
+            "SLOW_QUERY_MILLISECONDS: `1.5` is not a whole number, 0 to 86400000",
+        ),
+        (
+            &["--request-timeout-seconds", "0"],
+            "REQUEST_TIMEOUT_SECONDS: `0` is not a whole number, 1 to 3600",
+        ),
+        (
+            &["--event-retention-days", "0"],
+            "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
+        ),
+        (
+            &["--max-subscribers=-1"],
+            "MAX_SUBSCRIBERS: `-1` is not a whole number, 0 to 1000000",
+        ),
+        (
+            &["--graphql-max-complexity", "0"],
+            "GRAPHQL_MAX_COMPLEXITY: `0` is not a whole number, 1 to 1000000000",
+        ),
+    ] {
+        assert_eq!(line(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn retention_is_whole_days() {
+    for days in ["0", "1.5", "-7", "36501", "a week"] {
+        assert_eq!(
+            line(&[&format!("--trash-retention-days={days}")]),
+            format!("TRASH_RETENTION_DAYS: `{days}` is not a whole number, 1 to 36500")
+        );
+    }
+    let retention = settings(&["--trash-retention-days", "30"])
+        .retention
+        .policy();
+    assert_eq!(retention.trash, Some(Duration::from_hours(30 * 24)));
+    assert_eq!(retention.events, None);
+}
+
+#[test]
+fn a_metrics_token_is_never_shown() {
+    assert_eq!(
+        line(&["--metrics-token", "two s3cret words"]),
+        "METRICS_TOKEN: `…` is not a token; allowed are ASCII letters, digits and signs without blanks, as \
+         `openssl rand -hex 32` makes them"
+    );
+    let settings = settings(&["--metrics-token", "s3cret"]);
+    assert!(!format!("{settings:?}").contains("s3cret"));
+}
+
+#[test]
 fn a_wrong_setting_is_one_line() {
     for (arguments, expected) in [
         (
@@ -123,42 +177,6 @@ fn a_wrong_setting_is_one_line() {
             &["--database-direct-url=postgres://u:s3cret@h/d"],
             "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` is not the same database as sqlite://gallery.db; allowed: the \
              URL of a Postgres server, when the database itself is on it",
-        ),
-        (
-            &["--slow-query-milliseconds", "1.5"],
-            "SLOW_QUERY_MILLISECONDS: `1.5` is not a whole number, 0 to 86400000",
-        ),
-        (
-            &["--request-timeout-seconds", "0"],
-            "REQUEST_TIMEOUT_SECONDS: `0` is not a whole number, 1 to 3600",
-        ),
-        (
-            &["--event-retention-days", "0"],
-            "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
-        ),
-        (
-            &["--trash-retention-days", "0"],
-            "TRASH_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
-        ),
-        (
-            &["--trash-retention-days", "1.5"],
-            "TRASH_RETENTION_DAYS: `1.5` is not a whole number, 1 to 36500",
-        ),
-        (
-            &["--trash-retention-days=-7"],
-            "TRASH_RETENTION_DAYS: `-7` is not a whole number, 1 to 36500",
-        ),
-        (
-            &["--trash-retention-days", "36501"],
-            "TRASH_RETENTION_DAYS: `36501` is not a whole number, 1 to 36500",
-        ),
-        (
-            &["--max-subscribers=-1"],
-            "MAX_SUBSCRIBERS: `-1` is not a whole number, 0 to 1000000",
-        ),
-        (
-            &["--graphql-max-complexity", "0"],
-            "GRAPHQL_MAX_COMPLEXITY: `0` is not a whole number, 1 to 1000000000",
         ),
         (
             &["--database-url", "mysql://u:s3cret@h/d"],

@@ -16,6 +16,7 @@ mod sweep;
 mod trail;
 mod trash;
 mod update;
+mod vitals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,7 @@ pub use sweep::{Sweep, Swept};
 pub use trail::{Cursor, Event, EventFilter, EventId, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged};
 pub use update::{Change, ImageUpdate};
+pub use vitals::{FeedVitals, StoredVitals, Vitals};
 
 /// How many may follow the trail at once, where nothing else is said.
 pub const DEFAULT_MAX_SUBSCRIBERS: usize = 10_000;

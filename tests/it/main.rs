@@ -12,6 +12,7 @@ mod http;
 mod input;
 mod introspection;
 mod limits;
+mod metrics;
 mod model;
 mod negotiation;
 mod node;

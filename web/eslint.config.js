@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import globals from 'globals';
 
 export default [
-  { ignores: ['dist/', '**/__generated__/'] },
+  { ignores: ['dist/', '**/__generated__/', '**/__persisted__/'] },
   js.configs.recommended,
   {
     languageOptions: { parserOptions: { ecmaFeatures: { jsx: true } } },

@@ -1,25 +1,32 @@
 //! `image-gallery serve`: connects, migrates where that is wanted, and serves until it is told to stop.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::retention::Retention;
+use super::retention::Passes;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::db::{self, Database};
 use crate::gallery::Gallery;
-use crate::graphql::executor::Executor;
+use crate::graphql::executor::{Executor, Observed};
 use crate::graphql::limits::Limits;
+use crate::metrics::Metrics;
 use crate::server::{self, Server};
 
 /// Serves until SIGINT or SIGTERM, then lets the requests in flight end.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    let server = start(settings).await?;
-    stop_signal().await?;
+    // Listened for before anything says that the server is up: a signal that comes right then stops it as any other.
+    let mut stop = pin!(stop_signal()?);
+    let server = tokio::select! {
+        server = start(settings) => server?,
+        stopped = &mut stop => return stopped,
+    };
+    stop.await?;
     tracing::info!("stopping: requests in flight are brought to their end");
     server.stop().await
 }
@@ -31,7 +38,7 @@ pub struct RunningServer {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     gallery: Arc<Gallery>,
-    retention: Retention,
+    retention: Passes,
 }
 
 /// Starts a server; it serves once this returns.
@@ -40,6 +47,13 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let access = settings.access.options()?;
     let authenticator =
         Authenticator::new(access).context("cannot set up TLS for the key server")?;
+    let limits = Limits {
+        max_depth: settings.graphql_max_depth,
+        max_complexity: settings.graphql_max_complexity,
+        max_aliases: settings.graphql_max_aliases,
+        max_tokens: settings.graphql_max_tokens,
+    };
+    let admission = settings.documents.admission(&limits)?;
     let options = settings.database()?;
     let target = &options.target;
     let database = Database::connect(&options)
@@ -53,13 +67,15 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         settings.cloudinary_hosts.clone(),
         settings.request_timeout,
     );
+    let gallery = gallery.with_retention(settings.retention.policy());
     let gallery = Arc::new(gallery.with_max_subscribers(settings.max_subscribers));
-    let limits = Limits {
-        max_depth: settings.graphql_max_depth,
-        max_aliases: settings.graphql_max_aliases,
-        max_tokens: settings.graphql_max_tokens,
-    };
-    let executor = Executor::new(Arc::clone(&gallery), limits, settings.request_timeout);
+    let executor = Executor::new(
+        Arc::clone(&gallery),
+        admission,
+        limits,
+        settings.request_timeout,
+    );
+    let metrics = Arc::new(Metrics::new().context("cannot set up what is counted")?);
     let options = server::Options {
         max_body_bytes: settings.max_body_bytes,
         max_batch: settings.graphql_max_batch,
@@ -70,7 +86,8 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     };
     let server = Server::bind(
         listen_address,
-        executor,
+        Observed::new(executor.clone(), Arc::clone(&metrics)),
+        Arc::clone(&metrics),
         authenticator,
         Arc::clone(&gallery),
         &options,
@@ -79,6 +96,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     .with_context(|| format!("cannot listen on {listen_address} (HOST, PORT)"))?;
     let address = server.address();
     // Not sooner: a start that fails says why in one line.
+    executor.look_through_trusted().await;
     for warning in settings.access.warnings() {
         tracing::warn!("{warning}");
     }
@@ -92,7 +110,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         address,
         stop,
         serving,
-        retention: Retention::start(&gallery, settings.event_retention),
+        retention: Passes::start(&gallery, metrics),
         gallery,
     })
 }
@@ -119,7 +137,7 @@ impl RunningServer {
 /// operator may be migrating it right now.
 async fn prepare_schema(database: &Database, auto_migrate: bool) -> Result<(), db::Error> {
     if auto_migrate {
-        for name in database.migrate_up().await? {
+        for name in database.migrate_up().await?.migrations {
             tracing::info!("applied migration {name}");
         }
     }
@@ -133,19 +151,21 @@ async fn prepare_schema(database: &Database, auto_migrate: bool) -> Result<(), d
 }
 
 #[cfg(unix)]
-async fn stop_signal() -> anyhow::Result<()> {
+fn stop_signal() -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    })
 }
 
 #[cfg(not(unix))]
-async fn stop_signal() -> anyhow::Result<()> {
-    Ok(tokio::signal::ctrl_c().await?)
+fn stop_signal() -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
+    Ok(async { Ok(tokio::signal::ctrl_c().await?) })
 }

@@ -196,13 +196,18 @@ fn check_authority(authority: &str, hosts: &HostPatterns) -> Result<(), UrlError
     if !port.is_empty() && port.parse() != Ok(HTTPS_PORT) {
         return Err(UrlError::Port(port.to_owned()));
     }
-    if !hosts.allow(host) {
+    if !is_written_out(host) || !hosts.allow(host) {
         return Err(UrlError::Host {
             host: host.to_owned(),
             allowed: hosts.to_string(),
         });
     }
     Ok(())
+}
+
+/// Whether a browser reads just this host: it takes a backslash for a slash, and maps what is not ASCII.
+fn is_written_out(host: &str) -> bool {
+    url::Host::parse(host).is_ok_and(|read| read.to_string() == host.to_ascii_lowercase())
 }
 
 /// Allows RFC 3986's unreserved characters and sub-delimiters, percent-encoded bytes, and what this part allows besides.
@@ -369,6 +374,19 @@ mod tests {
             (
                 format!("https://a.b-res.cloudinary.com/{path}"),
                 host("a.b-res.cloudinary.com"),
+            ),
+            // Browsers would ask the host `evil`.
+            (
+                format!(r"https://evil\x-res.cloudinary.com/{path}"),
+                host(r"evil\x-res.cloudinary.com"),
+            ),
+            (
+                format!("https://ä-res.cloudinary.com/{path}"),
+                host("ä-res.cloudinary.com"),
+            ),
+            (
+                format!("https://a%2Fb-res.cloudinary.com/{path}"),
+                host("a%2Fb-res.cloudinary.com"),
             ),
             (
                 "https://res.cloudinary.com/demo/cat.png".to_owned(),

@@ -4,8 +4,10 @@
 //! The first paragraph of a field's documentation is its entry in `--help`, so it names variable and default.
 
 mod access;
+mod documents;
 mod error;
 mod rate;
+mod retention;
 mod value;
 
 use std::ffi::{OsStr, OsString};
@@ -23,11 +25,13 @@ use crate::server::origin::{Origin, Origins};
 use crate::telemetry;
 
 pub use access::AccessSettings;
+pub use documents::DocumentSettings;
 pub use error::SettingError;
 use error::first_line;
 pub use rate::RateSettings;
+pub use retention::RetentionSettings;
 use value::{
-    Checked, Secret, address, boolean, connection_count, database_host, days, host_patterns,
+    Checked, Secret, address, boolean, connection_count, database_host, host_patterns,
     milliseconds, origin, port, seconds, secret, text, whole_number,
 };
 
@@ -36,7 +40,7 @@ const DATABASE: &str = "Database";
 const SUPABASE: &str = "Supabase: used when SUPABASE_DB_HOST is set and DATABASE_URL is not";
 const LISTENING: &str = "Listening";
 const LIMITS: &str = "Limits of one request";
-const TRAIL: &str = "Audit trail and subscriptions";
+const SUBSCRIPTIONS: &str = "Subscriptions";
 const CONTENT: &str = "Content";
 const LOGS: &str = "Logs";
 
@@ -168,10 +172,21 @@ pub struct Settings {
         value_parser = Checked(boolean), action = clap::ArgAction::Set)]
     pub graphiql: bool,
 
+    /// Which documents run at all.
+    #[command(flatten)]
+    pub documents: DocumentSettings,
+
     /// `GRAPHQL_MAX_DEPTH`, default 15: how deep fields may be nested; introspection is exempt
     #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "15",
         value_parser = Checked(whole_number::<1, 1000>))]
     pub graphql_max_depth: usize,
+
+    /// `GRAPHQL_MAX_COMPLEXITY`, default 10000: how many fields may be asked for, each as often as its page is long
+    ///
+    /// `X-GraphQL-Cost: 1` with a request shows what it costs.
+    #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "10000",
+        value_parser = Checked(whole_number::<1, 1_000_000_000>))]
+    pub graphql_max_complexity: usize,
 
     /// `GRAPHQL_MAX_ALIASES`, default 30: how many fields may be renamed
     #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "30",
@@ -204,18 +219,14 @@ pub struct Settings {
         value_parser = Checked(seconds))]
     pub request_timeout: Duration,
 
-    /// `EVENT_RETENTION_DAYS`, unset by default: drop events of the audit trail that are older than so many days
-    ///
-    /// Looked at on start and hourly. Unset, they are kept for ever. A cursor older than what is kept is
-    /// `CURSOR_EXPIRED`.
-    #[arg(long = "event-retention-days", env = "EVENT_RETENTION_DAYS", value_name = "DAYS", help_heading = TRAIL,
-        value_parser = Checked(days))]
-    pub event_retention: Option<Duration>,
+    /// How long images in the trash and events are kept.
+    #[command(flatten)]
+    pub retention: RetentionSettings,
 
     /// `MAX_SUBSCRIBERS`, default 10000: how many subscriptions this process serves at once
     ///
     /// Further ones are answered with `SERVICE_UNAVAILABLE`.
-    #[arg(long, env, value_name = "COUNT", help_heading = TRAIL, default_value = "10000",
+    #[arg(long, env, value_name = "COUNT", help_heading = SUBSCRIPTIONS, default_value = "10000",
         value_parser = Checked(whole_number::<0, 1_000_000>))]
     pub max_subscribers: usize,
 

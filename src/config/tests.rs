@@ -5,6 +5,7 @@ use reqwest::Url;
 use super::error::variable;
 use super::*;
 use crate::auth;
+use crate::graphql::limits::Limits;
 
 fn settings(arguments: &[&str]) -> Settings {
     Settings::from_arguments(arguments).expect("settings")
@@ -47,15 +48,73 @@ fn defaults() {
         Ok(SocketAddr::from(([127, 0, 0, 1], 9999)))
     );
     assert!(settings.graphiql);
+    let admission = settings.documents.admission(&Limits::default());
+    let admission = admission.expect("an admission");
+    assert!(admission.trusted.is_none() && admission.has_introspection);
     assert_eq!(settings.graphql_max_depth, 15);
+    assert_eq!(settings.graphql_max_complexity, 10_000);
     assert_eq!(settings.graphql_max_aliases, 30);
     assert_eq!(settings.graphql_max_tokens, 5000);
     assert_eq!(settings.max_body_bytes, 8_388_608);
     assert_eq!(settings.request_timeout, Duration::from_secs(15));
-    assert_eq!(settings.event_retention, None);
+    assert!(settings.retention.policy().is_off());
     assert_eq!(settings.max_subscribers, 10_000);
     assert_eq!(settings.log_format, telemetry::Format::Pretty);
     assert_eq!(Ok(settings.log_filter), "info".parse());
+}
+
+#[test]
+fn a_wrong_number_is_one_line() {
+    for (arguments, expected) in [
+        (
+            &["--slow-query-milliseconds", "1.5"][..],
+            "SLOW_QUERY_MILLISECONDS: `1.5` is not a whole number, 0 to 86400000",
+        ),
+        (
+            &["--request-timeout-seconds", "0"],
+            "REQUEST_TIMEOUT_SECONDS: `0` is not a whole number, 1 to 3600",
+        ),
+        (
+            &["--event-retention-days", "0"],
+            "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
+        ),
+        (
+            &["--max-subscribers=-1"],
+            "MAX_SUBSCRIBERS: `-1` is not a whole number, 0 to 1000000",
+        ),
+        (
+            &["--graphql-max-complexity", "0"],
+            "GRAPHQL_MAX_COMPLEXITY: `0` is not a whole number, 1 to 1000000000",
+        ),
+    ] {
+        assert_eq!(line(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn retention_is_whole_days() {
+    for days in ["0", "1.5", "-7", "36501", "a week"] {
+        assert_eq!(
+            line(&[&format!("--trash-retention-days={days}")]),
+            format!("TRASH_RETENTION_DAYS: `{days}` is not a whole number, 1 to 36500")
+        );
+    }
+    let retention = settings(&["--trash-retention-days", "30"])
+        .retention
+        .policy();
+    assert_eq!(retention.trash, Some(Duration::from_hours(30 * 24)));
+    assert_eq!(retention.events, None);
+}
+
+#[test]
+fn a_metrics_token_is_never_shown() {
+    assert_eq!(
+        line(&["--metrics-token", "two s3cret words"]),
+        "METRICS_TOKEN: `…` is not a token; allowed are ASCII letters, digits and signs without blanks, as \
+         `openssl rand -hex 32` makes them"
+    );
+    let settings = settings(&["--metrics-token", "s3cret"]);
+    assert!(!format!("{settings:?}").contains("s3cret"));
 }
 
 #[test]
@@ -72,10 +131,6 @@ fn a_wrong_setting_is_one_line() {
         (&["--port=-1"], "PORT: `-1` is not a port, 0 to 65535"),
         (&["--port", "1\n2"], "PORT: `1 2` is not a port, 0 to 65535"),
         (
-            &["--supabase-db-port", "0"],
-            "SUPABASE_DB_PORT: `0` is not a port, 1 to 65535",
-        ),
-        (
             &["--host", "example.com"],
             "HOST: `example.com` is not an IP address or `localhost`",
         ),
@@ -90,6 +145,40 @@ fn a_wrong_setting_is_one_line() {
             "ALLOW_OPEN_ACCESS: `maybe` is not `true` or `false`",
         ),
         (
+            &["--rust-log", "image_gallery=loud"],
+            "RUST_LOG: `image_gallery=loud` is not a log filter: `error`, `warn`, `info`, `debug`, `trace`, \
+             `off`, or a list like `info,image_gallery=debug`",
+        ),
+        (
+            &["--trusted-documents", "/not/there"],
+            "TRUSTED_DOCUMENTS: `/not/there` is not a file that can be read",
+        ),
+        (
+            &["--trusted-documents-mode", "warn"],
+            "TRUSTED_DOCUMENTS_MODE: `warn` is not `enforce` or `report`",
+        ),
+        (
+            &["--graphql-introspection", "off"],
+            "GRAPHQL_INTROSPECTION: `off` is not `true` or `false`",
+        ),
+        (
+            &["--log-format", "xml"],
+            "LOG_FORMAT: `xml` is not `pretty` or `json`",
+        ),
+        (&["--prot", "1"], "unexpected argument '--prot' found"),
+    ] {
+        assert_eq!(line(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_setting_of_the_database_is_one_line() {
+    for (arguments, expected) in [
+        (
+            &["--supabase-db-port", "0"][..],
+            "SUPABASE_DB_PORT: `0` is not a port, 1 to 65535",
+        ),
+        (
             &["--auto-migrate", "on"],
             "AUTO_MIGRATE: `on` is not `true` or `false`",
         ),
@@ -98,20 +187,34 @@ fn a_wrong_setting_is_one_line() {
             "DATABASE_MAX_CONNECTIONS: `0` is not a whole number, 1 to 1000",
         ),
         (
-            &["--slow-query-milliseconds", "1.5"],
-            "SLOW_QUERY_MILLISECONDS: `1.5` is not a whole number, 0 to 86400000",
+            &["--database-pooler", "pgbouncer"],
+            "DATABASE_POOLER: `pgbouncer` is not `session` or `transaction`",
         ),
         (
-            &["--request-timeout-seconds", "0"],
-            "REQUEST_TIMEOUT_SECONDS: `0` is not a whole number, 1 to 3600",
+            &["--database-pooler", "transaction"],
+            "DATABASE_POOLER: `transaction` is for Postgres, but the database is sqlite://gallery.db; allowed with it: \
+             `session`",
         ),
         (
-            &["--event-retention-days", "0"],
-            "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
+            &[
+                "--database-url=postgres://u:s3cret@h/d",
+                "--database-direct-url=mysql://u:s3cret@h/d",
+            ],
+            "DATABASE_DIRECT_URL: `mysql://u:…@h/d` is no database URL; allowed: `postgres://…`, `postgresql://…`, \
+             `sqlite://…`",
         ),
         (
-            &["--max-subscribers=-1"],
-            "MAX_SUBSCRIBERS: `-1` is not a whole number, 0 to 1000000",
+            &["--database-direct-url=postgres://u:s3cret@h/d"],
+            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` does not go with sqlite://gallery.db; allowed: the URL of a \
+             Postgres server, where the database itself is on one",
+        ),
+        (
+            &[
+                "--database-url=postgres://u:s3cret@h/d",
+                "--database-read-url=sqlite://gallery.db",
+            ],
+            "DATABASE_READ_URL: `sqlite://gallery.db` does not go with postgres://u@h:5432/d; allowed: the URL of a \
+             Postgres server, where the database itself is on one",
         ),
         (
             &["--database-url", "mysql://u:s3cret@h/d"],
@@ -141,16 +244,6 @@ fn a_wrong_setting_is_one_line() {
             &["--supabase-db-sslrootcert", "/not/there"],
             "SUPABASE_DB_SSLROOTCERT: `/not/there` is not a file that can be read",
         ),
-        (
-            &["--rust-log", "image_gallery=loud"],
-            "RUST_LOG: `image_gallery=loud` is not a log filter: `error`, `warn`, `info`, `debug`, `trace`, \
-             `off`, or a list like `info,image_gallery=debug`",
-        ),
-        (
-            &["--log-format", "xml"],
-            "LOG_FORMAT: `xml` is not `pretty` or `json`",
-        ),
-        (&["--prot", "1"], "unexpected argument '--prot' found"),
     ] {
         assert_eq!(line(arguments), expected, "{arguments:?}");
     }
@@ -217,44 +310,6 @@ fn a_value_that_is_no_text_names_its_variable() {
         let arguments = [OsString::from(flag), OsString::from_vec(vec![b'9', 0xff])];
         let error = Settings::from_arguments(arguments).expect_err("no text");
         assert_eq!(error.to_string(), expected);
-    }
-}
-
-#[test]
-fn a_pooler_or_a_second_server_that_does_not_fit_is_one_line() {
-    for (arguments, expected) in [
-        (
-            &["--database-pooler", "pgbouncer"][..],
-            "DATABASE_POOLER: `pgbouncer` is not `session` or `transaction`",
-        ),
-        (
-            &["--database-pooler", "transaction"],
-            "DATABASE_POOLER: `transaction` is for Postgres, but the database is sqlite://gallery.db; allowed with it: \
-             `session`",
-        ),
-        (
-            &[
-                "--database-url=postgres://u:s3cret@h/d",
-                "--database-direct-url=mysql://u:s3cret@h/d",
-            ],
-            "DATABASE_DIRECT_URL: `mysql://u:…@h/d` is no database URL; allowed: `postgres://…`, `postgresql://…`, \
-             `sqlite://…`",
-        ),
-        (
-            &["--database-direct-url=postgres://u:s3cret@h/d"],
-            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` does not go with sqlite://gallery.db; allowed: the URL of a \
-             Postgres server, where the database itself is on one",
-        ),
-        (
-            &[
-                "--database-url=postgres://u:s3cret@h/d",
-                "--database-read-url=sqlite://gallery.db",
-            ],
-            "DATABASE_READ_URL: `sqlite://gallery.db` does not go with postgres://u@h:5432/d; allowed: the URL of a \
-             Postgres server, where the database itself is on one",
-        ),
-    ] {
-        assert_eq!(line(arguments), expected);
     }
 }
 

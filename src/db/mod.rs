@@ -18,6 +18,7 @@ pub mod search;
 mod source;
 mod trail;
 mod unit;
+mod vitals;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub use position::{NoPosition, Position};
 pub use replica::Reads;
 pub use trail::Bounds;
 pub use unit::Unit;
+use vitals::Waiting;
+pub use vitals::{Pool, TrailVitals};
 
 /// How long a unit of work that met a conflict waits before each of its further attempts. Postgres has chosen it as the one
 /// that gives way, so the other goes on meanwhile.
@@ -59,6 +62,7 @@ pub struct Database {
     /// Held while this process gives events their positions.
     sequencing: tokio::sync::Mutex<()>,
     changes: Changes,
+    waiting: Waiting,
 }
 
 impl Database {
@@ -88,6 +92,7 @@ impl Database {
             is_migrated: AtomicBool::new(false),
             sequencing: tokio::sync::Mutex::new(()),
             changes,
+            waiting: Waiting::default(),
         })
     }
 
@@ -108,15 +113,16 @@ impl Database {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let mut run = Run::of(Purpose::Read);
+        let mut run = self.unit_for(Purpose::Read);
         let mut source = &self.source;
         if let (Some(replica), Some(reads)) = (&self.replica, Reads::current())
             && let Some(standby) = replica.source_for(&reads).await
         {
             source = standby;
+            run.waiting = Waiting::default();
             run.served_by_replica = Some(reads);
         }
-        run.detached(source.clone(), work).await
+        run.run(source.clone(), work).await
     }
 
     /// As [`Database::read`], but always from the database that is written to: the trail is not read from a copy that may
@@ -127,8 +133,8 @@ impl Database {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let run = Run::of(Purpose::Read);
-        run.detached(self.source.clone(), work).await
+        let run = self.unit_for(Purpose::Read);
+        run.run(self.source.clone(), work).await
     }
 
     /// Runs a unit of work in one transaction: all of it is committed, or on an error nothing. The trail says that it
@@ -140,7 +146,7 @@ impl Database {
         E: From<Error> + Send + 'static,
     {
         let run = self.change(Purpose::Write);
-        run.detached(self.source.clone(), signed(actor, work)).await
+        run.run(self.source.clone(), signed(actor, work)).await
     }
 
     /// As [`Database::write`], but for work that no request waits for: its statements are not ended with a request's
@@ -152,14 +158,14 @@ impl Database {
         E: From<Error> + Send + 'static,
     {
         let run = self.change(Purpose::Maintain);
-        run.detached(self.source.clone(), signed(actor, work)).await
+        run.run(self.source.clone(), signed(actor, work)).await
     }
 
     /// Runs one statement without values, which commits by itself.
     async fn execute_alone(&self, sql: &str) -> Result<(), Error> {
         let sql = self.source.alone(sql);
-        let run = Run::of(Purpose::Alone);
-        run.detached(self.source.clone(), move |unit| {
+        let run = self.unit_for(Purpose::Alone);
+        run.run(self.source.clone(), move |unit| {
             let sql = sql.clone();
             Box::pin(async move {
                 unit.execute_unprepared(&sql).await?;
@@ -169,13 +175,23 @@ impl Database {
         .await
     }
 
+    fn unit_for(&self, purpose: Purpose) -> Run {
+        Run {
+            purpose,
+            waiting: self.waiting.clone(),
+            committed: Signal::to_nobody(),
+            served_by_replica: None,
+            told_position: None,
+        }
+    }
+
     /// A unit of work whose commit is told.
     fn change(&self, purpose: Purpose) -> Run {
         Run {
             committed: self.changes.committed(),
             // Nobody else has a use for it.
             told_position: self.replica.as_ref().and_then(|_| Reads::current()),
-            ..Run::of(purpose)
+            ..self.unit_for(purpose)
         }
     }
 
@@ -252,6 +268,7 @@ where
 #[derive(Debug)]
 struct Run {
     purpose: Purpose,
+    waiting: Waiting,
     committed: Signal,
     /// The request that the standby may fail.
     served_by_replica: Option<Reads>,
@@ -260,17 +277,8 @@ struct Run {
 }
 
 impl Run {
-    fn of(purpose: Purpose) -> Self {
-        Self {
-            purpose,
-            committed: Signal::to_nobody(),
-            served_by_replica: None,
-            told_position: None,
-        }
-    }
-
     /// Runs work as a task of its own.
-    async fn detached<T, E, F>(self, source: Source, work: F) -> Result<T, E>
+    async fn run<T, E, F>(self, source: Source, work: F) -> Result<T, E>
     where
         F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
@@ -304,7 +312,7 @@ impl Run {
     {
         let mut pauses = RETRY_PAUSES.iter();
         loop {
-            let unit = source.begin(self.purpose).await?;
+            let unit = self.waiting.begin(source, self.purpose).await?;
             let outcome = self.finish(&unit, work(&unit).await).await;
             match pauses.next() {
                 // Postgres itself has said that nothing of it was done.

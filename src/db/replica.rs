@@ -122,6 +122,10 @@ impl Replica {
         }
     }
 
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
     /// The standby's connections, for a request that wants them, while it may have them.
     pub(super) async fn source_for(&self, reads: &Reads) -> Option<&Source> {
         if !reads.may_use_replica() {

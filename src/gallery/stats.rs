@@ -13,7 +13,7 @@ use crate::db::Unit;
 use crate::entity::{Timestamp, image};
 
 /// The most days that can be asked for.
-const MAX_DAYS: u64 = 366;
+pub const MAX_DAYS: u16 = 366;
 
 /// How many active images bear a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Gallery {
     ) -> Result<Vec<DayCount>, Error> {
         let days = u64::try_from(days)
             .ok()
-            .filter(|days| (1..=MAX_DAYS).contains(days))
+            .filter(|days| (1..=u64::from(MAX_DAYS)).contains(days))
             .ok_or_else(|| Error::BadInput(format!("days: {days} is not in 1 to {MAX_DAYS}")))?;
         let today = now().to_datetime().date_naive();
         let (first, tomorrow) = (today - Days::new(days - 1), today + Days::new(1));

@@ -111,8 +111,8 @@ pub(super) struct PageArguments {
 }
 
 impl PageArguments {
-    const DEFAULT_LIMIT: u64 = 20;
-    const MAX_LIMIT: u64 = 100;
+    pub(super) const DEFAULT_LIMIT: u8 = 20;
+    pub(super) const MAX_LIMIT: u8 = 100;
 
     pub(super) fn page(&self, order: Order) -> Result<Page> {
         let (end, limit) = self.extent()?;
@@ -143,7 +143,7 @@ impl PageArguments {
                     "first and last cannot be given together; send one of them",
                 ));
             }
-            (None, None) => (End::Front, Self::DEFAULT_LIMIT),
+            (None, None) => (End::Front, u64::from(Self::DEFAULT_LIMIT)),
             (Some(first), None) => (End::Front, Self::limit("first", first)?),
             (None, Some(last)) => (End::Back, Self::limit("last", last)?),
         })
@@ -152,7 +152,7 @@ impl PageArguments {
     fn limit(argument: &str, given: i32) -> Result<u64> {
         u64::try_from(given)
             .ok()
-            .filter(|limit| (1..=Self::MAX_LIMIT).contains(limit))
+            .filter(|limit| (1..=u64::from(Self::MAX_LIMIT)).contains(limit))
             .ok_or_else(|| {
                 Failure::bad_input(format!(
                     "{argument}: {given} is not in 1 to {}",

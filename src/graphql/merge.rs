@@ -12,20 +12,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
-    BaseType, Directive, DocumentOperations, ExecutableDocument, Field, FieldDefinition,
-    FragmentDefinition, OperationType, Selection, SelectionSet, Type, TypeKind,
-    TypeSystemDefinition,
+    Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition, Selection,
+    SelectionSet,
 };
 use async_graphql::{Name, Positioned};
 
+use super::shape::{Shape, root_of};
+
 /// The most bytes of arguments once every fragment is written out: as many as a whole request may have by default.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
-
-/// The type of each field of each object and interface.
-#[derive(Debug)]
-pub(super) struct FieldTypes(HashMap<Name, HashMap<Name, Name>>);
 
 /// The arguments of a document would not fit into memory once its fragments are written out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,45 +30,8 @@ pub(super) struct FieldTypes(HashMap<Name, HashMap<Name, Name>>);
 )]
 pub(super) struct TooLarge;
 
-impl FieldTypes {
-    /// Reads them from a printed schema.
-    pub(super) fn of_schema(sdl: &str) -> Self {
-        let schema = parse_schema(sdl).expect("a schema that was printed parses");
-        let types = schema.definitions.into_iter().filter_map(|definition| {
-            let TypeSystemDefinition::Type(definition) = definition else {
-                return None;
-            };
-            let fields = match definition.node.kind {
-                TypeKind::Object(object) => object.fields,
-                TypeKind::Interface(interface) => interface.fields,
-                _ => return None,
-            };
-            let field = |field: Positioned<FieldDefinition>| {
-                (field.node.name.node, named(field.node.ty.node))
-            };
-            Some((
-                definition.node.name.node,
-                fields.into_iter().map(field).collect(),
-            ))
-        });
-        Self(types.collect())
-    }
-
-    fn of_field(&self, parent: Option<&Name>, field: &Name) -> Option<&Name> {
-        self.0.get(parent?)?.get(field)
-    }
-}
-
-/// The named type within a type reference.
-fn named(reference: Type) -> Name {
-    match reference.base {
-        BaseType::Named(name) => name,
-        BaseType::List(item) => named(*item),
-    }
-}
-
 /// Rewrites a document whose fragments have been found to form no ring.
-pub(super) fn merge(document: &mut ExecutableDocument, types: &FieldTypes) -> Result<(), TooLarge> {
+pub(super) fn merge(document: &mut ExecutableDocument, types: &Shape) -> Result<(), TooLarge> {
     let mut merge = Merge {
         types,
         fragments: &document.fragments,
@@ -83,11 +42,7 @@ pub(super) fn merge(document: &mut ExecutableDocument, types: &FieldTypes) -> Re
         DocumentOperations::Single(operation) => vec![operation],
         DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
     } {
-        let root = Name::new(match operation.node.ty {
-            OperationType::Query => "Query",
-            OperationType::Mutation => "Mutation",
-            OperationType::Subscription => "Subscription",
-        });
+        let root = root_of(operation.node.ty);
         let set = &mut operation.node.selection_set.node;
         *set = merge.selection_set(Some(&root), &[set])?;
     }
@@ -137,7 +92,7 @@ fn note_spreads<'a>(
 }
 
 struct Merge<'a> {
-    types: &'a FieldTypes,
+    types: &'a Shape,
     fragments: &'a Fragments,
     written_out: HashSet<&'a Name>,
     bytes: usize,

@@ -8,6 +8,7 @@ mod event;
 pub mod executor;
 mod filter;
 mod image;
+mod introspection;
 pub mod limits;
 mod merge;
 mod mutation;
@@ -16,8 +17,10 @@ pub mod persisted;
 mod query;
 pub mod reply;
 mod scalar;
+mod shape;
 mod stats;
 mod subscription;
+pub mod trusted;
 mod user_error;
 
 use async_graphql::{Context, SDLExportOptions, Schema, SchemaBuilder};

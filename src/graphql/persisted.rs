@@ -3,6 +3,7 @@
 //! Only valid documents are kept, so that nobody fills the store with what cannot be executed, and the store is bounded
 //! in bytes. A document that was dropped is sent again by its client, which asks for that by the protocol.
 
+use std::fmt;
 use std::sync::Arc;
 
 use quick_cache::Weighter;
@@ -38,6 +39,14 @@ impl DocumentHash {
             *byte = u8::from_str_radix(digits, 16).ok()?;
         }
         Some(Self(hash))
+    }
+}
+
+impl fmt::Display for DocumentHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
 }
 
@@ -89,6 +98,7 @@ mod tests {
             DocumentHash::parse(&known.to_uppercase()),
             DocumentHash::parse(known)
         );
+        assert_eq!(DocumentHash::of("{__typename}").to_string(), known);
         let with_sign = format!("+{}", &known[1..]);
         for text in ["", "ecf4", &known[1..], &format!("{known}0"), &with_sign] {
             assert_eq!(DocumentHash::parse(text), None, "{text}");

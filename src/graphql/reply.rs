@@ -4,6 +4,7 @@ use async_graphql::{Name, PathSegment, ServerError, Value};
 use serde::Serialize;
 
 use super::error::Code;
+use super::limits::Cost;
 
 /// What came of an operation.
 #[derive(Debug, Serialize)]
@@ -14,6 +15,15 @@ pub struct Reply {
     pub(super) data: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) errors: Vec<ServerError>,
+    /// What the client asked to be told besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) extensions: Option<Box<Extensions>>,
+}
+
+/// What a reply may tell besides.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Extensions {
+    cost: Cost,
 }
 
 /// One of the replies of an operation that goes on.
@@ -33,6 +43,7 @@ impl Reply {
         Self {
             data: None,
             errors: vec![error],
+            extensions: None,
         }
     }
 
@@ -41,7 +52,19 @@ impl Reply {
         Self {
             data: Some(Value::Null),
             errors: vec![error],
+            extensions: None,
         }
+    }
+
+    /// The same with the cost of its operation, where that was asked for.
+    pub(super) fn showing(mut self, cost: Option<Cost>) -> Self {
+        self.extensions = cost.map(|cost| Box::new(Extensions { cost }));
+        self
+    }
+
+    /// The cost of its operation, where that was asked for.
+    pub fn shown_cost(&self) -> Option<Cost> {
+        self.extensions.as_ref().map(|extensions| extensions.cost)
     }
 
     /// Whether the request failed before it was executed.

@@ -8,9 +8,11 @@ use async_graphql::parser::types::OperationType;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State as Extract};
-use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -29,6 +31,8 @@ use crate::graphql::reply::Reply;
 
 /// The methods that the endpoint knows.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
+/// With `1` the replies tell in `extensions.cost` what their operations cost.
+pub(super) const COST: &str = "x-graphql-cost";
 /// How long a client should wait before it tries again while the database is away.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
@@ -62,7 +66,7 @@ async fn get(state: &State, request_id: &str, head: Parts) -> Response {
         return not_acceptable();
     };
     let query = head.uri.query().unwrap_or_default();
-    match request::from_query(query, request_id) {
+    match request::from_query(query, request_id, shows_cost(&head.headers)) {
         Ok(operation) => respond(state, &head, welcome, Requested::One(operation)).await,
         Err(error) => refused_as(welcome.for_refusals(), StatusCode::BAD_REQUEST, error),
     }
@@ -86,12 +90,18 @@ async fn post(state: &State, request_id: &str, request: Request) -> Response {
     };
     let body = match body::read(body, state.max_body_bytes, state.executor.time_out()).await {
         Ok(body) => body,
-        Err(error) => return body_refused(error, state.max_body_bytes),
+        Err(error) => return body_refused(error, &head.headers, state.max_body_bytes),
     };
-    match request::from_body(&body, state.max_batch, request_id) {
+    let shows_cost = shows_cost(&head.headers);
+    match request::from_body(&body, state.max_batch, request_id, shows_cost) {
         Ok(requested) => respond(state, &head, welcome, requested).await,
         Err(error) => refused_as(welcome.for_refusals(), StatusCode::BAD_REQUEST, error),
     }
+}
+
+/// Whether the client asks what its operations cost.
+pub(super) fn shows_cost(headers: &HeaderMap) -> bool {
+    headers.get(COST).is_some_and(|value| value == "1")
 }
 
 /// In which types a client may be answered: in one of the two, or in either.
@@ -137,6 +147,7 @@ async fn respond(state: &State, head: &Parts, welcome: Welcome, requested: Reque
     let allowance = match allowance {
         Ok(allowance) => allowance,
         Err(limited) => {
+            state.metrics.count_error(Code::RateLimited.as_str());
             let reply = Reply::refused(Code::RateLimited.error(limited.message()));
             let mut response = turned_away(Code::RateLimited, &reply);
             limited.write(response.headers_mut());
@@ -187,8 +198,9 @@ async fn execute_one(
     match prepared.kind() {
         OperationType::Mutation if head.method == Method::GET => {
             let error = Code::BadUserInput.error("a mutation has to be sent by POST");
+            let reply = prepared.refuse(error);
             let media = welcome.for_refusals();
-            let refusal = refused_as(media, StatusCode::METHOD_NOT_ALLOWED, error);
+            let refusal = json(StatusCode::METHOD_NOT_ALLOWED, media, &reply);
             ([(ALLOW, HeaderValue::from_static("POST"))], refusal).into_response()
         }
         OperationType::Query | OperationType::Mutation => {
@@ -200,7 +212,7 @@ async fn execute_one(
         }
         OperationType::Subscription => match welcome.stream {
             Some(framing) => subscribe(state, head, framing, signed_in, prepared).await,
-            None => welcome.answer(Reply::refused(Code::BadUserInput.error(
+            None => welcome.answer(prepared.refuse(Code::BadUserInput.error(
                 "a subscription is answered as a stream: accept text/event-stream or multipart/mixed, or open a WebSocket",
             ))),
         },
@@ -249,7 +261,7 @@ async fn execute_batch(state: &State, caller: &Caller, operations: Vec<Operation
     for operation in operations {
         let reply = match state.executor.prepare(operation) {
             Ok(prepared) if prepared.kind() == OperationType::Subscription => {
-                Reply::refused(Code::BadUserInput.error("a subscription cannot be in a batch"))
+                prepared.refuse(Code::BadUserInput.error("a subscription cannot be in a batch"))
             }
             Ok(prepared) => {
                 let reply = state.executor.execute(caller.clone(), prepared, deadline);
@@ -344,12 +356,22 @@ fn not_acceptable() -> Response {
     )
 }
 
-fn body_refused(error: BodyError, max_bytes: usize) -> Response {
+/// How long a body is that was not read to its end: as the client says, where it does.
+fn announced_length(headers: &HeaderMap, max_bytes: usize) -> String {
+    let length = headers.get(CONTENT_LENGTH).map(HeaderValue::to_str);
+    match length {
+        Some(Ok(length)) => format!("{length} bytes"),
+        _ => format!("more than {max_bytes} bytes"),
+    }
+}
+
+fn body_refused(error: BodyError, headers: &HeaderMap, max_bytes: usize) -> Response {
     match error {
         BodyError::TooLarge => refused(
             StatusCode::PAYLOAD_TOO_LARGE,
             Code::BadUserInput.error(format!(
-                "the body is too large; at most {max_bytes} bytes are allowed (MAX_BODY_BYTES)"
+                "the body is too large, {}; at most {max_bytes} bytes are allowed (MAX_BODY_BYTES)",
+                announced_length(headers, max_bytes)
             )),
         ),
         BodyError::TooSlow => {

@@ -32,10 +32,12 @@ pub(super) fn from_body(
     body: &[u8],
     max_batch: usize,
     request_id: &str,
+    shows_cost: bool,
 ) -> Result<Requested, ServerError> {
     if body.trim_ascii_start().first() != Some(&b'[') {
         let parameters = Parameters::from_json(body)?;
-        return parameters.into_operation(request_id).map(Requested::One);
+        let operation = parameters.into_operation(request_id, shows_cost);
+        return operation.map(Requested::One);
     }
     let entries: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
         Code::BadUserInput.error(format!("the body is not a batch of requests: {error}"))
@@ -51,7 +53,7 @@ pub(super) fn from_body(
     }
     let operations = entries.iter().enumerate().map(|(place, entry)| {
         Parameters::from_json(entry.get().as_bytes())
-            .and_then(|parameters| parameters.into_operation(request_id))
+            .and_then(|parameters| parameters.into_operation(request_id, shows_cost))
             .map_err(|mut error| {
                 error.message = format!("[{place}]: {}", error.message);
                 error
@@ -61,18 +63,25 @@ pub(super) fn from_body(
 }
 
 /// Reads the query string of a GET.
-pub(super) fn from_query(query: &str, request_id: &str) -> Result<Operation, ServerError> {
+pub(super) fn from_query(
+    query: &str,
+    request_id: &str,
+    shows_cost: bool,
+) -> Result<Operation, ServerError> {
     let mut parameters = Parameters::default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "query" => set(&mut parameters.query, &name, &value, text)?,
+            "documentId" => set(&mut parameters.document_id, &name, &value, text)?,
+            "doc_id" => set(&mut parameters.doc_id, &name, &value, text)?,
+            "id" => set(&mut parameters.id, &name, &value, id)?,
             "operationName" => set(&mut parameters.operation_name, &name, &value, text)?,
             "variables" => set(&mut parameters.variables, &name, &value, json)?,
             "extensions" => set(&mut parameters.extensions, &name, &value, json)?,
             _ => {}
         }
     }
-    parameters.into_operation(request_id)
+    parameters.into_operation(request_id, shows_cost)
 }
 
 /// Sets a parameter once. An empty one counts as left out.
@@ -96,6 +105,11 @@ fn set<T>(
 #[expect(clippy::unnecessary_wraps, reason = "the form of a reader")]
 fn text(value: &str) -> Result<Option<String>, String> {
     Ok(Some(value.to_owned()))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the form of a reader")]
+fn id(value: &str) -> Result<Option<serde_json::Value>, String> {
+    Ok(Some(value.into()))
 }
 
 fn json<T: DeserializeOwned>(value: &str) -> Result<Option<T>, String> {

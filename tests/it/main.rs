@@ -1,6 +1,7 @@
 //! The tests: HTTP against the real server, on SQLite and on Postgres. One file for each feature of the contract.
 
 mod access;
+mod adoption;
 mod cli;
 mod create;
 mod execution;
@@ -10,7 +11,9 @@ mod filter;
 mod harness;
 mod http;
 mod input;
+mod introspection;
 mod limits;
+mod metrics;
 mod model;
 mod negotiation;
 mod node;
@@ -22,6 +25,7 @@ mod proxy;
 mod rate_limit;
 mod replica;
 mod restarts;
+mod retention;
 mod schema;
 mod search;
 mod stats;
@@ -30,6 +34,7 @@ mod subscription;
 mod sweep;
 mod trail;
 mod trash;
+mod trusted;
 mod units;
 mod update;
 mod websocket;

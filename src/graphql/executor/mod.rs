@@ -1,11 +1,14 @@
 //! The one way in: every operation, whatever transport brought it, is executed here and nowhere else.
 //!
-//! 1. The raw text is scanned for nesting and tokens, before anything parses it.
+//! 1. The raw text is scanned for nesting and tokens, before anything parses it. Where there are trusted documents, it has
+//!    to be one of them.
 //! 2. It is parsed once, and its fragments are measured without walking them twice.
-//! 3. Fields that it selects twice are made one.
+//! 3. Fields that it selects twice are made one, and what is left is priced.
 //! 4. The schema executes it, within its time and without taking the server along when it panics.
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
+mod admission;
+mod observed;
 pub(super) mod subscribe;
 
 use std::panic::AssertUnwindSafe;
@@ -30,16 +33,21 @@ use tokio::time::{Instant, timeout_at};
 
 use super::coercion::Executed;
 use super::error::{Code, Failure, code_of, database_face, parse_failed, set_code};
-use super::limits::{LimitExceeded, Limits, check, scan};
-use super::merge::{FieldTypes, merge};
-use super::operation::{Document, Operation};
+use super::limits::{Cost, LimitExceeded, Limits, check, check_complexity, complexity, scan};
+use super::merge::merge;
+use super::operation::Operation;
 use super::persisted::{DocumentHash, PersistedDocuments};
 use super::query::TrailEnd;
 use super::reply::Reply;
+use super::shape::Shape;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
 use crate::db::Reads;
 use crate::gallery::{self, Gallery};
+
+pub use admission::Admission;
+use admission::ValidateOnly;
+pub use observed::Observed;
 
 /// An operation that may be executed: parsed, within the limits, and known by its kind.
 #[derive(Clone, Debug)]
@@ -52,6 +60,8 @@ pub struct Prepared {
     request_id: String,
     /// Under this hash the text is kept once it has proved valid.
     persist_as: Option<DocumentHash>,
+    /// Shown by every reply, where the client asks for it.
+    shown_cost: Option<Cost>,
 }
 
 impl Prepared {
@@ -59,14 +69,20 @@ impl Prepared {
     pub fn kind(&self) -> OperationType {
         self.kind
     }
+
+    /// The reply of an operation that may be executed, but not in this way.
+    pub fn refuse(&self, error: ServerError) -> Reply {
+        Reply::refused(error).showing(self.shown_cost)
+    }
 }
 
 /// Executes operations.
 #[derive(Clone)]
 pub struct Executor {
     schema: GallerySchema,
-    field_types: Arc<FieldTypes>,
+    shape: Arc<Shape>,
     persisted: PersistedDocuments,
+    admission: Admission,
     gallery: Arc<Gallery>,
     limits: Limits,
     time_out: Duration,
@@ -74,14 +90,21 @@ pub struct Executor {
 
 impl Executor {
     /// An executor over a gallery.
-    pub fn new(gallery: Arc<Gallery>, limits: Limits, time_out: Duration) -> Self {
-        let schema = builder()
-            .data(Arc::clone(&gallery))
-            .extension(Stages)
-            .finish();
+    pub fn new(
+        gallery: Arc<Gallery>,
+        admission: Admission,
+        limits: Limits,
+        time_out: Duration,
+    ) -> Self {
+        let mut schema = builder().data(Arc::clone(&gallery)).extension(Stages);
+        if !admission.has_introspection {
+            // `Did you mean …` would tell the schema name by name.
+            schema = schema.disable_introspection().disable_suggestions();
+        }
         Self {
-            schema,
-            field_types: Arc::new(FieldTypes::of_schema(&sdl())),
+            schema: schema.finish(),
+            admission,
+            shape: Arc::new(Shape::of_schema(&sdl())),
             persisted: PersistedDocuments::new(),
             gallery,
             limits,
@@ -91,45 +114,49 @@ impl Executor {
 
     /// Parses an operation and holds it against the limits; nothing of it is executed yet.
     pub fn prepare(&self, operation: Operation) -> Result<Prepared, Reply> {
-        self.check(operation).map_err(Reply::refused)
+        let mut cost = Cost::within(&self.limits);
+        let shows_cost = operation.shows_cost;
+        let checked = self.check(operation, &mut cost);
+        let shown_cost = shows_cost.then_some(cost);
+        match checked {
+            Ok(prepared) => Ok(Prepared {
+                shown_cost,
+                ..prepared
+            }),
+            Err(error) => Err(Reply::refused(error).showing(shown_cost)),
+        }
     }
 
-    fn check(&self, operation: Operation) -> Result<Prepared, ServerError> {
-        let (text, persist_as) = self.text_of(operation.document)?;
-        scan(&text, &self.limits).map_err(|limit| refusal(&limit))?;
-        let mut document = parse_query(&text).map_err(parse_failed)?;
+    fn check(&self, operation: Operation, cost: &mut Cost) -> Result<Prepared, ServerError> {
+        let variables = operation.variables.map_err(|limit| refusal(&limit))?;
+        let admitted = self.admit(operation.document)?;
+        let tokens = within(scan(&admitted.text, &self.limits), cost)?;
+        cost.note_tokens(tokens);
+        let mut document = parse_query(&admitted.text).map_err(parse_failed)?;
         let name = operation.operation_name.as_deref();
         let kind = kind_of(&document.operations, name)?;
-        require_variables(&document.operations, name, &operation.variables)?;
-        check(&document, name, &self.limits).map_err(|limit| refusal(&limit))?;
-        merge(&mut document, &self.field_types)
+        self.examine(&admitted, &document, name)?;
+        require_variables(&document.operations, name, &variables)?;
+        let measured = within(check(&document, name, &self.limits), cost)?;
+        cost.note_measured(measured);
+        merge(&mut document, &self.shape)
             .map_err(|error| Code::TooComplex.error(error.to_string()))?;
+        if let Some(operation) = meant(&document.operations, name) {
+            let fragments = &document.fragments;
+            let complexity = complexity(&operation.node, fragments, &variables, &self.shape);
+            cost.note_complexity(complexity);
+            within(check_complexity(complexity, &self.limits), cost)?;
+        }
         Ok(Prepared {
-            text,
+            text: admitted.text,
             document,
             kind,
             operation_name: operation.operation_name,
-            variables: operation.variables,
+            variables,
             request_id: operation.request_id,
-            persist_as,
+            persist_as: admitted.persist_as,
+            shown_cost: None,
         })
-    }
-
-    /// The document's text, and the hash under which to keep it.
-    fn text_of(&self, document: Document) -> Result<(String, Option<DocumentHash>), ServerError> {
-        match document {
-            Document::Text(text) => Ok((text, None)),
-            Document::Persist(text, hash) if hash == DocumentHash::of(&text) => {
-                Ok((text, Some(hash)))
-            }
-            Document::Persist(..) => Err(Code::BadUserInput
-                .error("extensions.persistedQuery.sha256Hash: is not the SHA-256 hash of `query`")),
-            Document::Persisted(hash) => match self.persisted.find(hash) {
-                Some(text) => Ok((text.to_string(), None)),
-                // Clients know the case by this very message.
-                None => Err(Code::PersistedQueryNotFound.error("PersistedQueryNotFound")),
-            },
-        }
     }
 
     /// How long one request may take.
@@ -145,19 +172,21 @@ impl Executor {
     /// Executes a query or a mutation for a caller. Never panics, and gives up at the deadline.
     pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
         if prepared.kind == OperationType::Subscription {
-            return Reply::refused(
+            return prepared.refuse(
                 Code::BadUserInput.error(
                     "a subscription has many answers: it cannot be executed for a single one",
                 ),
             );
         }
+        let shown_cost = prepared.shown_cost;
         let request_id = prepared.request_id.clone();
         let work = AssertUnwindSafe(self.run_or_turn_to_primary(caller, prepared)).catch_unwind();
-        match timeout_at(deadline, work).await {
+        let reply = match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_panic)) => panicked(&request_id),
             Err(_elapsed) => self.timed_out(),
-        }
+        };
+        reply.showing(shown_cost)
     }
 
     async fn run_or_turn_to_primary(&self, caller: Caller, prepared: Prepared) -> Reply {
@@ -300,6 +329,14 @@ fn has_trail_cursor(set: &SelectionSet) -> bool {
     })
 }
 
+/// What was measured, unless it was too much: then that is noted, and the operation refused.
+fn within<T>(measured: Result<T, LimitExceeded>, cost: &mut Cost) -> Result<T, ServerError> {
+    measured.map_err(|limit| {
+        cost.note_excess(&limit);
+        refusal(&limit)
+    })
+}
+
 fn refusal(limit: &LimitExceeded) -> ServerError {
     let code = match limit {
         LimitExceeded::FragmentCycle { .. } => Code::ValidationFailed,
@@ -390,6 +427,7 @@ fn finish(response: Response, executed: Option<&Executed>, request_id: &str) -> 
     Reply {
         data: has_data.then_some(response.data),
         errors,
+        extensions: None,
     }
 }
 
@@ -453,6 +491,9 @@ impl Extension for Stages {
     ) -> Response {
         if let Ok(WasExecuted(flag)) = ctx.data::<WasExecuted>() {
             flag.store(true, Ordering::Relaxed);
+        }
+        if ctx.data::<ValidateOnly>().is_ok() {
+            return Response::default();
         }
         next.run(ctx, operation_name).await
     }

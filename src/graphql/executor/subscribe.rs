@@ -72,10 +72,32 @@ impl Executor {
         resume_after: Option<String>,
     ) -> Result<BoxStream<'static, Delivery>, Reply> {
         if prepared.kind() != OperationType::Subscription {
-            return Err(Reply::refused(
-                Code::BadUserInput.error("only a subscription can be followed"),
-            ));
+            return Err(
+                prepared.refuse(Code::BadUserInput.error("only a subscription can be followed"))
+            );
         }
+        let shown_cost = prepared.shown_cost;
+        let begun = self.begin(caller, prepared, resume_after).await;
+        match begun {
+            Ok(deliveries) => Ok(match shown_cost {
+                Some(_) => deliveries
+                    .map(move |delivery| Delivery {
+                        reply: delivery.reply.showing(shown_cost),
+                        ..delivery
+                    })
+                    .boxed(),
+                None => deliveries,
+            }),
+            Err(reply) => Err(reply.showing(shown_cost)),
+        }
+    }
+
+    async fn begin(
+        &self,
+        caller: Caller,
+        prepared: Prepared,
+        resume_after: Option<String>,
+    ) -> Result<BoxStream<'static, Delivery>, Reply> {
         let deadline = self.deadline();
         let progress = Progress::resuming(resume_after);
         // Boxed, so that what it took to begin is given back while the subscription waits.

@@ -7,18 +7,28 @@ use async_graphql::{Name, Positioned};
 
 use super::{LimitExceeded, Limits, MAX_NESTING, MAX_SELECTIONS};
 
+/// What an operation measures once every fragment is written out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Fields within fields.
+    pub depth: usize,
+    /// Fields that are renamed.
+    pub aliases: usize,
+}
+
 /// Measures a parsed document against the limits: the operation that is meant, and for what validation walks besides,
 /// every definition.
 pub fn check(
     document: &ExecutableDocument,
     operation_name: Option<&str>,
     limits: &Limits,
-) -> Result<(), LimitExceeded> {
+) -> Result<Measured, LimitExceeded> {
     let mut measure = Measure {
         document,
         fragments: HashMap::new(),
     };
     let mut selections = 0_usize;
+    let mut meant = Measured::default();
     for name in document.fragments.keys() {
         selections = selections.max(measure.fragment(name, 0)?.selections);
     }
@@ -27,12 +37,16 @@ pub fn check(
         selections = selections.max(cost.selections);
         if operation_name.is_none() || name.map(Name::as_str) == operation_name {
             cost.check(limits)?;
+            meant = Measured {
+                depth: cost.depth,
+                aliases: cost.aliases,
+            };
         }
     }
     if selections > MAX_SELECTIONS {
         return Err(LimitExceeded::Selections(selections));
     }
-    Ok(())
+    Ok(meant)
 }
 
 /// What a selection set costs once every fragment is written out.
@@ -170,6 +184,7 @@ mod tests {
             None,
             &Limits::default(),
         )
+        .map(|_| ())
     }
 
     fn doubling(levels: usize) -> String {

@@ -3,12 +3,22 @@
 //!
 //! 1. [`scan`] counts tokens and nesting in the raw text, before anything parses it.
 //! 2. [`check`] measures the parsed document, each fragment once, however often it is spread.
+//! 3. `complexity` prices what is left of it when fields that are selected twice are one.
+//!
+//! [`check_variables`] looks at the JSON of the variables before anything builds values of it.
 
+mod complexity;
+mod cost;
 mod measure;
 mod scan;
+mod variables;
 
-pub use measure::check;
+pub(super) use complexity::{check_complexity, complexity};
+pub use cost::Cost;
+pub use measure::{Measured, check};
 pub use scan::scan;
+pub(super) use scan::tokens;
+pub use variables::{MAX_VARIABLE_NESTING, MAX_VARIABLE_VALUES, check_variables};
 
 /// The most brackets within brackets, and the most fragments within fragments.
 pub const MAX_NESTING: usize = 64;
@@ -24,6 +34,8 @@ pub struct Limits {
     pub max_tokens: usize,
     /// `GRAPHQL_MAX_DEPTH`: fields within fields. Introspection is exempt.
     pub max_depth: usize,
+    /// `GRAPHQL_MAX_COMPLEXITY`: fields, each as often as it will be given.
+    pub max_complexity: usize,
     /// `GRAPHQL_MAX_ALIASES`: aliases once every fragment is written out.
     pub max_aliases: usize,
 }
@@ -33,6 +45,7 @@ impl Default for Limits {
         Self {
             max_tokens: 5000,
             max_depth: 15,
+            max_complexity: 10_000,
             max_aliases: 30,
         }
     }
@@ -42,23 +55,19 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitExceeded {
     /// Too many brackets within brackets.
-    #[error(
-        "the document nests brackets more than {MAX_NESTING} deep; at most {MAX_NESTING} levels are allowed"
-    )]
-    Nesting,
+    #[error("the document nests brackets {0} deep; at most {MAX_NESTING} levels are allowed")]
+    Nesting(usize),
     /// Too long.
-    #[error(
-        "the document has more than {maximum} tokens; at most {maximum} are allowed (GRAPHQL_MAX_TOKENS)"
-    )]
+    #[error("the document has {tokens} tokens; at most {maximum} are allowed (GRAPHQL_MAX_TOKENS)")]
     Tokens {
+        /// What was asked.
+        tokens: usize,
         /// The limit.
         maximum: usize,
     },
     /// Too many bytes of comments, white space and names.
-    #[error(
-        "the document has more than {MAX_BYTES} bytes outside of strings; at most {MAX_BYTES} are allowed"
-    )]
-    Size,
+    #[error("the document has {0} bytes outside of strings; at most {MAX_BYTES} are allowed")]
+    Size(usize),
     /// Too many fields within fields.
     #[error(
         "the operation is {depth} fields deep; at most {maximum} are allowed (GRAPHQL_MAX_DEPTH)"
@@ -79,6 +88,24 @@ pub enum LimitExceeded {
         /// The limit.
         maximum: usize,
     },
+    /// Too many fields, each as often as it would be given.
+    #[error(
+        "the operation's complexity is {complexity}; at most {maximum} is allowed (GRAPHQL_MAX_COMPLEXITY): ask for fewer fields or shorter pages"
+    )]
+    Complexity {
+        /// What was asked.
+        complexity: usize,
+        /// The limit.
+        maximum: usize,
+    },
+    /// Too many lists and objects within each other, in a variable.
+    #[error(
+        "variables: nested {0} deep; at most {MAX_VARIABLE_NESTING} levels of lists and objects are allowed"
+    )]
+    VariableNesting(usize),
+    /// Too many values in the variables.
+    #[error("variables: {0} values in all; at most {MAX_VARIABLE_VALUES} are allowed")]
+    VariableValues(usize),
     /// Too large once its fragments are written out.
     #[error(
         "the document selects {0} fields and fragments once its fragments are written out; at most {MAX_SELECTIONS} are allowed"

@@ -2,44 +2,115 @@
 
 use super::{LimitExceeded, Limits, MAX_BYTES, MAX_NESTING};
 
-/// Counts the tokens and the nesting of a document's text. Malformed text is left to the parser, but never counted as
-/// less than the parser might make of it.
-pub fn scan(text: &str, limits: &Limits) -> Result<(), LimitExceeded> {
-    let mut rest = text;
-    let (mut tokens, mut nesting, mut bytes) = (0_usize, 0_usize, 0_usize);
-    while let Some(first) = rest.chars().next() {
-        let length = token_length(rest, first);
-        rest = rest.get(length..).unwrap_or_default();
-        bytes += if first == '"' { 0 } else { length };
-        if bytes > MAX_BYTES {
-            return Err(LimitExceeded::Size);
-        }
+/// Counts the tokens and the nesting of a document's text, and gives the number of tokens. Malformed text is left to the
+/// parser, but never counted as less than the parser might make of it.
+pub fn scan(text: &str, limits: &Limits) -> Result<usize, LimitExceeded> {
+    let Counted {
+        tokens,
+        nesting,
+        bytes,
+    } = count(text);
+    let maximum = limits.max_tokens;
+    if nesting > MAX_NESTING {
+        return Err(LimitExceeded::Nesting(nesting));
+    }
+    if tokens > maximum {
+        return Err(LimitExceeded::Tokens { tokens, maximum });
+    }
+    if bytes > MAX_BYTES {
+        return Err(LimitExceeded::Size(bytes));
+    }
+    Ok(tokens)
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    tokens: usize,
+    nesting: usize,
+    /// Outside of strings.
+    bytes: usize,
+}
+
+/// Walks the text once to its end, so that a refusal can say how much it was.
+fn count(text: &str) -> Counted {
+    let mut counted = Counted::default();
+    let mut nesting = 0_usize;
+    let mut lexer = Lexer::new(text);
+    while let Some((first, token)) = lexer.next_token() {
+        counted.bytes += if first == '"' { 0 } else { token.len() };
         match first {
-            ' ' | ',' | '\t' | '\n' | '\r' | '\u{feff}' | '#' => continue,
+            _ if is_ignored(first) => continue,
             '(' | '[' | '{' => nesting += 1,
             ')' | ']' | '}' => nesting = nesting.saturating_sub(1),
             _ => {}
         }
-        tokens += 1;
-        if nesting > MAX_NESTING {
-            return Err(LimitExceeded::Nesting);
-        }
-        if tokens > limits.max_tokens {
-            return Err(LimitExceeded::Tokens {
-                maximum: limits.max_tokens,
-            });
-        }
+        counted.tokens += 1;
+        counted.nesting = counted.nesting.max(nesting);
     }
-    Ok(())
+    counted
 }
 
-/// Length in bytes of the lexical token, the comment or the ignored character that the text begins with,
+struct Lexer<'t> {
+    rest: &'t str,
+    /// Whether a block string may end in the rest: a text full of beginnings is not searched anew for each.
+    has_block_end: bool,
+}
+
+impl<'t> Lexer<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            rest: text,
+            has_block_end: true,
+        }
+    }
+
+    /// The next token, comment or ignored character, and the character that it begins with.
+    fn next_token(&mut self) -> Option<(char, &'t str)> {
+        let first = self.rest.chars().next()?;
+        let length = if first == '"' {
+            self.string_length()
+        } else {
+            token_length(self.rest, first)
+        };
+        let (token, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some((first, token))
+    }
+
+    /// A block string without an end is taken for an empty string, as the parser does that looks for another reading.
+    fn string_length(&mut self) -> usize {
+        const BLOCK: &str = "\"\"\"";
+        if self.has_block_end
+            && let Some(content) = self.rest.strip_prefix(BLOCK)
+        {
+            if let Some(length) = block_length(content) {
+                return BLOCK.len() + length + BLOCK.len();
+            }
+            self.has_block_end = false;
+        }
+        line_string_length(self.rest)
+    }
+}
+
+/// The lexical tokens of a text, without what stands between them and says nothing,
+/// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Ignored-Tokens>.
+pub(in crate::graphql) fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let mut lexer = Lexer::new(text);
+    let all = std::iter::from_fn(move || lexer.next_token());
+    all.filter(|(first, _)| !is_ignored(*first))
+        .map(|(_, token)| token)
+}
+
+fn is_ignored(first: char) -> bool {
+    matches!(first, ' ' | ',' | '\t' | '\n' | '\r' | '\u{feff}' | '#')
+}
+
+/// Length in bytes of the lexical token but for strings, the comment or the ignored character that the text begins with,
 /// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Lexical-Tokens>.
 fn token_length(text: &str, first: char) -> usize {
     let until = |end: fn(char) -> bool| text.find(end).unwrap_or(text.len());
     match first {
         '#' => until(|character| matches!(character, '\n' | '\r')),
-        '"' => string_length(text),
         '.' if text.starts_with("...") => "...".len(),
         '0'..='9' | 'A'..='Z' | 'a'..='z' | '_' => {
             until(|character| !(character.is_ascii_alphanumeric() || character == '_'))
@@ -48,15 +119,8 @@ fn token_length(text: &str, first: char) -> usize {
     }
 }
 
-/// A block string without an end is taken for an empty string, as the parser does that looks for another reading; a
-/// string ends with its line at the latest.
-fn string_length(text: &str) -> usize {
-    const BLOCK: &str = "\"\"\"";
-    if let Some(content) = text.strip_prefix(BLOCK)
-        && let Some(length) = block_length(content)
-    {
-        return BLOCK.len() + length + BLOCK.len();
-    }
+/// A string ends with its line at the latest.
+fn line_string_length(text: &str) -> usize {
     let mut is_escaped = false;
     for (place, character) in text.char_indices().skip(1) {
         match character {
@@ -88,7 +152,7 @@ mod tests {
     use super::*;
 
     fn scanned(text: &str) -> Result<(), LimitExceeded> {
-        scan(text, &Limits::default())
+        scan(text, &Limits::default()).map(|_| ())
     }
 
     fn nested(levels: usize) -> String {
@@ -98,13 +162,14 @@ mod tests {
     #[test]
     fn nesting_is_bounded_before_anything_parses() {
         assert_eq!(scanned(&nested(62)), Ok(()));
-        assert_eq!(scanned(&nested(63)), Err(LimitExceeded::Nesting));
-        assert_eq!(scanned(&nested(1600)), Err(LimitExceeded::Nesting));
-        assert_eq!(scanned(&"{a".repeat(1000)), Err(LimitExceeded::Nesting));
-        assert_eq!(
-            scanned(&format!("query($a:{}", "[".repeat(100))),
-            Err(LimitExceeded::Nesting)
-        );
+        for (text, levels) in [
+            (nested(63), 65),
+            (nested(1600), 1602),
+            ("{a".repeat(1000), 1000),
+            (format!("query($a:{}", "[".repeat(100)), 101),
+        ] {
+            assert_eq!(scanned(&text), Err(LimitExceeded::Nesting(levels)));
+        }
     }
 
     #[test]
@@ -128,13 +193,26 @@ mod tests {
             format!("{{f(x:\"\n{brackets}"),
             format!("{{f #\r{brackets}"),
         ] {
-            assert_eq!(
-                scanned(&text),
-                Err(LimitExceeded::Nesting),
+            assert!(
+                matches!(scanned(&text), Err(LimitExceeded::Nesting(1600..=1603))),
                 "{:?}",
                 text.get(..20)
             );
         }
+    }
+
+    /// Each beginning used to be searched for its end anew: a minute for eight megabytes.
+    #[test]
+    fn block_strings_that_do_not_end_are_searched_once() {
+        let text = "\\\"\"\"\n".repeat(1_600_000);
+        let tokens = 3 * 1_600_000;
+        assert_eq!(
+            scanned(&text),
+            Err(LimitExceeded::Tokens {
+                tokens,
+                maximum: 5000
+            })
+        );
     }
 
     #[test]
@@ -146,7 +224,7 @@ mod tests {
             format!("{{{long}}}"),
             " ".repeat(MAX_BYTES + 1),
         ] {
-            assert_eq!(scanned(&text), Err(LimitExceeded::Size));
+            assert!(matches!(scanned(&text), Err(LimitExceeded::Size(_))));
         }
     }
 
@@ -157,15 +235,62 @@ mod tests {
             ..Limits::default()
         };
         // { a ( b : "c d" ) ... f }
-        assert_eq!(scan(r#"{a(b:"c d")...f}#,,, {"#, &limits), Ok(()));
-        assert_eq!(
-            scan(r#"{a(b:"c d")...f} x"#, &limits),
-            Err(LimitExceeded::Tokens { maximum: 10 })
-        );
-        assert_eq!(
-            scan(&"é".repeat(11), &limits),
-            Err(LimitExceeded::Tokens { maximum: 10 })
-        );
+        assert_eq!(scan(r#"{a(b:"c d")...f}#,,, {"#, &limits), Ok(10));
+        for text in [r#"{a(b:"c d")...f} x"#, &"é".repeat(11)] {
+            assert_eq!(
+                scan(text, &limits),
+                Err(LimitExceeded::Tokens {
+                    tokens: 11,
+                    maximum: 10
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn tokens_are_what_means_something() {
+        let text =
+            "\u{feff}query Q ($a:[ID!]=\"a # b\"){, ...f # {\n b(c:\"\"\" d \"\"\", e:-1.5) }";
+        let expected = [
+            "query",
+            "Q",
+            "(",
+            "$",
+            "a",
+            ":",
+            "[",
+            "ID",
+            "!",
+            "]",
+            "=",
+            "\"a # b\"",
+            ")",
+            "{",
+            "...",
+            "f",
+            "b",
+            "(",
+            "c",
+            ":",
+            "\"\"\" d \"\"\"",
+            "e",
+            ":",
+            "-",
+            "1",
+            ".",
+            "5",
+            ")",
+            "}",
+        ];
+        assert_eq!(tokens(text).collect::<Vec<_>>(), expected);
+    }
+
+    /// Minutes, if the end were looked for at each of them.
+    #[test]
+    fn block_strings_without_an_end_are_found_out_once() {
+        let unit = "\n\\\"\"\"";
+        let text = format!("\"\"\"{}", unit.repeat(8 * 1024 * 1024 / unit.len()));
+        assert!(matches!(scanned(&text), Err(LimitExceeded::Tokens { .. })));
     }
 
     fn deepest(text: &str) -> usize {
@@ -187,6 +312,18 @@ mod tests {
         fn no_text_breaks_the_scan(text in "\\PC{0,80}", mixed in "[\\[\\](){}\"\\\\#.\n\ra0 ]{0,200}") {
             let _ = scanned(&text);
             let _ = scanned(&mixed);
+        }
+
+        #[test]
+        fn where_a_block_string_has_no_end_no_later_one_has(text in "(\"|\"\"\"|\\\\|a|\n){0,12}") {
+            let looked_for_each_time = std::iter::successors(Some(text.as_str()), |rest| {
+                let (_, token) = Lexer::new(rest).next_token()?;
+                rest.strip_prefix(token)
+            });
+            let rests: Vec<&str> = looked_for_each_time.collect();
+            let expected = rests.windows(2).filter_map(|pair| pair[0].strip_suffix(pair[1]));
+            let expected = expected.filter(|token| !token.starts_with(is_ignored));
+            prop_assert!(tokens(&text).eq(expected));
         }
 
         /// Where a document parses and holds neither strings nor comments, the scan sees just its brackets.

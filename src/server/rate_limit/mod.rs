@@ -206,7 +206,7 @@ impl Limited {
     /// What a person reads.
     pub fn message(&self) -> String {
         format!(
-            "more than {} operations in a minute; try again in {} s",
+            "more than {} operations in a minute (RATE_LIMIT_PER_MINUTE); try again in {} s",
             self.allowance.limit, self.retry_after
         )
     }

@@ -14,7 +14,7 @@ use tracing::{Instrument, Span};
 
 use super::State;
 use super::authentication::sign_in;
-use super::endpoint::{peer, refused};
+use super::endpoint::{peer, refused, shows_cost};
 use crate::graphql::error::Code;
 use protocol::Protocol;
 use session::Session;
@@ -52,6 +52,7 @@ pub(super) async fn upgrade(state: State, request_id: &str, request: Request) ->
         signed_in: sign_in(&state.authenticator, &head.headers).await,
         address: state.rate_limiter.client(peer(&head), &head.headers),
         request_id: request_id.to_owned(),
+        shows_cost: shows_cost(&head.headers),
     };
     let max_bytes = state.max_body_bytes;
     let sockets = state.sockets.clone();

@@ -132,9 +132,15 @@ impl Protocol {
         with_payload(kind, id, &to_json(reply))
     }
 
-    /// An operation that failed before it was executed: its end.
+    /// An operation that failed before it was executed: its end. The message has no place for the operation's cost but in
+    /// its errors.
     pub(super) fn error(self, id: &str, reply: &Reply) -> String {
-        let errors = json!(reply.errors());
+        let mut errors = json!(reply.errors());
+        if let Some(cost) = reply.shown_cost() {
+            for error in errors.as_array_mut().into_iter().flatten() {
+                error["extensions"]["cost"] = json!(cost);
+            }
+        }
         match self {
             Self::TransportWs => with_payload("error", id, &errors.to_string()),
             Self::Legacy => with_payload("error", id, &errors[0].to_string()),

@@ -13,6 +13,7 @@ use tokio_stream::StreamMap;
 
 use super::super::State;
 use super::super::connections::FLUSH_TIME;
+use super::super::endpoint::COST;
 use super::protocol::{Protocol, Said};
 use crate::auth::{Caller, Denied, SignedIn};
 use crate::graphql::error::Code;
@@ -68,6 +69,8 @@ pub(super) struct Session {
     pub(super) signed_in: SignedIn,
     pub(super) address: IpAddr,
     pub(super) request_id: String,
+    /// By the upgrade's header.
+    pub(super) shows_cost: bool,
 }
 
 /// What an operation yields next.
@@ -85,6 +88,7 @@ struct Running {
     signed_in: SignedIn,
     address: IpAddr,
     request_id: String,
+    shows_cost: bool,
     has_begun: bool,
     operations: StreamMap<String, BoxStream<'static, Yielded>>,
     /// Those that end when the server stops; the others are brought to their end.
@@ -101,6 +105,7 @@ impl Session {
             signed_in: self.signed_in,
             address: self.address,
             request_id: self.request_id,
+            shows_cost: self.shows_cost,
             has_begun: false,
             operations: StreamMap::new(),
             subscriptions: Vec::new(),
@@ -155,7 +160,10 @@ impl Running {
                         Some(Ok(message)) => self.hear(message, is_stopping).await?,
                         // Where the connection is gone, the close frame gets nowhere either.
                         Some(Err(_)) => {
-                            let reason = "Invalid message: it is too large (MAX_BODY_BYTES), or broken";
+                            let maximum = self.state.max_body_bytes;
+                            let reason = format!(
+                                "Invalid message: it is broken, or has more than {maximum} bytes (MAX_BODY_BYTES)"
+                            );
                             return Err(Close::new(4400, reason).into());
                         }
                         None => return Err(End::Gone),
@@ -197,8 +205,12 @@ impl Running {
         if self.has_begun {
             return Err(Close::new(4429, "Too many initialisation requests").into());
         }
-        if let Some(authorization) = payload.and_then(authorization) {
-            let authenticated = self.state.authenticator.authenticate(Some(&authorization));
+        if let Some(payload) = payload {
+            self.shows_cost |= field(payload, COST).is_some_and(asks_for_it);
+        }
+        let authorization = payload.and_then(|payload| field(payload, "authorization"));
+        if let Some(authorization) = authorization.and_then(Json::as_str) {
+            let authenticated = self.state.authenticator.authenticate(Some(authorization));
             self.signed_in = authenticated.await.unwrap_or_else(SignedIn::from);
         }
         if let Caller::Anonymous(denied) = &self.signed_in.caller {
@@ -240,13 +252,16 @@ impl Running {
         payload: &RawValue,
     ) -> Result<(BoxStream<'static, Yielded>, OperationType), Reply> {
         let operation = Parameters::from_json(payload.get().as_bytes())
-            .and_then(|parameters| parameters.into_operation(&self.request_id))
+            .and_then(|parameters| parameters.into_operation(&self.request_id, self.shows_cost))
             .map_err(Reply::refused)?;
         let caller = self.signed_in.caller.clone();
         self.state
             .rate_limiter
             .check(&caller, self.address, 1)
-            .map_err(|limited| Reply::refused(Code::RateLimited.error(limited.message())))?;
+            .map_err(|limited| {
+                self.state.metrics.count_error(Code::RateLimited.as_str());
+                Reply::refused(Code::RateLimited.error(limited.message()))
+            })?;
         let executor = self.state.executor.clone();
         let prepared = executor.prepare(operation)?;
         let kind = prepared.kind();
@@ -321,16 +336,19 @@ impl Running {
     }
 }
 
-/// The token of a `connection_init`: `Authorization`, in any letter case, at the top or among `headers`.
-fn authorization(payload: &Json) -> Option<String> {
-    let of_object = |object: &Json| {
-        let fields = object.as_object()?;
-        let (_, value) = fields
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
-        value.as_str().map(ToOwned::to_owned)
+/// What a `connection_init` has in the place of a header: in any letter case, at the top or among `headers`.
+fn field<'p>(payload: &'p Json, name: &str) -> Option<&'p Json> {
+    let of_object = |object: &'p Json| {
+        let mut fields = object.as_object()?.iter();
+        let (_, value) = fields.find(|(given, _)| given.eq_ignore_ascii_case(name))?;
+        Some(value)
     };
     of_object(payload).or_else(|| of_object(payload.get("headers")?))
+}
+
+/// A number does as well, since this is no header.
+fn asks_for_it(value: &Json) -> bool {
+    *value == "1" || *value == 1
 }
 
 /// Without a last reply there is no completion either: the server stops, and the client should come back.

@@ -15,7 +15,7 @@ use image_gallery::auth::Caller;
 use image_gallery::config::Settings;
 use image_gallery::db::Database;
 use image_gallery::gallery::Gallery;
-use image_gallery::graphql::executor::Executor;
+use image_gallery::graphql::executor::{Admission, Executor};
 use image_gallery::graphql::limits::Limits;
 use image_gallery::graphql::operation::{Document, Operation};
 use serde_json::{Value, json};
@@ -48,6 +48,7 @@ impl Process {
         let gallery = Arc::new(gallery);
         let executor = Executor::new(
             Arc::clone(&gallery),
+            Admission::default(),
             Limits::default(),
             Duration::from_secs(15),
         );
@@ -110,8 +111,9 @@ fn operation(query: &str, variables: Value) -> Operation {
     Operation {
         document: Document::Text(query.to_owned()),
         operation_name: None,
-        variables: Variables::from_json(variables),
+        variables: Ok(Variables::from_json(variables)),
         request_id: "test".to_owned(),
+        shows_cost: false,
     }
 }
 

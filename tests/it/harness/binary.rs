@@ -50,18 +50,8 @@ impl Program {
         self.start(arguments).output().await
     }
 
-    /// Starts serving, and waits until the log says where.
-    pub(crate) async fn serve(&self) -> ServerProcess {
-        let process = self.start(&["serve", "--port=0"]);
-        let address = eventually("the server says where it listens", async || {
-            process.assert_running();
-            listening_address(&process.stderr.text())
-        });
-        let address = address.await;
-        ServerProcess { process, address }
-    }
-
-    fn start(&self, arguments: &[&str]) -> Process {
+    /// Starts a command, and does not wait for its end.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_image-gallery"))
             .args(arguments)
             .current_dir(self.directory())
@@ -77,6 +67,17 @@ impl Program {
             stderr: Collected::from(child.stderr.take().expect("a pipe")),
             child,
         }
+    }
+
+    /// Starts serving, and waits until the log says where.
+    pub(crate) async fn serve(&self) -> ServerProcess {
+        let process = self.start(&["serve", "--port=0"]);
+        let address = eventually("the server says where it listens", async || {
+            process.assert_running();
+            listening_address(&process.stderr.text())
+        });
+        let address = address.await;
+        ServerProcess { process, address }
     }
 }
 
@@ -127,8 +128,8 @@ impl ServerProcess {
     }
 
     /// Ends it by SIGKILL, in the middle of whatever it does.
-    pub(crate) fn kill(mut self) {
-        self.process.child.kill().expect("it can be killed");
+    pub(crate) fn kill(self) {
+        self.process.kill();
     }
 
     /// Waits until it has ended.
@@ -137,14 +138,32 @@ impl ServerProcess {
     }
 }
 
-struct Process {
+/// A running command, killed when the test ends before it.
+pub(crate) struct Process {
     child: Child,
     stdout: Collected,
     stderr: Collected,
 }
 
 impl Process {
-    async fn output(mut self) -> Output {
+    /// Whether it has not ended yet.
+    pub(crate) fn is_running(&mut self) -> bool {
+        let ended = self.child.try_wait().expect("its state is known");
+        ended.is_none()
+    }
+
+    /// Ends it by SIGKILL, in the middle of whatever it does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn output(mut self) -> Output {
         let child = &mut self.child;
         let ended = eventually("the program ends", async || {
             child.try_wait().expect("its state is known")

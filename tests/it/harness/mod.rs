@@ -9,6 +9,7 @@ mod app;
 mod binary;
 mod caller;
 mod database;
+mod django;
 mod key_server;
 mod outage;
 mod pgbouncer;
@@ -17,6 +18,7 @@ pub(crate) mod rows;
 mod socket;
 mod standby;
 pub(crate) mod token;
+mod ways;
 mod wire;
 
 use std::io::Write;
@@ -29,10 +31,12 @@ pub(crate) use app::{Reply, TestApp};
 pub(crate) use binary::{Output, Program};
 pub(crate) use caller::{User, image_url};
 pub(crate) use database::TestDatabase;
+pub(crate) use django::Django;
 pub(crate) use key_server::SignedApp;
 pub(crate) use outage::Outage;
 pub(crate) use socket::{Refused, Socket};
 pub(crate) use standby::Standby;
+pub(crate) use ways::Way;
 pub(crate) use wire::Wire;
 
 use database::TemporaryDatabase;

@@ -111,6 +111,20 @@ test('a subscription goes over the WebSocket of the same URL, and brings the hea
   assert.deepEqual(message, { type: 'connection_init', payload: { Authorization: 'Bearer of-a-test' } });
 });
 
+test('without introspection the page says so once, and runs operations', { timeout: 60_000 }, async () => {
+  const closed = await startServer({ settings: { GRAPHQL_INTROSPECTION: 'false' } });
+  try {
+    const { page } = await openPage(browser, closed);
+    await openGraphiql(page, closed);
+    await page.locator('.result-window', { hasText: 'introspection is turned off' }).waitFor();
+    await screenshot(page, 'built-page-without-introspection');
+    await type(page, '{ images(userId: "bob") { totalCount } }');
+    await execute(page, '"totalCount": 0');
+  } finally {
+    await closed.stop();
+  }
+});
+
 test('the page says what it may do, and its assets may be kept', { timeout: 60_000 }, async () => {
   const page = await fetch(server.url, { headers: { Accept: 'text/html' } });
   const policy = page.headers.get('content-security-policy').split('; ');

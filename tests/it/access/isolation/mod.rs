@@ -184,7 +184,7 @@ async fn every_field_and_argument_of_the_schema_is_in_the_tables() {
 }
 
 each_database! {
-    settings = ["--auth-mode=supabase", "--graphql-max-aliases=1000", "--graphql-max-tokens=100000", "--graphql-max-depth=50"];
+    settings = ["--auth-mode=supabase", "--graphql-max-aliases=1000", "--graphql-max-tokens=100000", "--graphql-max-depth=50", "--graphql-max-complexity=1000000000"];
 
     async fn no_query_shows_anything_of_anothers(app: TestApp) {
         let schema = Schema::read(&app).await;

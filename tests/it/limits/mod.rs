@@ -1,5 +1,9 @@
 //! Requests made to hurt: each is refused quickly, and the server goes on serving.
 
+mod complexity;
+mod cost;
+mod variables;
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -23,6 +27,10 @@ async fn run(app: &TestApp, document: &str) -> Reply {
 
 async fn assert_too_complex(app: &TestApp, document: &str, limit: &str) {
     let reply = run(app, document).await;
+    assert_refused(&reply, document, limit);
+}
+
+fn assert_refused(reply: &Reply, document: &str, limit: &str) {
     let start: String = document.chars().take(60).collect();
     assert_eq!(reply.status, 200, "{start}");
     assert_eq!(reply.body.get("data"), None, "{start}");
@@ -57,6 +65,13 @@ fn doubling(levels: usize, last: &str) -> String {
 
 fn numbered(count: usize, part: impl Fn(usize) -> String) -> String {
     (0..count).map(part).collect::<Vec<_>>().concat()
+}
+
+/// The address of a GET.
+fn get_url(app: &TestApp, parameters: &[(&str, &str)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(parameters);
+    format!("{}/graphql?{}", app.url(), query.finish())
 }
 
 fn nested(open: &str, inner: &str, close: &str, levels: usize) -> String {

@@ -1,0 +1,25 @@
+//! Cursors and event ids: a text that is accepted is one that was given out, character by character.
+#![no_main]
+
+use image_gallery::db::page::{Cursor, Direction, Field, Order};
+use image_gallery::gallery::{self, EventId};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    for field in [Field::CreatedAt, Field::UpdatedAt, Field::DeletedAt] {
+        for direction in [Direction::Ascending, Direction::Descending] {
+            let order = Order { field, direction };
+            if let Ok(cursor) = Cursor::decode(text, order) {
+                assert_eq!(cursor.order, order);
+                assert_eq!(cursor.encode(), text);
+            }
+        }
+    }
+    if let Some(cursor) = gallery::Cursor::decode(text) {
+        assert_eq!(cursor.encode(), text);
+        assert!(EventId::parse(text).is_none(), "a cursor is no id");
+    }
+    if let Some(id) = EventId::parse(text) {
+        assert_eq!(id.encode(), text);
+    }
+});

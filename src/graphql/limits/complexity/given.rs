@@ -1,0 +1,120 @@
+//! What an argument is given, wherever it stands: in the document, among the variables sent, or as a variable's default.
+
+use async_graphql::parser::types::{Directive, Field, VariableDefinition};
+use async_graphql::{Name, Number, Positioned, Value as Sent, Variables};
+use async_graphql_value::Value as Literal;
+
+/// The values of one operation's arguments.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Values<'a> {
+    pub(super) definitions: &'a [Positioned<VariableDefinition>],
+    pub(super) variables: &'a Variables,
+}
+
+/// A value that is there and is not null.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Given<'a> {
+    /// In the document; it may hold variables.
+    Literal(&'a Literal),
+    /// Sent as a variable, or the default of one.
+    Sent(&'a Sent),
+}
+
+impl<'a> Values<'a> {
+    /// What a field's argument is given; none where it is left out or null.
+    pub(super) fn argument(self, field: &'a Field, name: &str) -> Option<Given<'a>> {
+        self.resolve(&field.get_argument(name)?.node)
+    }
+
+    /// Whether `@skip` or `@include` takes a selection out of this request. Where that cannot be told, it stays.
+    pub(super) fn is_left_out(self, directives: &'a [Positioned<Directive>]) -> bool {
+        directives.iter().any(|directive| {
+            let leaves_out_if = match directive.node.name.node.as_str() {
+                "skip" => true,
+                "include" => false,
+                _ => return false,
+            };
+            let condition = directive.node.get_argument("if");
+            let condition = condition.and_then(|condition| self.resolve(&condition.node));
+            condition.and_then(Given::truth) == Some(leaves_out_if)
+        })
+    }
+
+    fn resolve(self, value: &'a Literal) -> Option<Given<'a>> {
+        match value {
+            Literal::Null => None,
+            Literal::Variable(name) => self.variable(name).map(Given::Sent),
+            literal => Some(Given::Literal(literal)),
+        }
+    }
+
+    /// A variable's value, <https://spec.graphql.org/October2021/#sec-Coercing-Variable-Values>: a null that was sent is
+    /// no default.
+    fn variable(self, name: &Name) -> Option<&'a Sent> {
+        let sent = self.variables.get(name);
+        let default = || {
+            let mut definitions = self.definitions.iter();
+            let definition = definitions.find(|definition| definition.node.name.node == *name)?;
+            let default = definition.node.default_value.as_ref()?;
+            Some(&default.node)
+        };
+        sent.or_else(default)
+            .filter(|value| !matches!(value, Sent::Null))
+    }
+
+    /// A field of an input object.
+    pub(super) fn entry(self, object: Given<'a>, name: &str) -> Option<Given<'a>> {
+        match object {
+            Given::Literal(Literal::Object(fields)) => self.resolve(fields.get(name)?),
+            Given::Sent(Sent::Object(fields)) => match fields.get(name)? {
+                Sent::Null => None,
+                value => Some(Given::Sent(value)),
+            },
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Given<'a> {
+    /// A whole number, brought into the range of those that can be told apart.
+    pub(super) fn number(self) -> Option<i64> {
+        match self {
+            Self::Literal(Literal::Number(number)) | Self::Sent(Sent::Number(number)) => {
+                Some(whole(number))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Literal(Literal::String(text)) | Self::Sent(Sent::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn truth(self) -> Option<bool> {
+        match self {
+            Self::Literal(Literal::Boolean(truth)) | Self::Sent(Sent::Boolean(truth)) => {
+                Some(*truth)
+            }
+            _ => None,
+        }
+    }
+
+    /// How many items; a single value stands for a list of one.
+    pub(super) fn items(self) -> usize {
+        match self {
+            Self::Literal(Literal::List(items)) => items.len(),
+            Self::Sent(Sent::List(items)) => items.len(),
+            _ => 1,
+        }
+    }
+}
+
+fn whole(number: &Number) -> i64 {
+    let is_negative = || number.as_f64().is_some_and(|number| number < 0.0);
+    number
+        .as_i64()
+        .unwrap_or_else(|| if is_negative() { i64::MIN } else { i64::MAX })
+}

@@ -1,7 +1,10 @@
 //! `Image`: one stored image as the API shows it, and `Node`.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, ID, InputObject, Interface, Object};
 
+use super::answer::charge;
 use super::error::{Failure, Result};
 use super::event::{GalleryEvent, GalleryEventConnection};
 use super::filter::PageArguments;
@@ -114,7 +117,13 @@ pub(super) struct ImageTransform {
 
 /// An AI-generated image whose file lies on Cloudinary.
 #[derive(Clone, Debug)]
-pub(super) struct Image(pub(super) gallery::Image);
+pub(super) struct Image(pub(super) Arc<gallery::Image>);
+
+impl From<gallery::Image> for Image {
+    fn from(image: gallery::Image) -> Self {
+        Self(Arc::new(image))
+    }
+}
 
 /// An AI-generated image whose file lies on Cloudinary.
 #[Object]
@@ -146,13 +155,13 @@ impl Image {
     }
 
     /// What the person typed, at most 20,000 characters where this server stored it.
-    async fn original_prompt(&self) -> Option<&str> {
-        self.0.original_prompt.as_deref()
+    async fn original_prompt(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<&str>> {
+        given_out(ctx, self.0.original_prompt.as_deref())
     }
 
     /// What the model was given, at most 20,000 characters where this server stored it.
-    async fn refined_prompt(&self) -> Option<&str> {
-        self.0.refined_prompt.as_deref()
+    async fn refined_prompt(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<&str>> {
+        given_out(ctx, self.0.refined_prompt.as_deref())
     }
 
     /// What the image was made for; null when that is not known.
@@ -166,8 +175,10 @@ impl Image {
     }
 
     /// Free JSON object; `{}` when there is none.
-    async fn metadata(&self) -> Json {
-        Json(serde_json::Value::Object(self.0.metadata.0.clone()))
+    async fn metadata(&self, ctx: &Context<'_>) -> async_graphql::Result<Json> {
+        let metadata = Json(serde_json::Value::Object(self.0.metadata.0.clone()));
+        charge(ctx, metadata.0.to_string().len())?;
+        Ok(metadata)
     }
 
     /// When it was stored.
@@ -219,6 +230,15 @@ impl Image {
     fn label(&self) -> Option<&str> {
         self.0.intent.as_deref().filter(|label| !label.is_empty())
     }
+}
+
+/// A text that may be long.
+fn given_out<'t>(
+    ctx: &Context<'_>,
+    text: Option<&'t str>,
+) -> async_graphql::Result<Option<&'t str>> {
+    charge(ctx, text.map_or(0, str::len))?;
+    Ok(text)
 }
 
 impl ImageTransform {

@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Subscription};
 use futures_util::stream::{self, BoxStream, StreamExt};
 
+use super::answer::AnswerSize;
 use super::error::{Failure, Result};
 use super::event::{GalleryEvent, GalleryEventType};
 use super::executor::subscribe::Progress;
@@ -42,7 +43,8 @@ impl Subscription {
         // Boxed: what it took to begin would be kept as long as the subscription.
         let subscription = Box::pin(gallery(ctx).subscribe(caller(ctx), filter, start)).await?;
         progress.begin();
-        Ok(events(subscription, progress).boxed())
+        let size = ctx.data_opt::<AnswerSize>().cloned().unwrap_or_default();
+        Ok(events(subscription, progress, size).boxed())
     }
 }
 
@@ -50,21 +52,23 @@ impl Subscription {
 fn events(
     subscription: gallery::Subscription,
     progress: Progress,
+    size: AnswerSize,
 ) -> impl stream::Stream<Item = Result<GalleryEvent>> {
     stream::unfold(
-        (Some(subscription), progress),
-        async |(subscription, progress)| {
+        (Some(subscription), progress, size),
+        async |(subscription, progress, size)| {
             let mut subscription = subscription?;
             match subscription.next().await {
                 Ok(Some((page, event))) => {
                     progress.arrive_at(Cursor::of(&event).encode());
+                    size.begin_anew();
                     Some((
                         Ok(GalleryEvent::new(&page, &event)),
-                        (Some(subscription), progress),
+                        (Some(subscription), progress, size),
                     ))
                 }
                 Ok(None) => None,
-                Err(error) => Some((Err(Failure::from(error)), (None, progress))),
+                Err(error) => Some((Err(Failure::from(error)), (None, progress, size))),
             }
         },
     )

@@ -30,9 +30,12 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
+use super::answer::AnswerSize;
 use super::coercion::Executed;
 use super::error::{Code, Failure, code_of, database_face, parse_failed, set_code};
-use super::limits::{Cost, LimitExceeded, Limits, check, check_complexity, complexity, scan};
+use super::limits::{
+    Cost, LimitExceeded, Limits, check, check_complexity, check_copies, complexity, scan,
+};
 use super::merge::merge;
 use super::operation::Operation;
 use super::persisted::{DocumentHash, PersistedDocuments};
@@ -143,6 +146,15 @@ impl Executor {
             let complexity = complexity(&operation.node, fragments, &variables, &self.shape);
             cost.note_complexity(complexity);
             within(check_complexity(complexity, &self.limits), cost)?;
+            let sent_bytes = admitted.text.len();
+            let copies = check_copies(
+                &document,
+                &operation.node,
+                &variables,
+                &self.shape,
+                sent_bytes,
+            );
+            within(copies, cost)?;
         }
         Ok(Prepared {
             text: admitted.text,
@@ -266,6 +278,7 @@ impl Prepared {
         let mut request = Request::new(self.text.as_str())
             .variables(self.variables)
             .data(caller)
+            .data(AnswerSize::default())
             .data(was_executed.clone());
         request.operation_name = self.operation_name;
         request.set_parsed_query(self.document);

@@ -2,6 +2,7 @@
 
 mod complexity;
 mod cost;
+mod growth;
 mod variables;
 
 use std::time::{Duration, Instant};

@@ -198,10 +198,10 @@ pub struct Settings {
         value_parser = Checked(whole_number::<1, 1_000_000>))]
     pub graphql_max_tokens: usize,
 
-    /// `GRAPHQL_MAX_ANSWER_BYTES`, default 67108864: what the answer of an operation may take in memory
+    /// `GRAPHQL_MAX_ANSWER_BYTES`, default 268435456: what the answer of an operation may take in memory, in bytes
     ///
-    /// Its text, and 64 bytes for each value.
-    #[arg(long, env, value_name = "BYTES", help_heading = LIMITS, default_value = "67108864",
+    /// The rows that it is made of count as well.
+    #[arg(long, env, value_name = "BYTES", help_heading = LIMITS, default_value = "268435456",
         value_parser = Checked(whole_number::<1024, 1_000_000_000>))]
     pub graphql_max_answer_bytes: usize,
 

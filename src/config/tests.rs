@@ -54,7 +54,7 @@ fn defaults() {
     assert_eq!(settings.graphql_max_depth, 15);
     assert_eq!(settings.graphql_max_complexity, 10_000);
     assert_eq!(settings.graphql_max_aliases, 30);
-    assert_eq!(settings.graphql_max_answer_bytes, 67_108_864);
+    assert_eq!(settings.graphql_max_answer_bytes, 268_435_456);
     assert_eq!(settings.graphql_max_tokens, 5000);
     assert_eq!(settings.max_body_bytes, 8_388_608);
     assert_eq!(settings.request_timeout, Duration::from_secs(15));

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use image_gallery::cli::{self, Cli};
 use image_gallery::config::SettingError;
+use image_gallery::db;
 use image_gallery::telemetry;
 
 const FAILED: u8 = 1;
@@ -34,15 +35,21 @@ fn start() -> anyhow::Result<()> {
     outcome
 }
 
-/// Prints an error in one line; clap's own (`--help` is one) as clap means them.
+/// Prints an error in one line; clap's own (`--help` is one) as clap means them, and what stops a migration in a line each.
 fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(usage) = error.downcast_ref::<clap::Error>() {
         // Nobody is left to tell when this fails.
         let _ = usage.print();
         return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(WRONG_SETTING));
     }
-    let line = format!("{error:#}").replace(char::is_control, " ");
-    let _ = writeln!(io::stderr(), "{line}");
+    let text = format!("{error:#}");
+    let lines: Vec<&str> = match error.downcast_ref() {
+        Some(db::Error::MigrationStopped(_)) => text.lines().collect(),
+        _ => vec![&text],
+    };
+    for line in lines {
+        let _ = writeln!(io::stderr(), "{}", line.replace(char::is_control, " "));
+    }
     if error.is::<SettingError>() {
         ExitCode::from(WRONG_SETTING)
     } else {

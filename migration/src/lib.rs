@@ -8,19 +8,28 @@
     reason = "a migration is given the connection that it runs on"
 )]
 
+mod index;
+mod lock;
 mod m0001_image_gallery;
 mod m0002_search;
 mod m0003_trail;
+mod query;
+mod rights;
+mod session;
+mod shape;
+mod survey;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::{Migration, seaql_migrations};
 
-/// Key of the advisory lock that one migrating process holds on Postgres; any number, but always this one.
-const LOCK_KEY: i64 = 0x0069_6D67_5F67_616C;
+use index::Index;
+use session::Session;
+
+pub use survey::{Survey, survey};
 
 /// The ordered list of migrations.
 #[derive(Debug)]
@@ -60,40 +69,141 @@ async fn recorded<C: ConnectionTrait>(
     seaql_migrations::Entity::find().all(connection).await
 }
 
-/// Applies what is pending, all or nothing, and names what it applied. Safe to run twice at once.
-pub async fn up(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
-    let transaction = begin_locked(database).await?;
-    let pending = names(&Migrator::get_pending_migrations(&transaction).await?);
+/// Every index of ours on `image_gallery`, on Postgres.
+fn indexes() -> impl Iterator<Item = &'static Index> {
+    use m0001_image_gallery::{INDEXES, METADATA_INDEX};
+
+    INDEXES
+        .iter()
+        .chain([&METADATA_INDEX, &m0002_search::INDEX])
+}
+
+/// What kept a migration from being done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database stands so that nothing was changed: why, a sentence each.
+    #[error("nothing was changed: {}", .0.join("; "))]
+    Stopped(Vec<String>),
+    /// The database's own.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+/// What [`up`] has done.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// The names of the migrations, in their order.
+    pub migrations: Vec<String>,
+    /// Indexes of earlier migrations that were missing or invalid and are built anew.
+    pub indexes: Vec<String>,
+    /// What somebody should look at, a sentence each; nothing was changed about it.
+    pub warnings: Vec<String>,
+}
+
+/// Applies what is pending. Safe to run twice at once: the second waits for the first.
+///
+/// On SQLite it is all or nothing. On Postgres the table may be in use: nobody who writes to it waits for more than half
+/// a second, and a run that was cut off is taken up by the next.
+pub async fn up(database: &DatabaseConnection) -> Result<Applied, Error> {
+    if database.get_database_backend() == DbBackend::Postgres {
+        let session = Session::begin(database).await?;
+        let work = up_on_postgres(&session.connection);
+        let done = session.watched(database, work).await;
+        return session.end(done).await;
+    }
+    let transaction = begin(database).await?;
+    let pending = pending(&transaction).await?;
+    refuse_differences(&transaction, &pending).await?;
     Migrator::up(&transaction, None).await?;
     transaction.commit().await?;
-    Ok(pending)
+    Ok(Applied {
+        migrations: pending,
+        ..Applied::default()
+    })
+}
+
+async fn up_on_postgres(connection: &DatabaseConnection) -> Result<Applied, Error> {
+    let pending = pending(connection).await?;
+    refuse_differences(connection, &pending).await?;
+    Migrator::up(connection, None).await?;
+    let mut rebuilt = Vec::new();
+    for index in indexes() {
+        if index::build(connection, index).await? {
+            rebuilt.push(index.name.to_owned());
+        }
+    }
+    Ok(Applied {
+        migrations: pending,
+        indexes: rebuilt,
+        warnings: rights::warnings(connection).await?,
+    })
+}
+
+/// The names of what is not applied. Unlike the library's own, it makes no table.
+async fn pending(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    let status = status(connection).await?.into_iter();
+    let pending = status.filter_map(|(name, is_applied)| (!is_applied).then_some(name));
+    Ok(pending.collect())
+}
+
+/// Before anything is changed.
+async fn refuse_differences(
+    connection: &impl ConnectionTrait,
+    pending: &[String],
+) -> Result<(), Error> {
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let differences = shape::differences(connection).await?;
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Stopped(differences))
 }
 
 /// Takes away everything that the project added, newest first, and names what it took back.
-/// The table `image_gallery` stays, with its rows.
-pub async fn down(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
-    let transaction = begin_locked(database).await?;
-    let mut applied = names(&Migrator::get_applied_migrations(&transaction).await?);
+/// The table `image_gallery` stays, with its rows and with what stood there before.
+pub async fn down(database: &DatabaseConnection) -> Result<Vec<String>, Error> {
+    if database.get_database_backend() == DbBackend::Postgres {
+        let session = Session::begin(database).await?;
+        let work = take_back(&session.connection);
+        let done = session.watched(database, work).await;
+        return session.end(done).await;
+    }
+    let transaction = begin(database).await?;
+    let taken_back = take_back(&transaction).await?;
+    transaction.commit().await?;
+    Ok(taken_back)
+}
+
+async fn take_back<'c, C>(connection: &'c C) -> Result<Vec<String>, Error>
+where
+    C: ConnectionTrait,
+    &'c C: IntoSchemaManagerConnection<'c>,
+{
+    if !query::has_run(connection).await? {
+        return Ok(Vec::new());
+    }
+    let mut applied = names(&Migrator::get_applied_migrations(connection).await?);
     if let Some(newer) =
-        (recorded(&transaction).await?.into_iter()).find(|model| !applied.contains(&model.version))
+        (recorded(connection).await?.into_iter()).find(|model| !applied.contains(&model.version))
     {
-        return Err(DbErr::Migration(format!(
+        return Err(Error::Stopped(vec![format!(
             "`{}` is a newer version's migration: take it back with that version first",
             newer.version
-        )));
+        )]));
     }
-    Migrator::down(&transaction, None).await?;
-    transaction
+    Migrator::down(connection, None).await?;
+    connection
         .execute_unprepared("DROP TABLE seaql_migrations")
         .await?;
-    transaction.commit().await?;
     applied.reverse();
     Ok(applied)
 }
 
 /// Every migration of this program with whether it is applied. Changes nothing, and needs nothing of its connection.
-pub async fn status<C: ConnectionTrait>(connection: &C) -> Result<Vec<(String, bool)>, DbErr> {
-    let recorded = if is_installed(connection).await? {
+pub async fn status(connection: &impl ConnectionTrait) -> Result<Vec<(String, bool)>, DbErr> {
+    let recorded = if query::has_run(connection).await? {
         recorded(connection).await?
     } else {
         Vec::new()
@@ -106,51 +216,17 @@ pub async fn status<C: ConnectionTrait>(connection: &C) -> Result<Vec<(String, b
     Ok(own.into_iter().map(with_status).collect())
 }
 
-async fn is_installed<C: ConnectionTrait>(connection: &C) -> Result<bool, DbErr> {
-    let backend = connection.get_database_backend();
-    let sql = match backend {
-        DbBackend::Postgres => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
-        _ => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
-    };
-    let found = connection
-        .query_one_raw(Statement::from_string(backend, sql))
-        .await?;
-    Ok(found.is_some())
-}
-
-/// A transaction that no second migrating process can be in: by an advisory lock on Postgres, by being SQLite's one
-/// writer there.
+/// A transaction that no second process can be in, because it is SQLite's one writer.
 #[expect(
     clippy::disallowed_methods,
     reason = "a migration is its own unit of work"
 )]
-async fn begin_locked(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let transaction = database
-        .begin_with_options(TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        })
-        .await?;
-    if database.get_database_backend() == DbBackend::Postgres {
-        let lock = format!("SELECT pg_advisory_xact_lock({LOCK_KEY})");
-        transaction.execute_unprepared(&lock).await?;
-    }
-    Ok(transaction)
-}
-
-/// Runs one of a pair of scripts.
-async fn run_script(
-    manager: &SchemaManager<'_>,
-    postgres: &str,
-    sqlite: &str,
-) -> Result<(), DbErr> {
-    let script = match manager.get_database_backend() {
-        DbBackend::Postgres => postgres,
-        DbBackend::Sqlite => sqlite,
-        other => return Err(DbErr::Migration(format!("no migrations for {other:?}"))),
+async fn begin(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let immediate = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
     };
-    manager.get_connection().execute_unprepared(script).await?;
-    Ok(())
+    database.begin_with_options(immediate).await
 }
 
 fn names(migrations: &[Migration]) -> Vec<String> {

@@ -11,7 +11,7 @@ pub(super) enum Direction {
     Up,
     /// Take away what the migrations added; the table `image_gallery` and its rows stay
     Down,
-    /// List the migrations, and whether each is applied
+    /// List the migrations, whether each is applied, and what `up` would do; changes nothing
     Status,
 }
 
@@ -32,35 +32,48 @@ pub(super) async fn run(settings: &Settings, direction: Direction) -> anyhow::Re
 /// Gives the lines to print.
 async fn migrate(database: &Database, direction: Direction) -> anyhow::Result<Vec<String>> {
     let lines = match direction {
-        Direction::Up => listed(
-            "applied",
-            database.migrate_up().await?,
-            "nothing is pending",
-        ),
-        Direction::Down => listed(
-            "taken back",
-            database.migrate_down().await?,
-            "nothing is applied",
-        ),
-        Direction::Status => status(database.migration_status().await?),
+        Direction::Up => applied(database.migrate_up().await?),
+        Direction::Down => {
+            let taken_back = each("taken back", database.migrate_down().await?);
+            or_nothing(taken_back, "nothing is applied")
+        }
+        Direction::Status => status(database.survey().await?),
     };
     Ok(lines)
 }
 
-fn listed(done: &str, names: Vec<String>, nothing: &str) -> Vec<String> {
-    if names.is_empty() {
-        return vec![nothing.to_owned()];
-    }
-    names
-        .into_iter()
-        .map(|name| format!("{done} {name}"))
-        .collect()
+fn applied(applied: migration::Applied) -> Vec<String> {
+    let mut done = each("applied", applied.migrations);
+    done.extend(each("built the index", applied.indexes));
+    let mut lines = or_nothing(done, "nothing is pending");
+    lines.extend(each("warning:", applied.warnings));
+    lines
 }
 
-fn status(migrations: Vec<(String, bool)>) -> Vec<String> {
-    let line = |(name, is_applied)| {
+fn status(survey: migration::Survey) -> Vec<String> {
+    let state = |(name, is_applied)| {
         let state = if is_applied { "applied" } else { "pending" };
         format!("{state} {name}")
     };
-    migrations.into_iter().map(line).collect()
+    let mut lines: Vec<String> = survey.migrations.into_iter().map(state).collect();
+    lines.extend(survey.plan);
+    if !survey.differences.is_empty() {
+        lines.push("`migrate up` would change nothing, because of this:".to_owned());
+        lines.extend(survey.differences);
+    }
+    lines.extend(each("warning:", survey.warnings));
+    lines
+}
+
+/// A line for each, with what is said of it before it.
+fn each(said: &str, names: Vec<String>) -> Vec<String> {
+    let line = |name| format!("{said} {name}");
+    names.into_iter().map(line).collect()
+}
+
+fn or_nothing(lines: Vec<String>, nothing: &str) -> Vec<String> {
+    if lines.is_empty() {
+        return vec![nothing.to_owned()];
+    }
+    lines
 }

@@ -1,6 +1,7 @@
 //! `image-gallery serve`: connects, migrates where that is wanted, and serves until it is told to stop.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -19,8 +20,13 @@ use crate::server::{self, Server};
 
 /// Serves until SIGINT or SIGTERM, then lets the requests in flight end.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    let server = start(settings).await?;
-    stop_signal().await?;
+    // Listened for before anything says that the server is up: a signal that comes right then stops it as any other.
+    let mut stop = pin!(stop_signal()?);
+    let server = tokio::select! {
+        server = start(settings) => server?,
+        stopped = &mut stop => return stopped,
+    };
+    stop.await?;
     tracing::info!("stopping: requests in flight are brought to their end");
     server.stop().await
 }
@@ -131,7 +137,7 @@ impl RunningServer {
 /// operator may be migrating it right now.
 async fn prepare_schema(database: &Database, auto_migrate: bool) -> Result<(), db::Error> {
     if auto_migrate {
-        for name in database.migrate_up().await? {
+        for name in database.migrate_up().await?.migrations {
             tracing::info!("applied migration {name}");
         }
     }
@@ -145,19 +151,21 @@ async fn prepare_schema(database: &Database, auto_migrate: bool) -> Result<(), d
 }
 
 #[cfg(unix)]
-async fn stop_signal() -> anyhow::Result<()> {
+fn stop_signal() -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    })
 }
 
 #[cfg(not(unix))]
-async fn stop_signal() -> anyhow::Result<()> {
-    Ok(tokio::signal::ctrl_c().await?)
+fn stop_signal() -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
+    Ok(async { Ok(tokio::signal::ctrl_c().await?) })
 }

@@ -145,10 +145,6 @@ fn a_wrong_setting_is_one_line() {
         (&["--port=-1"], "PORT: `-1` is not a port, 0 to 65535"),
         (&["--port", "1\n2"], "PORT: `1 2` is not a port, 0 to 65535"),
         (
-            &["--supabase-db-port", "0"],
-            "SUPABASE_DB_PORT: `0` is not a port, 1 to 65535",
-        ),
-        (
             &["--host", "example.com"],
             "HOST: `example.com` is not an IP address or `localhost`",
         ),
@@ -161,6 +157,40 @@ fn a_wrong_setting_is_one_line() {
         (
             &["--allow-open-access", "maybe"],
             "ALLOW_OPEN_ACCESS: `maybe` is not `true` or `false`",
+        ),
+        (
+            &["--rust-log", "image_gallery=loud"],
+            "RUST_LOG: `image_gallery=loud` is not a log filter: `error`, `warn`, `info`, `debug`, `trace`, \
+             `off`, or a list like `info,image_gallery=debug`",
+        ),
+        (
+            &["--trusted-documents", "/not/there"],
+            "TRUSTED_DOCUMENTS: `/not/there` is not a file that can be read",
+        ),
+        (
+            &["--trusted-documents-mode", "warn"],
+            "TRUSTED_DOCUMENTS_MODE: `warn` is not `enforce` or `report`",
+        ),
+        (
+            &["--graphql-introspection", "off"],
+            "GRAPHQL_INTROSPECTION: `off` is not `true` or `false`",
+        ),
+        (
+            &["--log-format", "xml"],
+            "LOG_FORMAT: `xml` is not `pretty` or `json`",
+        ),
+        (&["--prot", "1"], "unexpected argument '--prot' found"),
+    ] {
+        assert_eq!(line(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_setting_of_the_database_is_one_line() {
+    for (arguments, expected) in [
+        (
+            &["--supabase-db-port", "0"][..],
+            "SUPABASE_DB_PORT: `0` is not a port, 1 to 65535",
         ),
         (
             &["--auto-migrate", "on"],
@@ -220,28 +250,6 @@ fn a_wrong_setting_is_one_line() {
             &["--supabase-db-sslrootcert", "/not/there"],
             "SUPABASE_DB_SSLROOTCERT: `/not/there` is not a file that can be read",
         ),
-        (
-            &["--rust-log", "image_gallery=loud"],
-            "RUST_LOG: `image_gallery=loud` is not a log filter: `error`, `warn`, `info`, `debug`, `trace`, \
-             `off`, or a list like `info,image_gallery=debug`",
-        ),
-        (
-            &["--trusted-documents", "/not/there"],
-            "TRUSTED_DOCUMENTS: `/not/there` is not a file that can be read",
-        ),
-        (
-            &["--trusted-documents-mode", "warn"],
-            "TRUSTED_DOCUMENTS_MODE: `warn` is not `enforce` or `report`",
-        ),
-        (
-            &["--graphql-introspection", "off"],
-            "GRAPHQL_INTROSPECTION: `off` is not `true` or `false`",
-        ),
-        (
-            &["--log-format", "xml"],
-            "LOG_FORMAT: `xml` is not `pretty` or `json`",
-        ),
-        (&["--prot", "1"], "unexpected argument '--prot' found"),
     ] {
         assert_eq!(line(arguments), expected, "{arguments:?}");
     }

@@ -14,6 +14,9 @@ pub enum Error {
     /// This program's migrations have not all run.
     #[error("migrations are pending: {}; run `image-gallery migrate up`", .0.join(", "))]
     MigrationsPending(Vec<String>),
+    /// The database stands so that no migration was begun: why, a sentence each.
+    #[error("nothing was changed, because of this:\n{}", .0.join("\n"))]
+    MigrationStopped(Vec<String>),
     /// Only a transaction pooler is known, on which no migration can run.
     #[error(
         "DATABASE_DIRECT_URL: not set, and migrations cannot run through a transaction pooler (DATABASE_POOLER=transaction): \

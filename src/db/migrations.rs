@@ -15,9 +15,13 @@ impl Database {
         }
     }
 
-    /// Applies every pending migration and names each. Safe to run from two machines at once.
-    pub async fn migrate_up(&self) -> Result<Vec<String>, Error> {
-        Ok(migration::up(self.direct().await?).await?)
+    /// Applies every pending migration. Safe to run from two machines at once.
+    pub async fn migrate_up(&self) -> Result<migration::Applied, Error> {
+        let applied = migration::up(self.direct().await?).await?;
+        for warning in &applied.warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(applied)
     }
 
     /// Takes away all that the project added, and names each migration taken back. `image_gallery` stays.
@@ -25,17 +29,29 @@ impl Database {
         Ok(migration::down(self.direct().await?).await?)
     }
 
-    /// Every migration of this program, and whether it is applied. Newer ones in the database are not listed.
-    pub async fn migration_status(&self) -> Result<Vec<(String, bool)>, Error> {
-        self.read(|unit| Box::pin(async { Ok(migration::status(unit).await?) }))
+    /// How the database stands, and what migrating it would do. Changes nothing. Newer migrations in the database are not
+    /// listed.
+    pub async fn survey(&self) -> Result<migration::Survey, Error> {
+        self.read_primary(|unit| Box::pin(async { Ok(migration::survey(unit).await?) }))
             .await
     }
 
     pub(super) async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
-        let status = self.migration_status().await?;
+        let status = self
+            .read(|unit| Box::pin(async { Ok::<_, Error>(migration::status(unit).await?) }))
+            .await?;
         Ok(status
             .into_iter()
             .filter_map(|(name, is_applied)| (!is_applied).then_some(name))
             .collect())
+    }
+}
+
+impl From<migration::Error> for Error {
+    fn from(error: migration::Error) -> Self {
+        match error {
+            migration::Error::Stopped(reasons) => Self::MigrationStopped(reasons),
+            migration::Error::Database(error) => error.into(),
+        }
     }
 }

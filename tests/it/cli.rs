@@ -232,11 +232,11 @@ each_database! {
         let before = migrate("status").await;
         migrate("up").await;
         let applied = migrate("status").await;
-        assert_ne!(before, applied);
+        assert_ne!(states(&before), states(&applied));
         insert_image(&database).await;
 
         migrate("down").await;
-        assert_eq!(migrate("status").await, before);
+        assert_eq!(states(&migrate("status").await), states(&before));
         assert_eq!(owner_of_the_image(&database).await, "alice");
 
         migrate("up").await;
@@ -260,6 +260,13 @@ each_database! {
         other.expect_success();
         insert_image(&database).await;
     }
+}
+
+/// The lines that name a migration. Those after them say what would be done, which depends on what is there.
+fn states(status: &str) -> Vec<&str> {
+    let names_migration =
+        |line: &&str| line.starts_with("applied ") || line.starts_with("pending ");
+    status.lines().filter(names_migration).collect()
 }
 
 /// Another application's own statement.

@@ -1,6 +1,7 @@
 //! The tests: HTTP against the real server, on SQLite and on Postgres. One file for each feature of the contract.
 
 mod access;
+mod adoption;
 mod cli;
 mod create;
 mod execution;
@@ -22,6 +23,7 @@ mod persisted;
 mod pooler;
 mod proxy;
 mod rate_limit;
+mod restarts;
 mod retention;
 mod schema;
 mod search;

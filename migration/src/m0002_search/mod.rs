@@ -1,8 +1,18 @@
 //! Full-text search over both prompts: an expression index on Postgres, an FTS5 table kept by triggers on SQLite.
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
+
+use crate::index::{self, Index};
 
 pub(crate) struct Migration;
+
+/// Of an expression, not of a stored column: that would rewrite an adopted table while nobody may use it.
+pub(crate) const INDEX: Index = Index {
+    name: "image_gallery_search",
+    on: "image_gallery \
+         USING gin (to_tsvector('simple', image_gallery_search_text(original_prompt, refined_prompt)))",
+};
 
 impl MigrationName for Migration {
     fn name(&self) -> &'static str {
@@ -13,16 +23,35 @@ impl MigrationName for Migration {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run_script(manager, include_str!("postgres_up.sql"), &sqlite_up()).await
+        let connection = manager.get_connection();
+        if manager.get_database_backend() == DbBackend::Sqlite {
+            connection.execute_unprepared(&sqlite_up()).await?;
+            return Ok(());
+        }
+        connection
+            .execute_unprepared(include_str!("postgres_up.sql"))
+            .await?;
+        index::build(connection, &INDEX).await?;
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run_script(
-            manager,
-            include_str!("postgres_down.sql"),
-            include_str!("sqlite_down.sql"),
-        )
-        .await
+        let connection = manager.get_connection();
+        if manager.get_database_backend() == DbBackend::Sqlite {
+            connection
+                .execute_unprepared(include_str!("sqlite_down.sql"))
+                .await?;
+            return Ok(());
+        }
+        index::drop(connection, &INDEX).await?;
+        connection
+            .execute_unprepared(include_str!("postgres_down.sql"))
+            .await?;
+        Ok(())
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(false)
     }
 }
 

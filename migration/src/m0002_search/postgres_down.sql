@@ -1,2 +1,1 @@
-DROP INDEX IF EXISTS image_gallery_search;
 DROP FUNCTION IF EXISTS image_gallery_search_text(text, text);

@@ -1,8 +1,14 @@
 //! The audit trail: its table, the triggers that write it whoever changes an image, and its order.
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
+
+use crate::{lock, query, rights};
 
 pub(crate) struct Migration;
+
+/// The tables of the trail.
+pub(crate) const TABLES: [&str; 2] = ["image_gallery_event", "image_gallery_trail"];
 
 impl MigrationName for Migration {
     fn name(&self) -> &'static str {
@@ -13,20 +19,43 @@ impl MigrationName for Migration {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run_script(
-            manager,
-            include_str!("postgres_up.sql"),
-            include_str!("sqlite_up.sql"),
-        )
-        .await
+        let connection = manager.get_connection();
+        if manager.get_database_backend() == DbBackend::Sqlite {
+            connection
+                .execute_unprepared(include_str!("sqlite_up.sql"))
+                .await?;
+            return Ok(());
+        }
+        // The triggers come last, all at once. Once they stand, their writers use the tables: nothing may lock those.
+        let stands = "EXISTS (SELECT FROM pg_trigger \
+             WHERE tgrelid = 'image_gallery'::regclass AND tgname = 'image_gallery_trail_insert')";
+        if query::yes(connection, stands).await? {
+            return Ok(());
+        }
+        let trail = include_str!("postgres_up.sql").to_owned();
+        connection
+            .execute_unprepared(&(trail + &rights::closed(&TABLES)))
+            .await?;
+        lock::run(connection, include_str!("postgres_triggers.sql")).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run_script(
-            manager,
-            include_str!("postgres_down.sql"),
-            include_str!("sqlite_down.sql"),
-        )
-        .await
+        let connection = manager.get_connection();
+        if manager.get_database_backend() == DbBackend::Sqlite {
+            connection
+                .execute_unprepared(include_str!("sqlite_down.sql"))
+                .await?;
+            return Ok(());
+        }
+        lock::run(connection, include_str!("postgres_triggers_down.sql")).await?;
+        // Apart from the triggers: readers of the trail must not keep writers of the gallery waiting.
+        connection
+            .execute_unprepared(include_str!("postgres_down.sql"))
+            .await?;
+        Ok(())
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(false)
     }
 }

@@ -1,6 +1,6 @@
 -- The audit trail. A row is written in the transaction of the change, by the triggers below; `position`, its dense place in
 -- the trail, is given only after that has committed: values of `sequence` become visible out of order.
-CREATE TABLE image_gallery_event (
+CREATE TABLE IF NOT EXISTS image_gallery_event (
     sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     position bigint,
     type text NOT NULL CHECK (type IN ('CREATED', 'UPDATED', 'SOFT_DELETED', 'RESTORED', 'PURGED')),
@@ -10,25 +10,22 @@ CREATE TABLE image_gallery_event (
     occurred_at timestamptz NOT NULL,
     actor text
 );
-CREATE INDEX image_gallery_event_waiting ON image_gallery_event (sequence) WHERE position IS NULL;
-CREATE UNIQUE INDEX image_gallery_event_position ON image_gallery_event (position);
-CREATE INDEX image_gallery_event_owner ON image_gallery_event (user_id, position);
-CREATE INDEX image_gallery_event_image ON image_gallery_event (image_id, position);
+CREATE INDEX IF NOT EXISTS image_gallery_event_waiting ON image_gallery_event (sequence) WHERE position IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS image_gallery_event_position ON image_gallery_event (position);
+CREATE INDEX IF NOT EXISTS image_gallery_event_owner ON image_gallery_event (user_id, position);
+CREATE INDEX IF NOT EXISTS image_gallery_event_image ON image_gallery_event (image_id, position);
 
 -- One row: the last position that was given, and the last one that is no longer kept.
-CREATE TABLE image_gallery_trail (
+CREATE TABLE IF NOT EXISTS image_gallery_trail (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     last_position bigint NOT NULL DEFAULT 0,
     pruned_position bigint NOT NULL DEFAULT 0
 );
-INSERT INTO image_gallery_trail DEFAULT VALUES;
-
-ALTER TABLE image_gallery_event ENABLE ROW LEVEL SECURITY;
-ALTER TABLE image_gallery_trail ENABLE ROW LEVEL SECURITY;
+INSERT INTO image_gallery_trail DEFAULT VALUES ON CONFLICT DO NOTHING;
 
 -- Another application's role needs no rights on the trail: this runs with its owner's. One statement makes one event for
 -- each row that it changed. `sequence` is taken behind the row locks, so it agrees with the order of an image's changes.
-CREATE FUNCTION image_gallery_record_events() RETURNS trigger
+CREATE OR REPLACE FUNCTION image_gallery_record_events() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 AS $function$
 -- An adopted table may have more columns than ours, of any name.
@@ -85,7 +82,7 @@ $function$;
 -- Gives the rows that are visible now the next positions, in the order of `sequence`, and answers how many there were.
 -- The row of the trail is locked first, so there is one sequencer at a time; the statements after that see what the one
 -- before it has committed. In one call, so that no client that stands still ever holds the lock.
-CREATE FUNCTION image_gallery_sequence_events(batch integer) RETURNS bigint
+CREATE OR REPLACE FUNCTION image_gallery_sequence_events(batch integer) RETURNS bigint
 LANGUAGE plpgsql
 AS $function$
 DECLARE
@@ -110,7 +107,7 @@ END
 $function$;
 
 -- Drops the oldest events before an instant, as long as no younger one stands before them, and answers how many.
-CREATE FUNCTION image_gallery_prune_events(before timestamptz, batch integer) RETURNS bigint
+CREATE OR REPLACE FUNCTION image_gallery_prune_events(before timestamptz, batch integer) RETURNS bigint
 LANGUAGE plpgsql
 AS $function$
 DECLARE
@@ -151,7 +148,6 @@ BEGIN
     END LOOP;
     -- Supabase's roles of the world; its default privileges give them everything on what is made in `public`.
     FOR role IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
-        EXECUTE format('REVOKE ALL ON image_gallery_event, image_gallery_trail FROM %I', role);
         EXECUTE format('REVOKE ALL ON SEQUENCE image_gallery_event_sequence_seq FROM %I', role);
         EXECUTE format(
             'REVOKE ALL ON FUNCTION image_gallery_record_events(), image_gallery_sequence_events(integer), '
@@ -159,16 +155,3 @@ BEGIN
     END LOOP;
 END
 $$;
-
-CREATE TRIGGER image_gallery_trail_insert AFTER INSERT ON image_gallery
-    REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION image_gallery_record_events();
-CREATE TRIGGER image_gallery_trail_update AFTER UPDATE ON image_gallery
-    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION image_gallery_record_events();
-CREATE TRIGGER image_gallery_trail_delete AFTER DELETE ON image_gallery
-    REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION image_gallery_record_events();
--- Afterwards there would be nothing left to record.
-CREATE TRIGGER image_gallery_trail_truncate BEFORE TRUNCATE ON image_gallery
-    FOR EACH STATEMENT EXECUTE FUNCTION image_gallery_record_events();

@@ -234,7 +234,7 @@ mod tests {
             ),
             (
                 format!("{{ a(b: {deep}) }}"),
-                "nests brackets more than 64 deep",
+                "nests brackets 102 deep; at most 64",
             ),
         ] {
             let manifest = serde_json::json!({ "good": "{ a }", "bad": text });

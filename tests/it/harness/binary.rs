@@ -50,7 +50,7 @@ impl Program {
         self.start(arguments).output().await
     }
 
-    /// Starts a command, and goes on while it runs.
+    /// Starts a command, and does not wait for its end.
     pub(crate) fn start(&self, arguments: &[&str]) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_image-gallery"))
             .args(arguments)
@@ -138,7 +138,7 @@ impl ServerProcess {
     }
 }
 
-/// A command that runs, killed when the test ends before it.
+/// A running command, killed when the test ends before it.
 pub(crate) struct Process {
     child: Child,
     stdout: Collected,
@@ -146,6 +146,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Whether it has not ended yet.
+    pub(crate) fn is_running(&mut self) -> bool {
+        let ended = self.child.try_wait().expect("its state is known");
+        ended.is_none()
+    }
+
     /// Ends it by SIGKILL, in the middle of whatever it does.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it can be killed");

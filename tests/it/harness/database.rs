@@ -47,6 +47,19 @@ impl TestDatabase {
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
+    /// A connection to Postgres that stays open.
+    pub(crate) async fn db_connect(&self) -> PgConnection {
+        open_postgres(&self.url()).await
+    }
+
+    /// The URL with which a role signs in to Postgres.
+    pub(crate) fn url_of_role(&self, role: &str, password: &str) -> String {
+        let mut url = url::Url::parse(&self.url()).expect("a URL");
+        url.set_username(role).expect("a URL with a host");
+        url.set_password(Some(password)).expect("a URL with a host");
+        url.into()
+    }
+
     /// The first column of the first row as text; `None` when it is null or there is no row.
     pub(crate) async fn db_query_text(&self, sql: &str) -> Option<String> {
         let text = match self {

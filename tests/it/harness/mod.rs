@@ -10,6 +10,7 @@ mod binary;
 mod caller;
 pub(crate) mod collector;
 mod database;
+mod django;
 mod key_server;
 mod outage;
 mod pgbouncer;
@@ -18,6 +19,7 @@ pub(crate) mod rows;
 mod socket;
 pub(crate) mod token;
 mod ways;
+mod wire;
 
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
@@ -29,10 +31,12 @@ pub(crate) use app::{Reply, TestApp};
 pub(crate) use binary::{Output, Program};
 pub(crate) use caller::{User, image_url};
 pub(crate) use database::TestDatabase;
+pub(crate) use django::Django;
 pub(crate) use key_server::SignedApp;
 pub(crate) use outage::Outage;
 pub(crate) use socket::{Refused, Socket};
 pub(crate) use ways::Way;
+pub(crate) use wire::Wire;
 
 use database::TemporaryDatabase;
 use postgres::Server;
@@ -119,6 +123,14 @@ pub(crate) async fn on_pgbouncer(
     if let Some(server) = Server::shared() {
         let database = server.create_database(TestApp::IS_MIGRATED).await;
         run_through_pgbouncer(database, has_direct_url, settings, body).await;
+    }
+}
+
+/// As [`on_own_cluster`], with PgBouncer between the server and the cluster.
+pub(crate) async fn on_own_pooled_cluster(settings: &[&str], body: impl AsyncFnOnce(TestApp)) {
+    if let Some(server) = Server::own_cluster(&[]) {
+        let database = server.create_database(TestApp::IS_MIGRATED).await;
+        run_through_pgbouncer(database, true, settings, body).await;
     }
 }
 

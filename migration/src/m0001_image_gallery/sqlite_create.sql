@@ -12,5 +12,5 @@ CREATE TABLE image_gallery (
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
     deleted_at TEXT,
-    original_prompt TEXT
+    original_prompt /* added by image-gallery */ TEXT
 );

@@ -1,0 +1,131 @@
+//! The one connection that migrates on Postgres, and the lock that keeps every other process from migrating meanwhile.
+//!
+//! The lock is the session's, because indexes are built outside of transactions. It is asked for again and again and
+//! never waited for: a statement that waits holds a snapshot, `CREATE INDEX CONCURRENTLY` waits for all snapshots older
+//! than itself, and so the two would wait for each other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::sqlx::postgres::PgPoolOptions;
+use sea_orm_migration::sea_orm::sqlx::{self, ConnectOptions};
+use sea_orm_migration::sea_orm::{DatabaseConnection, SqlxPostgresConnector};
+
+use crate::{Error, lock, query};
+
+/// Key of the advisory lock; any number, but always this one.
+const LOCK_KEY: i64 = 0x0069_6D67_5F67_616C;
+/// How long between two questions whether the lock is free.
+const POLL: Duration = Duration::from_millis(200);
+/// How often the log says who is waited for.
+const WATCH: Duration = Duration::from_secs(10);
+
+/// A connection that holds the lock until it ends.
+pub(crate) struct Session {
+    pub(crate) connection: DatabaseConnection,
+    process: i32,
+}
+
+impl Session {
+    /// Connects anew to where `database` is, and waits until no other process migrates it.
+    pub(crate) async fn begin(database: &DatabaseConnection) -> Result<Self, DbErr> {
+        let connection = connect(database);
+        match locked(&connection).await {
+            Ok(process) => Ok(Self {
+                connection,
+                process,
+            }),
+            Err(error) => {
+                // What it failed of says more than what closing may fail of.
+                let _ = connection.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for work on the connection to be done. Meanwhile the log says for whom that has to wait.
+    pub(crate) async fn watched<T>(
+        &self,
+        database: &DatabaseConnection,
+        work: impl Future<Output = T>,
+    ) -> T {
+        tokio::select! {
+            done = work => done,
+            never = self.watch(database) => match never {},
+        }
+    }
+
+    /// Gives the lock back, with what the work has come to.
+    pub(crate) async fn end<T>(self, done: Result<T, Error>) -> Result<T, Error> {
+        let closed = self.connection.close().await;
+        let done = done?;
+        closed?;
+        Ok(done)
+    }
+
+    async fn watch(&self, database: &DatabaseConnection) -> std::convert::Infallible {
+        let waited_for = format!(
+            "(SELECT string_agg({}, '; ') FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids({})))",
+            lock::SESSION,
+            self.process
+        );
+        loop {
+            tokio::time::sleep(WATCH).await;
+            // Only to say so: the work itself meets what goes wrong.
+            if let Ok(Some(sessions)) = query::value::<Option<String>>(database, &waited_for).await
+            {
+                tracing::info!("waiting for the transaction of {sessions}");
+            }
+        }
+    }
+}
+
+/// A pool of one connection that is never replaced by another: the lock would be lost with it.
+fn connect(database: &DatabaseConnection) -> DatabaseConnection {
+    let options = database.get_postgres_connection_pool().connect_options();
+    let options = options.as_ref().clone().disable_statement_logging();
+    let is_connected = Arc::new(AtomicBool::new(false));
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(3))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(move |_, _| {
+            let is_second = is_connected.swap(true, Ordering::Relaxed);
+            Box::pin(async move {
+                if is_second {
+                    return Err(sqlx::Error::Protocol(
+                        "the connection that held the migrations' lock was lost".to_owned(),
+                    ));
+                }
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options);
+    SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+}
+
+async fn locked(connection: &DatabaseConnection) -> Result<i32, DbErr> {
+    // A role or a database may come with time-outs of its own, as Supabase's do.
+    connection
+        .execute_unprepared(
+            "SET statement_timeout = 0; SET lock_timeout = 0; SET client_min_messages = warning",
+        )
+        .await?;
+    // Then a program that is gone ends what it has begun. Not every system can tell.
+    let _ = connection
+        .execute_unprepared("SET client_connection_check_interval = '2s'")
+        .await;
+    let lock = format!("pg_try_advisory_lock({LOCK_KEY})");
+    let mut is_told = false;
+    while !query::yes(connection, &lock).await? {
+        if !is_told {
+            tracing::info!("another process migrates this database: waiting until it has ended");
+            is_told = true;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    query::value(connection, "pg_backend_pid()").await
+}

@@ -1,0 +1,9 @@
+"""Django's commands, for a project that keeps its gallery in the database at `DATABASE_URL`."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+execute_from_command_line(sys.argv)

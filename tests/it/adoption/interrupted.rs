@@ -1,0 +1,114 @@
+//! A migration that is killed in the middle, and the ones after it.
+
+use sqlx::Executor;
+
+use crate::harness::{TestDatabase, eventually, on_postgres};
+
+use super::{ALL_INDEXES, count, indexes, make_table, program};
+
+/// An index is built concurrently until the last transaction has ended that is older: while one stays open, a migration is
+/// in the middle of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_migration_is_taken_up_by_two_at_once() {
+    on_postgres(&[], async |database: TestDatabase| {
+        make_table(&database, 100).await;
+        let mut reader = database.db_connect().await;
+        let open = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class";
+        reader.execute(sqlx::raw_sql(open)).await.expect("it is open");
+
+        let program = program(&database);
+        let first = program.start(&["migrate", "up"]);
+        eventually("an index is being built", async || {
+            (indexes(&database).await == (1, 1)).then_some(())
+        })
+        .await;
+        first.kill();
+        // The database notices by itself that nobody is left who wants the index.
+        let locks = "pg_locks WHERE locktype = 'advisory' AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        eventually("the build has ended", async || {
+            (count(&database, locks).await == 0).then_some(())
+        })
+        .await;
+        assert_eq!(indexes(&database).await, (1, 1));
+        let status = program.run(&["migrate", "status"]).await.expect_success();
+        assert!(status.contains("pending m0001_image_gallery"), "{status}");
+        assert!(status.contains("cut off: the indexes image_gallery_active_created\n"), "{status}");
+
+        // Two go on, of which one has to wait for the other without keeping it from its end.
+        let (one, other) = (program.start(&["migrate", "up"]), program.start(&["migrate", "up"]));
+        eventually("the invalid index is being built anew", async || {
+            let builds = "pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%'
+                AND wait_event_type = 'Lock'";
+            let is_alone = count(&database, builds).await == 1 && count(&database, locks).await == 1;
+            is_alone.then_some(())
+        })
+        .await;
+        reader.execute("COMMIT").await.expect("it is closed");
+        let (one, other) = (one.output().await, other.output().await);
+        let mut said = [one.expect_success(), other.expect_success()];
+        said.sort();
+        assert_eq!(said[1], "nothing is pending\n");
+        assert!(said[0].starts_with("applied m0001_image_gallery\n"), "{}", said[0]);
+        assert_eq!(indexes(&database).await, ALL_INDEXES);
+        assert_eq!(count(&database, "image_gallery").await, 100);
+    })
+    .await;
+}
+
+/// Wherever the database's side of a migration is ended, the next one comes to the same end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_whose_connection_is_lost_ends_and_can_be_run_again() {
+    on_postgres(&[], async |database: TestDatabase| {
+        make_table(&database, 100).await;
+        let mut reader = database.db_connect().await;
+        let open = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class";
+        reader.execute(sqlx::raw_sql(open)).await.expect("it is open");
+        let program = program(&database);
+        let migration = program.start(&["migrate", "up"]);
+        eventually("its connection is ended", async || {
+            let end = "SELECT (SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%')::text";
+            (database.db_query_text(end).await.as_deref() == Some("1")).then_some(())
+        })
+        .await;
+        let output = migration.output().await;
+        assert_eq!(output.code, Some(1), "{output:?}");
+        reader.execute("COMMIT").await.expect("it is closed");
+        for command in ["up", "down", "up"] {
+            program.run(&["migrate", command]).await.expect_success();
+        }
+        assert_eq!(indexes(&database).await, ALL_INDEXES);
+        assert_eq!(count(&database, "image_gallery").await, 100);
+    })
+    .await;
+}
+
+/// The states in which a migration that was cut off may have left a database, each as it would be found.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn steps_that_were_done_and_not_recorded_are_done_once() {
+    on_postgres(&[], async |database: TestDatabase| {
+        make_table(&database, 100).await;
+        let program = program(&database);
+        program.run(&["migrate", "up"]).await.expect_success();
+        for unrecorded in ["m0003_trail", "m0002_search", "m0001_image_gallery"] {
+            database
+                .db_execute(&format!("DELETE FROM seaql_migrations WHERE version >= '{unrecorded}'"))
+                .await;
+            database.db_execute("UPDATE image_gallery SET intent = 'edit' WHERE user_id = 'user-1'").await;
+            let events = count(&database, "image_gallery_event").await;
+            let up = program.run(&["migrate", "up"]).await.expect_success();
+            assert!(up.contains(&format!("applied {unrecorded}")), "{up}");
+            assert_eq!(count(&database, "image_gallery_event").await, events);
+            assert_eq!(indexes(&database).await, ALL_INDEXES);
+        }
+        // `down` cut off before its last statement.
+        database
+            .db_execute("DELETE FROM seaql_migrations; ALTER TABLE image_gallery DROP COLUMN original_prompt CASCADE")
+            .await;
+        program.run(&["migrate", "up"]).await.expect_success();
+        program.run(&["migrate", "down"]).await.expect_success();
+        assert_eq!(indexes(&database).await, (1, 0));
+    })
+    .await;
+}

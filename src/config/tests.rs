@@ -4,8 +4,8 @@ use reqwest::Url;
 
 use super::error::variable;
 use super::*;
-use crate::auth;
 use crate::graphql::limits::Limits;
+use crate::{auth, telemetry};
 
 fn settings(arguments: &[&str]) -> Settings {
     Settings::from_arguments(arguments).expect("settings")
@@ -60,8 +60,10 @@ fn defaults() {
     assert_eq!(settings.request_timeout, Duration::from_secs(15));
     assert!(settings.retention.policy().is_off());
     assert_eq!(settings.max_subscribers, 10_000);
-    assert_eq!(settings.log_format, telemetry::Format::Pretty);
-    assert_eq!(Ok(settings.log_filter), "info".parse());
+    let telemetry = settings.telemetry.options();
+    assert_eq!(telemetry.format, telemetry::Format::Pretty);
+    assert_eq!(Ok(telemetry.filter), "info".parse());
+    assert!(telemetry.traces.is_none());
 }
 
 #[test]
@@ -109,6 +111,18 @@ fn retention_is_whole_days() {
         .policy();
     assert_eq!(retention.trash, Some(Duration::from_hours(30 * 24)));
     assert_eq!(retention.events, None);
+}
+
+#[test]
+fn a_collector_is_a_url_of_http() {
+    for url in ["localhost:4318", "grpc://localhost:4317", "http://", "x"] {
+        assert_eq!(
+            line(&[&format!("--otel-exporter-otlp-endpoint={url}")]),
+            format!(
+                "OTEL_EXPORTER_OTLP_ENDPOINT: `{url}` is not an http or https URL, like http://localhost:4318"
+            )
+        );
+    }
 }
 
 #[test]

@@ -201,7 +201,7 @@ where
     Ok(applied)
 }
 
-/// Every migration of this program with whether it is applied. Changes nothing.
+/// Every migration of this program with whether it is applied. Changes nothing, and needs nothing of its connection.
 pub async fn status(connection: &impl ConnectionTrait) -> Result<Vec<(String, bool)>, DbErr> {
     let recorded = if query::has_run(connection).await? {
         recorded(connection).await?

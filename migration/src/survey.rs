@@ -1,7 +1,7 @@
 //! How a database stands, and what `up` would do to it. Nothing is changed, and nothing is locked.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend};
+use sea_orm_migration::sea_orm::DbBackend;
 
 use crate::index::{Index, State};
 use crate::shape::POSTGRES_HAS_PROMPT;
@@ -24,7 +24,7 @@ pub struct Survey {
 }
 
 /// Looks at everything that [`crate::up`] would.
-pub async fn survey(connection: &DatabaseConnection) -> Result<Survey, DbErr> {
+pub async fn survey(connection: &impl ConnectionTrait) -> Result<Survey, DbErr> {
     let migrations = status(connection).await?;
     let differences = shape::differences(connection).await?;
     let is_postgres = connection.get_database_backend() == DbBackend::Postgres;
@@ -49,7 +49,7 @@ pub async fn survey(connection: &DatabaseConnection) -> Result<Survey, DbErr> {
 }
 
 async fn plan_on_postgres(
-    connection: &DatabaseConnection,
+    connection: &impl ConnectionTrait,
     migrations: &[(String, bool)],
 ) -> Result<Vec<String>, DbErr> {
     let is_pending = migrations.iter().any(|(_, is_applied)| !is_applied);
@@ -99,7 +99,7 @@ async fn plan_on_postgres(
 }
 
 /// There is no table yet, or none that the search path shows.
-async fn fresh(connection: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+async fn fresh(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     let schema: String = query::value(connection, "current_schema()::text").await?;
     let mut plan = vec![format!(
         "there is no `image_gallery`: it is made in the schema {schema}, with its indexes"
@@ -119,7 +119,7 @@ async fn fresh(connection: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
 }
 
 /// How many rows there are, in words.
-async fn rows(connection: &DatabaseConnection) -> Result<String, DbErr> {
+async fn rows(connection: &impl ConnectionTrait) -> Result<String, DbErr> {
     let few = format!(
         "(SELECT count(*) FROM (SELECT FROM image_gallery LIMIT {COUNTED_ROWS} + 1) AS few)"
     );
@@ -144,7 +144,7 @@ async fn rows(connection: &DatabaseConnection) -> Result<String, DbErr> {
 }
 
 async fn plan_on_sqlite(
-    connection: &DatabaseConnection,
+    connection: &impl ConnectionTrait,
     migrations: &[(String, bool)],
 ) -> Result<Vec<String>, DbErr> {
     if migrations.iter().all(|(_, is_applied)| *is_applied) {

@@ -19,7 +19,7 @@ use clap::{Args, Command, FromArgMatches};
 use sqlx::postgres::PgSslMode;
 
 use crate::cloudinary::url::HostPatterns;
-use crate::db::options::{Host, Options, Server, Target, readable_file, ssl_mode};
+use crate::db::options::{Host, Options, Pooler, Server, Target, readable_file, ssl_mode};
 use crate::server::origin::{Origin, Origins};
 use crate::telemetry;
 
@@ -59,6 +59,21 @@ pub struct Settings {
     #[arg(long, env, value_name = "COUNT", help_heading = DATABASE, default_value = "10",
         value_parser = Checked(connection_count))]
     database_max_connections: NonZeroU32,
+
+    /// `DATABASE_POOLER`, default `session`: `transaction` behind PgBouncer or Supavisor in transaction mode
+    ///
+    /// Then every statement is unnamed and inside a transaction, and nothing relies on the session. Supabase's pooler is in
+    /// transaction mode on port 6543.
+    #[arg(long, env, value_name = "MODE", help_heading = DATABASE, default_value = "session",
+        value_parser = Checked(str::parse::<Pooler>))]
+    database_pooler: Pooler,
+
+    /// `DATABASE_DIRECT_URL`, default the database itself: a connection past the transaction pooler, for migrations and for
+    /// hearing of other processes' changes, written like `DATABASE_URL`
+    ///
+    /// Without one, behind a transaction pooler, migrations are refused, and changes are looked for once a second.
+    #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
+    database_direct_url: Option<Secret>,
 
     /// `AUTO_MIGRATE`, default `true` on SQLite, `false` on Postgres: run pending migrations at the start
     ///
@@ -240,11 +255,35 @@ impl Settings {
 
     /// Which database, and how it is used.
     pub fn database(&self) -> Result<Options, SettingError> {
+        let target = self.database_target()?;
+        if let (Target::Sqlite(_), Pooler::Transaction) = (&target, self.database_pooler) {
+            return Err(SettingError::new(format!(
+                "DATABASE_POOLER: `transaction` is for Postgres, but the database is {target}; allowed with it: `session`"
+            )));
+        }
         Ok(Options {
-            target: self.database_target()?,
+            direct: self.database_direct(&target)?,
+            target,
+            pooler: self.database_pooler,
             max_connections: self.database_max_connections,
             slow_query: self.slow_query,
+            statement_time: statement_time(self.request_timeout),
         })
+    }
+
+    fn database_direct(&self, target: &Target) -> Result<Option<Target>, SettingError> {
+        let Some(url) = &self.database_direct_url else {
+            return Ok(None);
+        };
+        let direct = Target::from_url(&url.0)
+            .map_err(|error| SettingError::new(format!("DATABASE_DIRECT_URL: {error}")))?;
+        match (target, direct) {
+            (Target::Postgres(_), direct @ Target::Postgres(_)) => Ok(Some(direct)),
+            (target, direct) => Err(SettingError::new(format!(
+                "DATABASE_DIRECT_URL: `{direct}` is not the same database as {target}; allowed: the URL of a Postgres \
+                 server, when the database itself is on it"
+            ))),
+        }
     }
 
     fn database_target(&self) -> Result<Target, SettingError> {
@@ -323,6 +362,12 @@ impl Settings {
             self.host
         )))
     }
+}
+
+/// A little less than a request has: the database gives up before the request does, and its answer still arrives.
+fn statement_time(request_time: Duration) -> Duration {
+    const FOR_THE_ANSWER: Duration = Duration::from_millis(500);
+    request_time.saturating_sub(FOR_THE_ANSWER.min(request_time / 10))
 }
 
 /// Makes a command ready to read settings: an empty variable counts as unset, a later flag wins over an earlier one,

@@ -39,6 +39,9 @@ fn defaults() {
     assert_eq!(format!("{:?}", options.target), "sqlite://gallery.db");
     assert_eq!(options.max_connections.get(), 10);
     assert_eq!(options.slow_query, Duration::from_millis(500));
+    assert_eq!(options.pooler, Pooler::Session);
+    assert!(options.direct.is_none());
+    assert_eq!(options.statement_time, Duration::from_millis(14_500));
     assert!(settings.auto_migrate(&options.target));
     assert_eq!(
         settings.listen_address(),
@@ -98,6 +101,28 @@ fn a_wrong_setting_is_one_line() {
         (
             &["--database-max-connections", "0"],
             "DATABASE_MAX_CONNECTIONS: `0` is not a whole number, 1 to 1000",
+        ),
+        (
+            &["--database-pooler", "pgbouncer"],
+            "DATABASE_POOLER: `pgbouncer` is not `session` or `transaction`",
+        ),
+        (
+            &["--database-pooler", "transaction"],
+            "DATABASE_POOLER: `transaction` is for Postgres, but the database is sqlite://gallery.db; allowed with it: \
+             `session`",
+        ),
+        (
+            &[
+                "--database-url=postgres://u:s3cret@h/d",
+                "--database-direct-url=mysql://u:s3cret@h/d",
+            ],
+            "DATABASE_DIRECT_URL: `mysql://u:…@h/d` is no database URL; allowed: `postgres://…`, `postgresql://…`, \
+             `sqlite://…`",
+        ),
+        (
+            &["--database-direct-url=postgres://u:s3cret@h/d"],
+            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` is not the same database as sqlite://gallery.db; allowed: the \
+             URL of a Postgres server, when the database itself is on it",
         ),
         (
             &["--slow-query-milliseconds", "1.5"],
@@ -235,6 +260,15 @@ fn a_value_that_is_no_text_names_its_variable() {
         let arguments = [OsString::from(flag), OsString::from_vec(vec![b'9', 0xff])];
         let error = Settings::from_arguments(arguments).expect_err("no text");
         assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn statements_have_a_little_less_time_than_their_request() {
+    for (seconds, milliseconds) in [("1", 900), ("2", 1800), ("15", 14_500), ("3600", 3_599_500)] {
+        let options = settings(&["--request-timeout-seconds", seconds]).database();
+        let options = options.expect("a database");
+        assert_eq!(options.statement_time, Duration::from_millis(milliseconds));
     }
 }
 

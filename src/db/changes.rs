@@ -4,14 +4,12 @@
 //! 2. On Postgres it is also announced by NOTIFY, after the commit and at most every few milliseconds: inside the writing
 //!    transactions a NOTIFY would make all commits wait for each other.
 //! 3. A connection that listens hears the announcements of other processes. It is asked now and then whether it still
-//!    lives, because a connection may die without a word.
+//!    lives, because a connection may die without a word. Through a transaction pooler nobody hears anything.
 //! 4. Other programs announce nothing: a listener is woken once a second in any case.
-
-#![expect(clippy::disallowed_types, reason = "announcements are sent here")]
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::ConnectionTrait;
 use sqlx::Executor;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgListener};
@@ -19,6 +17,9 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
+
+use super::Error;
+use super::source::{Purpose, Source};
 
 const CHANNEL: &str = "image_gallery_events";
 /// How long changes go unnoticed that nobody announced.
@@ -70,14 +71,14 @@ impl Changes {
         }
     }
 
-    /// Announces this process' changes through `pool`, and hears those of others on a connection of its own.
-    pub(super) fn between_processes(target: PgConnectOptions, pool: DatabaseConnection) -> Self {
+    /// Announces this process' changes, and hears those of others on a connection of its own to `target`.
+    pub(super) fn between_processes(target: Option<PgConnectOptions>, source: Source) -> Self {
         let committed = watch::Sender::new(());
         let sender = Sender(Uuid::new_v4().to_string());
-        tokio::spawn(announce(pool, committed.subscribe(), sender.clone()));
+        tokio::spawn(announce(source, committed.subscribe(), sender.clone()));
         Self {
             committed,
-            announcements: Some((target, sender)),
+            announcements: target.map(|target| (target, sender)),
         }
     }
 
@@ -128,18 +129,20 @@ impl Drop for Listener {
 }
 
 /// Ends with the last handle on the database.
-async fn announce(pool: DatabaseConnection, mut committed: watch::Receiver<()>, sender: Sender) {
+async fn announce(source: Source, mut committed: watch::Receiver<()>, sender: Sender) {
+    let sql = source.alone(&format!("NOTIFY {CHANNEL}, '{}'", sender.0));
     while committed.changed().await.is_ok() {
-        let statement = Statement::from_sql_and_values(
-            pool.get_database_backend(),
-            "SELECT pg_notify($1, $2)",
-            [CHANNEL.into(), sender.0.as_str().into()],
-        );
-        if let Err(error) = pool.execute_raw(statement).await {
+        if let Err(error) = announce_once(&source, &sql).await {
             tracing::debug!(%error, "a change could not be announced; other processes find it when they look");
         }
         sleep(ANNOUNCEMENT_PAUSE).await;
     }
+}
+
+async fn announce_once(source: &Source, sql: &str) -> Result<(), Error> {
+    let unit = source.begin(Purpose::Alone).await?;
+    unit.execute_unprepared(sql).await?;
+    Ok(())
 }
 
 async fn hear(target: PgConnectOptions, sender: Sender, announced: watch::Sender<()>) {

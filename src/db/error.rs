@@ -2,7 +2,7 @@
 
 use sea_orm::{DbErr, RuntimeErr};
 
-/// A failed unit of work: nothing of it was done.
+/// A failed unit of work: nothing of it was done, unless the connection was lost at the commit; then nobody knows.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database cannot be reached or cannot take more work now: worth another try.
@@ -17,6 +17,12 @@ pub enum Error {
     /// The database stands so that no migration was begun: why, a sentence each.
     #[error("nothing was changed, because of this:\n{}", .0.join("\n"))]
     MigrationStopped(Vec<String>),
+    /// Only a transaction pooler is known, on which no migration can run.
+    #[error(
+        "DATABASE_DIRECT_URL: not set, and migrations cannot run through a transaction pooler (DATABASE_POOLER=transaction): \
+         set it to the database itself or to a pooler in session mode, as in `postgres://user:password@host:5432/name`"
+    )]
+    NoDirectConnection,
     /// The database ended a statement that took too long.
     #[error("the statement took too long")]
     Timeout,
@@ -100,10 +106,20 @@ fn classify(error: &sqlx::Error) -> Option<Error> {
     };
     let code = reported.code()?;
     match code.as_ref() {
-        "57014" => Some(Error::Timeout),
+        // SQLite's 9 is SQLITE_INTERRUPT.
+        "57014" | "9" => Some(Error::Timeout),
         code if is_unavailable(code) => Some(Error::Unavailable(reported.message().to_owned())),
         _ => None,
     }
+}
+
+/// Whether Postgres has undone the transaction for the sake of another one, and running it again may well succeed: a
+/// serialization failure, a deadlock, a standby's query in the way of what it has to replay.
+pub(super) fn is_conflict(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("40001" | "40P01"))
 }
 
 /// Whether another process holds SQLite's file at the moment.
@@ -118,10 +134,10 @@ pub(super) fn is_busy(error: &sqlx::Error) -> bool {
 
 /// By SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) or by SQLite's extended result code
 /// (<https://www.sqlite.org/rescode.html>): connection lost, too many of them, shutting down, read-only, out of space,
-/// deadlock or serialization failure; busy, locked, disk full, file not to be opened.
+/// deadlock or serialization failure, a transaction that stood still for too long; busy, locked, disk full, file not to be opened.
 fn is_unavailable(code: &str) -> bool {
-    const POSTGRES: [&str; 9] = [
-        "53300", "53100", "53200", "57P01", "57P02", "57P03", "25006", "40001", "40P01",
+    const POSTGRES: [&str; 10] = [
+        "53300", "53100", "53200", "57P01", "57P02", "57P03", "25006", "40001", "40P01", "25P03",
     ];
     const SQLITE: [i32; 5] = [5, 6, 8, 13, 14];
     let is_connection_exception = code.len() == 5 && code.starts_with("08");

@@ -1,11 +1,23 @@
 //! The schema's state, and the commands that change it.
 
+#![expect(clippy::disallowed_types, reason = "migrations are given a connection")]
+
+use sea_orm::DatabaseConnection;
+
 use super::{Database, Error};
 
 impl Database {
+    /// The database itself, without a transaction pooler in between and without limits of time.
+    async fn direct(&self) -> Result<&DatabaseConnection, Error> {
+        match &self.direct {
+            Some(direct) => direct.connection().await,
+            None => Err(Error::NoDirectConnection),
+        }
+    }
+
     /// Applies every pending migration. Safe to run from two machines at once.
     pub async fn migrate_up(&self) -> Result<migration::Applied, Error> {
-        let applied = migration::up(&self.writer).await?;
+        let applied = migration::up(self.direct().await?).await?;
         for warning in &applied.warnings {
             tracing::warn!("{warning}");
         }
@@ -14,18 +26,20 @@ impl Database {
 
     /// Takes away all that the project added, and names each migration taken back. `image_gallery` stays.
     pub async fn migrate_down(&self) -> Result<Vec<String>, Error> {
-        Ok(migration::down(&self.writer).await?)
+        Ok(migration::down(self.direct().await?).await?)
     }
 
     /// How the database stands, and what migrating it would do. Changes nothing. Newer migrations in the database are not
     /// listed.
     pub async fn survey(&self) -> Result<migration::Survey, Error> {
-        // Not the readers: of a copy that may lag behind, nothing is to be told here.
-        Ok(migration::survey(&self.writer).await?)
+        self.read_primary(|unit| Box::pin(async { Ok(migration::survey(unit).await?) }))
+            .await
     }
 
     pub(super) async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
-        let status = migration::status(&self.readers).await?;
+        let status = self
+            .read(|unit| Box::pin(async { Ok::<_, Error>(migration::status(unit).await?) }))
+            .await?;
         Ok(status
             .into_iter()
             .filter_map(|(name, is_applied)| (!is_applied).then_some(name))

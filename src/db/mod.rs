@@ -1,18 +1,19 @@
-//! The database: how it is reached, and the only two ways to SQL, [`Database::read`] and [`Database::write`].
+//! The database: how it is reached, and the only ways to SQL, [`Database::read`], [`Database::write`] and their kin.
 //!
-//! Each of the two runs a unit of work as a task of its own: a caller who hangs up, or whose time is up, stops waiting
-//! for it but tears nothing. On SQLite one writer begins IMMEDIATE and a pool of readers looks on.
-
-#![expect(clippy::disallowed_types, reason = "connections are held here")]
+//! Each runs a unit of work as a task of its own: a caller who hangs up, or whose time is up, stops waiting for it but
+//! tears nothing. A unit that meets a serialization failure or a deadlock is rolled back and run again, so its work is a
+//! function that can be called more than once.
 
 mod changes;
 mod containment;
 mod dialect;
+mod direct;
 mod error;
 mod migrations;
 pub mod options;
 pub mod page;
 pub mod search;
+mod source;
 mod trail;
 mod unit;
 
@@ -20,17 +21,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sea_orm::{
-    DatabaseConnection, SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector,
-    TransactionOptions, TransactionTrait,
-};
-use sqlx::ConnectOptions;
-use sqlx::pool::PoolOptions;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use tokio::time::Instant;
+use sea_orm::ConnectionTrait;
 
 use changes::{Changes, Signal};
+use direct::Direct;
+use source::{Purpose, Source};
 
 pub use changes::Listener;
 pub use dialect::Dialect;
@@ -39,20 +34,20 @@ use options::{Options, Target};
 pub use trail::Bounds;
 pub use unit::Unit;
 
-/// How long a request waits for a connection before the database counts as away.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a change waits for its turn at SQLite's one writer.
-const WRITER_TIMEOUT: Duration = Duration::from_millis(2500);
-/// How long SQLite waits for another process that writes to the same file. Together with the wait for a turn it is less
-/// than the five seconds within which an outage is told.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a unit of work that met a conflict waits before each of its further attempts. Postgres has chosen it as the one
+/// that gives way, so the other goes on meanwhile.
+const RETRY_PAUSES: [Duration; 4] = [
+    Duration::from_millis(5),
+    Duration::from_millis(20),
+    Duration::from_millis(80),
+    Duration::from_millis(320),
+];
 
 /// A handle on the one database of the gallery. Nothing else holds a connection.
 #[derive(Debug)]
 pub struct Database {
-    dialect: Dialect,
-    readers: DatabaseConnection,
-    writer: DatabaseConnection,
+    source: Source,
+    direct: Option<Direct>,
     /// Whether none of this program's migrations was pending when the database was last asked.
     is_migrated: AtomicBool,
     /// Held while this process gives events their positions.
@@ -63,66 +58,23 @@ pub struct Database {
 impl Database {
     /// Connects, once, to learn at the start what is wrong. Later the pool connects anew by itself.
     pub async fn connect(options: &Options) -> Result<Self, Error> {
-        let database = match &options.target {
-            Target::Postgres(target) => Self::connect_postgres(target, options).await?,
-            Target::Sqlite(target) => Self::connect_sqlite(target, options).await?,
+        let source = match &options.target {
+            Target::Postgres(target) => Source::postgres(target, options).await?,
+            Target::Sqlite(target) => Source::sqlite(target, options).await?,
         };
-        Ok(database)
-    }
-
-    async fn connect_postgres(target: &PgConnectOptions, options: &Options) -> Result<Self, Error> {
-        let target = with_statement_log(target.clone(), options.slow_query);
-        // A pool would try until its time is up and then tell nothing of the reason; one connection does.
-        let probe = tokio::time::timeout(ACQUIRE_TIMEOUT, target.connect()).await;
-        let probe = probe.map_err(|_| Error::Unavailable("it does not answer".to_owned()))??;
-        sqlx::Connection::close(probe).await?;
-        let pool = PoolOptions::new()
-            .max_connections(options.max_connections.get())
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_lazy_with(target.clone());
-        let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-        let changes = Changes::between_processes(target, pool.clone());
-        Ok(Self::new(Dialect::Postgres, pool.clone(), pool, changes))
-    }
-
-    async fn connect_sqlite(
-        target: &SqliteConnectOptions,
-        options: &Options,
-    ) -> Result<Self, Error> {
-        let target = with_statement_log(target.clone(), options.slow_query)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true)
-            .collation(Dialect::LETTER_CASE, Dialect::compare_labels);
-        // The writer comes first: it creates the file that the readers open.
-        let writer = open_writer(&target).await?;
-        let readers = PoolOptions::new()
-            .max_connections(options.max_connections.get())
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_lazy_with(target.create_if_missing(false));
-        Ok(Self::new(
-            Dialect::Sqlite,
-            SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
-            SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
-            Changes::within_process(),
-        ))
-    }
-
-    fn new(
-        dialect: Dialect,
-        readers: DatabaseConnection,
-        writer: DatabaseConnection,
-        changes: Changes,
-    ) -> Self {
-        Self {
-            dialect,
-            readers,
-            writer,
+        let changes = match &source {
+            Source::Postgres { .. } => {
+                Changes::between_processes(direct::target(options), source.clone())
+            }
+            Source::Sqlite { .. } => Changes::within_process(),
+        };
+        Ok(Self {
+            direct: Direct::new(options, &source),
+            source,
             is_migrated: AtomicBool::new(false),
             sequencing: tokio::sync::Mutex::new(()),
             changes,
-        }
+        })
     }
 
     /// Tells when something may have changed, whoever changed it.
@@ -132,83 +84,100 @@ impl Database {
 
     /// Which SQL this database speaks.
     pub fn dialect(&self) -> Dialect {
-        self.dialect
+        self.source.dialect()
     }
 
     /// Runs a unit of work that only reads. Each statement sees what is committed when it starts.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
-        F: for<'u> FnOnce(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + 'static,
+        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let unit = Unit::pooled(self.readers.clone(), self.dialect);
-        detached(async move { work(&unit).await }).await
+        self.run(Purpose::Read, Signal::to_nobody(), work).await
     }
 
     /// As [`Database::read`], but always from the database that is written to: the trail is not read from a copy that may
     /// lag behind.
     pub async fn read_primary<T, E, F>(&self, work: F) -> Result<T, E>
     where
-        F: for<'u> FnOnce(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + 'static,
+        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        // SQLite has one writing connection, and readers of the same file.
-        let primary = match self.dialect {
-            Dialect::Postgres => &self.writer,
-            Dialect::Sqlite => &self.readers,
-        };
-        let unit = Unit::pooled(primary.clone(), self.dialect);
-        detached(async move { work(&unit).await }).await
+        self.run(Purpose::Read, Signal::to_nobody(), work).await
     }
 
     /// Runs a unit of work in one transaction: all of it is committed, or on an error nothing. The trail says that it
     /// was `actor` who did it; `None` is nobody in particular.
     pub async fn write<T, E, F>(&self, actor: Option<&str>, work: F) -> Result<T, E>
     where
-        F: for<'u> FnOnce(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + 'static,
+        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let actor = actor.map(str::to_owned);
-        let committed = self.changes.committed();
-        self.change(committed, |unit| {
+        self.run(
+            Purpose::Write,
+            self.changes.committed(),
+            signed(actor, work),
+        )
+        .await
+    }
+
+    /// As [`Database::write`], but for work that no request waits for: its statements are not ended with a request's
+    /// time, only after ten minutes.
+    pub async fn maintain<T, E, F>(&self, actor: Option<&str>, work: F) -> Result<T, E>
+    where
+        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.run(
+            Purpose::Maintain,
+            self.changes.committed(),
+            signed(actor, work),
+        )
+        .await
+    }
+
+    /// Runs one statement without values, which commits by itself.
+    async fn execute_alone(&self, sql: &str) -> Result<(), Error> {
+        let sql = self.source.alone(sql);
+        self.run(Purpose::Alone, Signal::to_nobody(), move |unit| {
+            let sql = sql.clone();
             Box::pin(async move {
-                if let Some(actor) = &actor {
-                    unit.sign(actor).await?;
-                }
-                let done = work(unit).await?;
-                if actor.is_some() {
-                    unit.take_signature_back().await?;
-                }
-                Ok(done)
+                unit.execute_unprepared(&sql).await?;
+                Ok(())
             })
         })
         .await
     }
 
-    /// Runs a unit of work in one transaction, and tells of its commit.
-    async fn change<T, E, F>(&self, committed: Signal, work: F) -> Result<T, E>
+    /// Runs a unit of work until it meets no conflict, as a task of its own, and tells of its commit.
+    async fn run<T, E, F>(&self, purpose: Purpose, committed: Signal, work: F) -> Result<T, E>
     where
-        F: for<'u> FnOnce(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + 'static,
+        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let writer = self.writer.clone();
-        let dialect = self.dialect;
+        let source = self.source.clone();
         detached(async move {
-            let transaction = begin(&writer).await.map_err(Error::from)?;
-            let unit = Unit::transaction(transaction, dialect);
-            match work(&unit).await {
-                Ok(done) => {
-                    unit.commit().await?;
-                    committed.give();
-                    Ok(done)
-                }
-                Err(error) => {
-                    unit.roll_back().await;
-                    Err(error)
+            let mut pauses = RETRY_PAUSES.iter();
+            loop {
+                let unit = source.begin(purpose).await?;
+                let outcome = finish(&unit, work(&unit).await).await;
+                match (outcome, pauses.next()) {
+                    // Postgres itself has said that nothing of it was done.
+                    (Err(_), Some(pause)) if unit.has_conflict() => {
+                        drop(unit);
+                        tokio::time::sleep(*pause).await;
+                    }
+                    (outcome, _) => {
+                        if outcome.is_ok() {
+                            committed.give();
+                        }
+                        return outcome;
+                    }
                 }
             }
         })
@@ -247,52 +216,50 @@ impl Database {
 
     /// Closes every connection, after those in use have been given back.
     pub async fn close(&self) {
-        // An error at closing leaves nothing to be done: the process is about to end.
-        let _ = self.readers.clone().close().await;
-        let _ = self.writer.clone().close().await;
-    }
-}
-
-/// Opens the file to write to it. Another process that opens it for the first time at this moment may hold it: SQLite does
-/// not wait when it turns to write-ahead logging.
-async fn open_writer(target: &SqliteConnectOptions) -> Result<sqlx::SqlitePool, sqlx::Error> {
-    const PAUSE: Duration = Duration::from_millis(50);
-    let deadline = Instant::now() + BUSY_TIMEOUT;
-    loop {
-        let opened = PoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(WRITER_TIMEOUT)
-            .connect_with(target.clone())
-            .await;
-        match opened {
-            Err(error) if error::is_busy(&error) && Instant::now() < deadline => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            other => return other,
+        self.source.close().await;
+        if let Some(direct) = &self.direct {
+            direct.close().await;
         }
     }
 }
 
-/// Logs a statement only when it was slow.
-fn with_statement_log<O: ConnectOptions>(options: O, slow_query: Duration) -> O {
-    options
-        .log_statements(log::LevelFilter::Trace)
-        .log_slow_statements(log::LevelFilter::Warn, slow_query)
+/// Work whose changes bear an actor's name.
+fn signed<T, E, F>(
+    actor: Option<&str>,
+    work: F,
+) -> impl for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static
+where
+    F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
+    let signed = std::sync::Arc::new((actor.map(str::to_owned), work));
+    move |unit| {
+        let signed = std::sync::Arc::clone(&signed);
+        Box::pin(async move {
+            let (actor, work) = &*signed;
+            if let Some(actor) = actor {
+                unit.sign(actor).await?;
+            }
+            let done = work(unit).await?;
+            if actor.is_some() {
+                unit.take_signature_back().await?;
+            }
+            Ok(done)
+        })
+    }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is how `Database::write` begins"
-)]
-async fn begin(
-    writer: &DatabaseConnection,
-) -> Result<sea_orm::DatabaseTransaction, sea_orm::DbErr> {
-    writer
-        .begin_with_options(TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        })
-        .await
+/// Commits what was done, or takes it back.
+async fn finish<T, E: From<Error>>(unit: &Unit, outcome: Result<T, E>) -> Result<T, E> {
+    let outcome = match outcome {
+        Ok(done) => unit.commit().await.map(|()| done).map_err(E::from),
+        failed => failed,
+    };
+    if outcome.is_err() {
+        unit.roll_back().await;
+    }
+    outcome
 }
 
 /// Runs work to its end whether or not somebody still waits for it.

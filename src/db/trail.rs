@@ -8,6 +8,7 @@
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 
 use super::changes::Signal;
+use super::source::Purpose;
 use super::{Database, Dialect, Error, Unit};
 use crate::entity::Timestamp;
 
@@ -63,7 +64,11 @@ impl Database {
             if !state.is_waiting {
                 return Ok(state.into());
             }
-            self.read_primary(|unit| Box::pin(sequence(unit))).await?;
+            // The lock of the trail's row is held for no longer than the server needs.
+            self.execute_alone(&format!(
+                "SELECT image_gallery_sequence_events({SEQUENCED_AT_ONCE})"
+            ))
+            .await?;
         }
     }
 
@@ -75,18 +80,11 @@ impl Database {
     pub async fn prune_trail(&self, before: Timestamp) -> Result<u64, Error> {
         let mut total = 0;
         loop {
-            let dropped = match self.dialect {
-                Dialect::Postgres => {
-                    self.read_primary(move |unit| Box::pin(prune_postgres(unit, before)))
-                        .await?
-                }
-                Dialect::Sqlite => {
-                    self.change(Signal::to_nobody(), move |unit| {
-                        Box::pin(prune_sqlite(unit, before))
-                    })
-                    .await?
-                }
-            };
+            let dropped = self
+                .run(Purpose::Maintain, Signal::to_nobody(), move |unit| {
+                    Box::pin(prune(unit, before))
+                })
+                .await?;
             total += dropped;
             if dropped == 0 {
                 return Ok(total);
@@ -141,15 +139,11 @@ async fn trail_state(unit: &Unit) -> Result<State, Error> {
     Ok(State::from_query_result(&row, "")?)
 }
 
-/// A statement that commits by itself: it holds the lock of the trail's row for no longer than the server needs.
-async fn sequence(unit: &Unit) -> Result<(), Error> {
-    let statement = Statement::from_sql_and_values(
-        unit.get_database_backend(),
-        "SELECT image_gallery_sequence_events($1)",
-        [SEQUENCED_AT_ONCE.into()],
-    );
-    unit.execute_raw(statement).await?;
-    Ok(())
+async fn prune(unit: &Unit, before: Timestamp) -> Result<u64, Error> {
+    match unit.dialect() {
+        Dialect::Postgres => prune_postgres(unit, before).await,
+        Dialect::Sqlite => prune_sqlite(unit, before).await,
+    }
 }
 
 async fn prune_postgres(unit: &Unit, before: Timestamp) -> Result<u64, Error> {

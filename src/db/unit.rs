@@ -1,40 +1,103 @@
-//! A unit of work: where statements run, and how values are bound.
+//! A unit of work: one connection for as long as it takes, how statements run on it, and how values are bound.
+//!
+//! The driver's own transactions are not used. One that is dropped half-way through its beginning goes back to the pool
+//! open (<https://github.com/transact-rs/sqlx/issues/4394>), and one that SQLite has rolled back by itself leaves a count
+//! behind that lets no other begin. Here a connection whose transaction was not ended is closed, and the database undoes
+//! what it held.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sea_orm::sea_query::Value;
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
-    QueryResult, Statement,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use sea_query_sqlx::SqlxValues;
+use sqlx::pool::PoolConnection;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Sqlite};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 
-use super::{Dialect, Error};
+use super::{Dialect, Error, error};
 use crate::entity::Timestamp;
+
+/// By how much longer than the database gives a statement its answer is waited for. What has not come by then does not
+/// come: the other end of the connection is gone, and nobody has said so.
+const LOST_AFTER: Duration = Duration::from_secs(5);
 
 /// What [`super::Database::read`] and [`super::Database::write`] hand to their work.
 #[derive(Debug)]
 pub struct Unit {
-    connection: Connection,
     dialect: Dialect,
+    connection: Mutex<Connection>,
+    /// Whether statements stay prepared on the connection; another's would be met behind a transaction pooler.
+    keeps_statements: bool,
+    /// How long a statement may take.
+    statement_time: Duration,
+    in_transaction: AtomicBool,
+    /// The connection does not answer.
+    is_lost: AtomicBool,
+    /// A statement has failed: on Postgres the transaction can only be rolled back.
+    has_failed: AtomicBool,
+    /// It was a serialization failure or a deadlock: the whole unit may be run again.
+    has_conflict: AtomicBool,
+    /// Tells SQLite that this unit no longer limits its connection.
+    is_over: Option<Arc<AtomicBool>>,
 }
 
 #[derive(Debug)]
-enum Connection {
-    Pooled(DatabaseConnection),
-    Transaction(DatabaseTransaction),
+pub(super) enum Connection {
+    Postgres(PoolConnection<Postgres>),
+    Sqlite(PoolConnection<Sqlite>),
+}
+
+/// How a unit uses its connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Use {
+    /// Whether statements stay prepared on the connection.
+    pub(super) keeps_statements: bool,
+    /// How long a statement may take.
+    pub(super) statement_time: Duration,
 }
 
 impl Unit {
-    pub(super) fn pooled(connection: DatabaseConnection, dialect: Dialect) -> Self {
+    pub(super) fn new(connection: Connection, usage: Use) -> Self {
+        let dialect = match connection {
+            Connection::Postgres(_) => Dialect::Postgres,
+            Connection::Sqlite(_) => Dialect::Sqlite,
+        };
         Self {
-            connection: Connection::Pooled(connection),
             dialect,
+            connection: Mutex::new(connection),
+            keeps_statements: usage.keeps_statements,
+            statement_time: usage.statement_time,
+            in_transaction: AtomicBool::new(false),
+            is_lost: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
+            has_conflict: AtomicBool::new(false),
+            is_over: None,
         }
     }
 
-    pub(super) fn transaction(transaction: DatabaseTransaction, dialect: Dialect) -> Self {
-        Self {
-            connection: Connection::Transaction(transaction),
-            dialect,
-        }
+    /// Has SQLite end what takes longer than the unit's time. The unit has it as a whole: most are a single statement.
+    pub(super) async fn limit_sqlite(&mut self) -> Result<(), Error> {
+        /// How many of SQLite's instructions go by between two looks at the clock.
+        const INSTRUCTIONS: i32 = 2000;
+        let Connection::Sqlite(connection) = self.connection.get_mut() else {
+            return Ok(());
+        };
+        let is_over = Arc::new(AtomicBool::new(false));
+        let deadline = std::time::Instant::now() + self.statement_time;
+        let goes_on = {
+            let is_over = Arc::clone(&is_over);
+            move || is_over.load(Ordering::Relaxed) || std::time::Instant::now() < deadline
+        };
+        connection
+            .lock_handle()
+            .await?
+            .set_progress_handler(INSTRUCTIONS, goes_on);
+        self.is_over = Some(is_over);
+        Ok(())
     }
 
     /// Which SQL is spoken here.
@@ -47,20 +110,53 @@ impl Unit {
         Ok(())
     }
 
-    pub(super) async fn commit(self) -> Result<(), Error> {
-        match self.connection {
-            Connection::Pooled(_) => Ok(()),
-            Connection::Transaction(transaction) => Ok(transaction.commit().await?),
+    pub(super) fn has_conflict(&self) -> bool {
+        self.has_conflict.load(Ordering::Relaxed)
+    }
+
+    /// Begins a transaction; `sql` may set it up as well.
+    pub(super) async fn begin(&self, sql: &str) -> Result<(), Error> {
+        // First, so that a connection on which it may have begun is closed.
+        self.in_transaction.store(true, Ordering::Relaxed);
+        self.execute_unprepared(sql).await?;
+        Ok(())
+    }
+
+    /// Ends the transaction, if this is one. After an error nothing was done, unless the connection was lost on the way:
+    /// then nobody knows.
+    pub(super) async fn commit(&self) -> Result<(), Error> {
+        if !self.in_transaction.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // Postgres would roll back, and call that a success.
+        if self.dialect == Dialect::Postgres && self.has_failed.load(Ordering::Relaxed) {
+            let failed = "a statement of the transaction failed, so it cannot be committed";
+            return Err(Error::Other(DbErr::Custom(failed.to_owned())));
+        }
+        self.execute_unprepared("COMMIT").await?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) async fn roll_back(&self) {
+        if !self.in_transaction.load(Ordering::Relaxed) || self.is_lost.load(Ordering::Relaxed) {
+            return;
+        }
+        match self.execute_unprepared("ROLLBACK").await {
+            Ok(_) => self.in_transaction.store(false, Ordering::Relaxed),
+            // The connection is closed, and the database undoes what it held.
+            Err(error) => tracing::debug!(%error, "could not roll back"),
         }
     }
 
-    pub(super) async fn roll_back(self) {
-        if let Connection::Transaction(transaction) = self.connection
-            && let Err(error) = transaction.rollback().await
-        {
-            // The connection is gone, and the transaction with it: the database undoes what it held.
-            tracing::debug!(%error, "could not roll back");
-        }
+    fn prepare<DB>(&self, statement: Statement) -> Query<'static, DB, SqlxValues>
+    where
+        DB: sqlx::Database + sqlx::database::HasStatementCache,
+        SqlxValues: IntoArguments<DB>,
+    {
+        let Statement { sql, values, .. } = self.bind(statement);
+        let values = values.unwrap_or_else(|| sea_orm::sea_query::Values(Vec::new()));
+        sqlx::query_with(AssertSqlSafe(sql), SqlxValues(values)).persistent(self.keeps_statements)
     }
 
     /// SQLite gets times as text with six digits; the driver would print as few as it can, and they would not sort.
@@ -79,45 +175,117 @@ impl Unit {
         }
         statement
     }
+
+    /// Waits for an answer, and notes what it means for the unit.
+    async fn watch<T>(
+        &self,
+        answer: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, Arc<sqlx::Error>> {
+        let answer = timeout(self.statement_time + LOST_AFTER, answer).await;
+        let outcome = answer.unwrap_or_else(|_| {
+            self.is_lost.store(true, Ordering::Relaxed);
+            Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+        });
+        outcome.map_err(|error| {
+            self.has_failed.store(true, Ordering::Relaxed);
+            if error::is_conflict(&error) {
+                self.has_conflict.store(true, Ordering::Relaxed);
+            }
+            Arc::new(error)
+        })
+    }
+}
+
+impl Drop for Unit {
+    fn drop(&mut self) {
+        if let Some(is_over) = &self.is_over {
+            is_over.store(true, Ordering::Relaxed);
+        }
+        if *self.in_transaction.get_mut() || *self.is_lost.get_mut() {
+            match self.connection.get_mut() {
+                Connection::Postgres(connection) => connection.close_on_drop(),
+                Connection::Sqlite(connection) => connection.close_on_drop(),
+            }
+        }
+    }
+}
+
+fn at_execution(error: Arc<sqlx::Error>) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(error))
+}
+
+fn at_query(error: Arc<sqlx::Error>) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error))
 }
 
 #[async_trait::async_trait]
 impl ConnectionTrait for Unit {
     fn get_database_backend(&self) -> DbBackend {
-        match &self.connection {
-            Connection::Pooled(connection) => connection.get_database_backend(),
-            Connection::Transaction(transaction) => transaction.get_database_backend(),
+        match self.dialect {
+            Dialect::Postgres => DbBackend::Postgres,
+            Dialect::Sqlite => DbBackend::Sqlite,
         }
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let statement = self.bind(statement);
-        match &self.connection {
-            Connection::Pooled(connection) => connection.execute_raw(statement).await,
-            Connection::Transaction(transaction) => transaction.execute_raw(statement).await,
-        }
+        let mut connection = self.connection.lock().await;
+        let done = match &mut *connection {
+            Connection::Postgres(connection) => {
+                let done = self.prepare(statement).execute(&mut **connection);
+                self.watch(done).await.map(ExecResult::from)
+            }
+            Connection::Sqlite(connection) => {
+                let done = self.prepare(statement).execute(&mut **connection);
+                self.watch(done).await.map(ExecResult::from)
+            }
+        };
+        done.map_err(at_execution)
     }
 
+    /// Several statements in one message run in one transaction, and none of them is ever prepared.
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        match &self.connection {
-            Connection::Pooled(connection) => connection.execute_unprepared(sql).await,
-            Connection::Transaction(transaction) => transaction.execute_unprepared(sql).await,
-        }
+        let sql = AssertSqlSafe(sql.to_owned());
+        let mut connection = self.connection.lock().await;
+        let done = match &mut *connection {
+            Connection::Postgres(connection) => {
+                self.watch(connection.execute(sql)).await.map(Into::into)
+            }
+            Connection::Sqlite(connection) => {
+                self.watch(connection.execute(sql)).await.map(Into::into)
+            }
+        };
+        done.map_err(at_execution)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let statement = self.bind(statement);
-        match &self.connection {
-            Connection::Pooled(connection) => connection.query_one_raw(statement).await,
-            Connection::Transaction(transaction) => transaction.query_one_raw(statement).await,
-        }
+        let mut connection = self.connection.lock().await;
+        let row = match &mut *connection {
+            Connection::Postgres(connection) => {
+                let row = self.prepare(statement).fetch_optional(&mut **connection);
+                self.watch(row).await.map(|row| row.map(Into::into))
+            }
+            Connection::Sqlite(connection) => {
+                let row = self.prepare(statement).fetch_optional(&mut **connection);
+                self.watch(row).await.map(|row| row.map(Into::into))
+            }
+        };
+        row.map_err(at_query)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let statement = self.bind(statement);
-        match &self.connection {
-            Connection::Pooled(connection) => connection.query_all_raw(statement).await,
-            Connection::Transaction(transaction) => transaction.query_all_raw(statement).await,
-        }
+        let mut connection = self.connection.lock().await;
+        let rows: Result<Vec<QueryResult>, _> = match &mut *connection {
+            Connection::Postgres(connection) => {
+                let rows = self.prepare(statement).fetch_all(&mut **connection);
+                let rows = self.watch(rows).await;
+                rows.map(|rows| rows.into_iter().map(Into::into).collect())
+            }
+            Connection::Sqlite(connection) => {
+                let rows = self.prepare(statement).fetch_all(&mut **connection);
+                let rows = self.watch(rows).await;
+                rows.map(|rows| rows.into_iter().map(Into::into).collect())
+            }
+        };
+        rows.map_err(at_query)
     }
 }

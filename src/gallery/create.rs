@@ -76,7 +76,9 @@ impl Gallery {
         }
         let stored = self
             .database
-            .write(caller.actor(), move |unit| Box::pin(store(unit, records)))
+            .write(caller.actor(), move |unit| {
+                Box::pin(store(unit, records.clone()))
+            })
             .await?;
         for outcome in &stored {
             if let Err(Refusal::IdTaken(id)) = outcome {

@@ -96,6 +96,7 @@ impl Gallery {
         let rows = self
             .database
             .read_primary(move |unit| {
+                let query = query.clone();
                 Box::pin(async move { Ok::<_, Error>(query.all(unit).await?) })
             })
             .await?;

@@ -25,10 +25,8 @@ impl Gallery {
         let rows = self
             .database
             .read(move |unit| {
-                Box::pin(async move {
-                    let rows = visible(&scope).filter(image::Column::ImageId.is_in(known));
-                    Ok::<_, Error>(rows.all(unit).await?)
-                })
+                let rows = visible(&scope).filter(image::Column::ImageId.is_in(known.clone()));
+                Box::pin(async move { Ok::<_, Error>(rows.all(unit).await?) })
             })
             .await?;
         let by_id: HashMap<Uuid, Image> = rows.into_iter().map(|row| (row.image_id, row)).collect();

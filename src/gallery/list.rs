@@ -44,7 +44,7 @@ impl Gallery {
         let query = self.rows(caller, list)?;
         let page = page.clone();
         self.database
-            .read(move |unit| Box::pin(async move { read_page(unit, query, &page).await }))
+            .read(move |unit| Box::pin(read_page(unit, query.clone(), page.clone())))
             .await
     }
 
@@ -52,7 +52,7 @@ impl Gallery {
     pub async fn count(&self, caller: &Caller, list: &List) -> Result<u64, Error> {
         let query = self.rows(caller, list)?;
         self.database
-            .read(move |unit| Box::pin(async move { count(unit, query).await }))
+            .read(move |unit| Box::pin(count(unit, query.clone())))
             .await
     }
 
@@ -79,6 +79,7 @@ impl Gallery {
             .limit(1);
         self.database
             .read(move |unit| {
+                let query = query.clone();
                 Box::pin(async move {
                     let nearest: Option<uuid::Uuid> = query.into_tuple().one(unit).await?;
                     Ok(nearest.is_some())
@@ -104,7 +105,7 @@ impl Gallery {
     }
 }
 
-async fn read_page(unit: &Unit, query: Select<image::Entity>, page: &Page) -> Result<Slice, Error> {
+async fn read_page(unit: &Unit, query: Select<image::Entity>, page: Page) -> Result<Slice, Error> {
     let order = page.order;
     let bounds = [(page.after, Side::After), (page.before, Side::Before)];
     let mut query = order

@@ -16,7 +16,7 @@ use crate::db::Unit;
 use crate::entity::{Metadata, image};
 
 /// What to do with the metadata, within the limits as far as they can be told without the image.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum MetadataChange {
     Keep,
     Replace(Map<String, Json>),

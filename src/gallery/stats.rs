@@ -50,6 +50,7 @@ impl Gallery {
         let spellings = self
             .database
             .read(move |unit| {
+                let query = query.clone();
                 Box::pin(async move {
                     let rows: Vec<(Option<String>, i64)> = query.into_tuple().all(unit).await?;
                     Ok::<_, Error>(rows)
@@ -83,7 +84,7 @@ impl Gallery {
             .group_by(Expr::cust("1"));
         let counts = self
             .database
-            .read(move |unit| Box::pin(async move { count_days(unit, query).await }))
+            .read(move |unit| Box::pin(count_days(unit, query.clone())))
             .await?;
         let dates = first.iter_days().take_while(|date| *date < tomorrow);
         Ok(dates

@@ -79,6 +79,7 @@ impl Gallery {
             let batch = self
                 .database
                 .write(caller.actor(), move |unit| {
+                    let (scope, condition) = (scope.clone(), condition.clone());
                     Box::pin(async move { sweep_batch(unit, &scope, condition, verb).await })
                 })
                 .await;
@@ -110,10 +111,8 @@ impl Gallery {
     async fn has_some(&self, scope: Scope, condition: Condition) -> Result<bool, Error> {
         self.database
             .read(move |unit| {
-                Box::pin(async move {
-                    let rows = visible(&scope).filter(condition).limit(1);
-                    Ok(rows.one(unit).await?.is_some())
-                })
+                let rows = visible(&scope).filter(condition.clone()).limit(1);
+                Box::pin(async move { Ok(rows.one(unit).await?.is_some()) })
             })
             .await
     }

@@ -172,7 +172,7 @@ impl Gallery {
         let query = recorded(&scope).filter(filter.condition());
         let (events, has_more) = self
             .database
-            .read_primary(move |unit| Box::pin(read_page(unit, query, page)))
+            .read_primary(move |unit| Box::pin(read_page(unit, query.clone(), page)))
             .await?;
         Ok(TrailSlice {
             page: EventPage::new(events),
@@ -203,7 +203,10 @@ impl Gallery {
             .order_by(Column::Position, order)
             .limit(1);
         self.database
-            .read_primary(move |unit| Box::pin(async move { Ok(query.one(unit).await?.is_some()) }))
+            .read_primary(move |unit| {
+                let query = query.clone();
+                Box::pin(async move { Ok(query.one(unit).await?.is_some()) })
+            })
             .await
     }
 
@@ -222,10 +225,8 @@ impl Gallery {
         let events = self
             .database
             .read_primary(move |unit| {
-                Box::pin(async move {
-                    let query = recorded(&scope).filter(Column::Position.is_in(known));
-                    Ok::<_, Error>(query.all(unit).await?)
-                })
+                let query = recorded(&scope).filter(Column::Position.is_in(known.clone()));
+                Box::pin(async move { Ok::<_, Error>(query.all(unit).await?) })
             })
             .await?;
         let place = |id: &EventId| events.iter().position(|event| event.position == id.0);
@@ -251,6 +252,7 @@ pub(super) async fn events_between(
         .limit(limit);
     database
         .read_primary(move |unit| {
+            let query = query.clone();
             Box::pin(async move {
                 let events = query.all(unit).await?;
                 check_kept(Cursor(after), unit.trail_bounds().await?)?;

@@ -71,6 +71,7 @@ impl Gallery {
         let found = self
             .database
             .write(caller.actor(), move |unit| {
+                let (scope, known) = (scope.clone(), known.clone());
                 Box::pin(async move { purge(unit, &scope, known, force).await })
             })
             .await?;
@@ -88,6 +89,7 @@ impl Gallery {
         let found = self
             .database
             .write(caller.actor(), move |unit| {
+                let (scope, known) = (scope.clone(), known.clone());
                 Box::pin(async move { relocate(unit, &scope, known, destination).await })
             })
             .await?;

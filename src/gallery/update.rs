@@ -48,7 +48,7 @@ pub struct ImageUpdate {
 }
 
 /// The changes, within the limits as far as they can be told without the image.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Changes {
     url: Option<ImageUrl>,
     original_prompt: Change<String>,
@@ -77,6 +77,7 @@ impl Gallery {
         let hosts = self.hosts.clone();
         self.database
             .write(caller.actor(), move |unit| {
+                let (scope, changes, hosts) = (scope.clone(), changes.clone(), hosts.clone());
                 Box::pin(async move { apply(unit, &scope, id, changes, &hosts).await })
             })
             .await

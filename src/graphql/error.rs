@@ -169,7 +169,9 @@ pub(super) fn database_face(error: &db::Error) -> (Code, String) {
             "the database's schema is not up to date yet: its operator has to run `image-gallery migrate up`".to_owned(),
         ),
         db::Error::Timeout => (Code::Timeout, "the database took too long, and the request was given up".to_owned()),
-        db::Error::MigrationStopped(_) | db::Error::Other(_) => (Code::Internal, "internal server error".to_owned()),
+        db::Error::MigrationStopped(_) | db::Error::NoDirectConnection | db::Error::Other(_) => {
+            (Code::Internal, "internal server error".to_owned())
+        }
     }
 }
 

@@ -38,10 +38,38 @@ const PASSWORD_PLACEHOLDER: &str = "[YOUR-PASSWORD]";
 pub struct Options {
     /// Which database.
     pub target: Target,
+    /// What stands between us and a Postgres server.
+    pub pooler: Pooler,
+    /// A connection past a transaction pooler, where one is named: to a Postgres server.
+    pub direct: Option<Target>,
+    /// How long a request's statement may take in the database.
+    pub statement_time: Duration,
     /// How many connections the pool may hold.
     pub max_connections: NonZeroU32,
     /// A statement that takes longer is logged.
     pub slow_query: Duration,
+}
+
+/// What a connection to Postgres can rely on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooler {
+    /// A session of its own for as long as it lasts: no pooler, or one in session mode.
+    #[default]
+    Session,
+    /// A session for each transaction, shared with others: PgBouncer or Supavisor in transaction mode.
+    Transaction,
+}
+
+impl FromStr for Pooler {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.to_ascii_lowercase().as_str() {
+            "session" => Ok(Self::Session),
+            "transaction" => Ok(Self::Transaction),
+            _ => Err("is not `session` or `transaction`".to_owned()),
+        }
+    }
 }
 
 /// A database of one of the two kinds. Neither `Debug` nor `Display` shows the password.
@@ -126,6 +154,8 @@ impl Target {
             .port(server.port)
             .password(&server.password)
             .ssl_mode(ssl_mode)
+            // A pooler takes no other settings at the start. Postgres prints every digit by itself since version 12.
+            .extra_float_digits(None)
             .application_name(&server.application_name);
         options = match &server.host {
             Some(Host::Name(name)) => options.host(name),

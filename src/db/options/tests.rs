@@ -291,7 +291,10 @@ fn options_show_no_password() {
     let server = Server::new(host, 5432, "u", "s3cret", "d");
     assert!(!format!("{server:?}").contains("s3cret"));
     let options = Options {
-        target: Target::postgres(server),
+        target: Target::postgres(server.clone()),
+        pooler: Pooler::Transaction,
+        direct: Some(Target::postgres(server)),
+        statement_time: Duration::from_secs(14),
         max_connections: NonZeroU32::MIN,
         slow_query: Duration::from_millis(500),
     };

@@ -65,6 +65,20 @@ impl TestApp {
         *self.0.address.lock().expect("no test panics holding it")
     }
 
+    /// The server's own settings, for a second one beside it.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings::from_arguments(&self.0.arguments).expect("the settings are right")
+    }
+
+    /// The value of a flag that the server was started with.
+    pub(crate) fn setting(&self, flag: &str) -> String {
+        let values = self.0.arguments.iter().rev();
+        let value = values
+            .filter_map(|argument| argument.split_once('='))
+            .find(|(name, _)| *name == flag);
+        value.expect("the flag is set").1.to_owned()
+    }
+
     /// The client that all requests of this test go through.
     pub(crate) fn client(&self) -> &reqwest::Client {
         &self.0.client

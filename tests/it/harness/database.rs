@@ -122,6 +122,14 @@ impl TemporaryDatabase {
         }
     }
 
+    /// The way to it through PgBouncer; none for SQLite, or where PgBouncer is not installed.
+    pub(super) fn pooled_url(&self) -> Option<String> {
+        match &self.home {
+            Home::Directory(_) => None,
+            Home::Server { server, name } => server.pooled_url(name),
+        }
+    }
+
     /// Removes it, with whoever is still connected to it.
     pub(super) async fn remove(self) {
         match self.home {

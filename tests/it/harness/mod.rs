@@ -3,6 +3,7 @@
 //! SQLite is a file in a temporary directory. Postgres is the server at `TEST_POSTGRES_URL` or else a temporary cluster
 //! shared by the whole run; each test gets a database of its own there, and nothing is left afterwards however the run
 //! ends. Where there is no Postgres its tests say so and pass, or with `REQUIRE_POSTGRES=1` fail.
+//! With `TEST_DATABASE=pgbouncer` the servers under test reach it through PgBouncer in transaction mode.
 
 mod app;
 mod binary;
@@ -11,11 +12,13 @@ mod database;
 mod django;
 mod key_server;
 mod outage;
+mod pgbouncer;
 mod postgres;
 pub(crate) mod rows;
 mod socket;
 pub(crate) mod token;
 mod ways;
+mod wire;
 
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
@@ -32,6 +35,7 @@ pub(crate) use key_server::SignedApp;
 pub(crate) use outage::Outage;
 pub(crate) use socket::{Refused, Socket};
 pub(crate) use ways::Way;
+pub(crate) use wire::Wire;
 
 use database::TemporaryDatabase;
 use postgres::Server;
@@ -100,8 +104,69 @@ pub(crate) async fn on_sqlite<F: Fixture>(settings: &[&str], body: impl AsyncFnO
 pub(crate) async fn on_postgres<F: Fixture>(settings: &[&str], body: impl AsyncFnOnce(F)) {
     if let Some(server) = Server::shared() {
         let database = server.create_database(F::IS_MIGRATED).await;
-        run(database, settings, body).await;
+        if F::IS_MIGRATED && goes_through_pgbouncer() {
+            run_through_pgbouncer(database, true, settings, body).await;
+        } else {
+            run(database, settings, body).await;
+        }
     }
+}
+
+/// Runs a test's body on a Postgres database of its own, which the server reaches through PgBouncer in transaction mode,
+/// with `DATABASE_DIRECT_URL` or without.
+pub(crate) async fn on_pgbouncer(
+    has_direct_url: bool,
+    settings: &[&str],
+    body: impl AsyncFnOnce(TestApp),
+) {
+    if let Some(server) = Server::shared() {
+        let database = server.create_database(TestApp::IS_MIGRATED).await;
+        run_through_pgbouncer(database, has_direct_url, settings, body).await;
+    }
+}
+
+/// As [`on_own_cluster`], with PgBouncer between the server and the cluster.
+pub(crate) async fn on_own_pooled_cluster(settings: &[&str], body: impl AsyncFnOnce(TestApp)) {
+    if let Some(server) = Server::own_cluster(&[]) {
+        let database = server.create_database(TestApp::IS_MIGRATED).await;
+        run_through_pgbouncer(database, true, settings, body).await;
+    }
+}
+
+/// `TEST_DATABASE=pgbouncer` sends every server of a test on Postgres through PgBouncer.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "settings of a test run, not of the program"
+)]
+fn goes_through_pgbouncer() -> bool {
+    std::env::var_os("TEST_DATABASE").is_some_and(|value| value == "pgbouncer")
+}
+
+/// The test itself still looks into the database directly.
+async fn run_through_pgbouncer<F: Fixture>(
+    database: TemporaryDatabase,
+    has_direct_url: bool,
+    settings: &[&str],
+    body: impl AsyncFnOnce(F),
+) {
+    let Some(url) = database.pooled_url() else {
+        database.remove().await;
+        return;
+    };
+    let mut own = vec![
+        format!("--database-url={url}"),
+        "--database-pooler=transaction".to_owned(),
+    ];
+    if has_direct_url {
+        own.push(format!("--database-direct-url={}", database.database.url()));
+    }
+    // The last of several flags wins.
+    let settings: Vec<&str> = settings
+        .iter()
+        .copied()
+        .chain(own.iter().map(String::as_str))
+        .collect();
+    run(database, &settings, body).await;
 }
 
 /// Runs a test's body on a Postgres cluster made for it alone, with more arguments for `initdb`; the last one wins.

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::binary::Program;
 use super::database::TemporaryDatabase;
+use super::pgbouncer::PgBouncer;
 
 /// Tells a keeper of a given server which run's databases are its own.
 const RUN_VARIABLE: &str = "IMAGE_GALLERY_TEST_RUN";
@@ -35,6 +36,7 @@ pub(super) struct Server {
     run: String,
     created: AtomicU32,
     template: OnceCell<String>,
+    pgbouncer: OnceLock<Option<PgBouncer>>,
     /// Held for its end of the pipe.
     _keeper: Keeper,
 }
@@ -94,6 +96,7 @@ impl Server {
             run,
             created: AtomicU32::new(0),
             template: OnceCell::new(),
+            pgbouncer: OnceLock::new(),
             _keeper: keeper,
         })
     }
@@ -103,6 +106,13 @@ impl Server {
         let mut url = self.url.clone();
         url.set_path(database);
         url.into()
+    }
+
+    /// The URL of one of this server's databases through PgBouncer; none where that is not installed.
+    pub(super) fn pooled_url(&self, database: &str) -> Option<String> {
+        let pgbouncer = self.pgbouncer.get_or_init(|| PgBouncer::before(&self.url));
+        let pgbouncer = pgbouncer.as_ref()?;
+        Some(pgbouncer.url(&self.url(database)))
     }
 
     /// A new database, empty or with the tables in it.
@@ -169,21 +179,21 @@ fn is_required() -> bool {
 }
 
 /// A process that clears up when its standard input ends.
-struct Keeper(Child);
+pub(super) struct Keeper(Child);
 
 impl Keeper {
-    fn start(command: &mut Command) -> Result<Self, String> {
+    pub(super) fn start(command: &mut Command) -> Result<Self, String> {
         let command = command.stdin(Stdio::piped()).process_group(0);
         let child = command.spawn().map_err(|error| error.to_string())?;
         Ok(Self(child))
     }
 
-    fn lines(&mut self) -> impl Iterator<Item = String> + use<> {
+    pub(super) fn lines(&mut self) -> impl Iterator<Item = String> + use<> {
         let stdout = self.0.stdout.take().expect("its output is piped");
         BufReader::new(stdout).lines().map_while(Result::ok)
     }
 
-    fn exit_code(&mut self) -> Option<i32> {
+    pub(super) fn exit_code(&mut self) -> Option<i32> {
         self.0.wait().ok()?.code()
     }
 }

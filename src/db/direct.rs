@@ -1,0 +1,80 @@
+//! The connection past a transaction pooler: migrations hold locks across statements, and whoever listens keeps its session.
+
+#![expect(clippy::disallowed_types, reason = "migrations are given a connection")]
+
+use std::time::Duration;
+
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::PgConnectOptions;
+
+use super::Error;
+use super::options::{Options, Pooler, Target};
+use super::source::{ACQUIRE_TIMEOUT, Source, probe, with_statement_log};
+
+/// A migration may need a second connection beside the one that holds a lock.
+const MAX_CONNECTIONS: u32 = 3;
+/// Connections are seldom needed, and belong to the database's few.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Reaches the database itself.
+#[derive(Debug)]
+pub(super) struct Direct {
+    connection: DatabaseConnection,
+    /// What is asked for its complaint before the connection is used; none where that has been done.
+    probed: Option<Target>,
+}
+
+impl Direct {
+    /// None where there is only a transaction pooler. Its statements have no limit of time.
+    pub(super) fn new(options: &Options, source: &Source) -> Option<Self> {
+        if let Source::Sqlite { writer, .. } = source {
+            return Some(Self {
+                connection: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
+                probed: None,
+            });
+        }
+        let target = target(options)?;
+        let pool = PoolOptions::new()
+            .max_connections(MAX_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(IDLE_TIMEOUT)
+            .connect_lazy_with(with_statement_log(target, options.slow_query));
+        Some(Self {
+            connection: SqlxPostgresConnector::from_sqlx_postgres_pool(pool),
+            probed: options.direct.clone(),
+        })
+    }
+
+    /// A connection on which locks and settings last.
+    pub(super) async fn connection(&self) -> Result<&DatabaseConnection, Error> {
+        if let Some(target @ Target::Postgres(server)) = &self.probed {
+            probe(server).await.map_err(|error| at(target, error))?;
+        }
+        Ok(&self.connection)
+    }
+
+    pub(super) async fn close(&self) {
+        // An error at closing leaves nothing to be done: the process is about to end.
+        let _ = self.connection.clone().close().await;
+    }
+}
+
+/// The server itself; none where only its transaction pooler is known.
+pub(super) fn target(options: &Options) -> Option<PgConnectOptions> {
+    let own = (options.pooler == Pooler::Session).then_some(&options.target);
+    match options.direct.as_ref().or(own)? {
+        Target::Postgres(server) => Some(PgConnectOptions::clone(server)),
+        Target::Sqlite(_) => None,
+    }
+}
+
+/// Says which of the two connections an error is about.
+fn at(target: &Target, error: Error) -> Error {
+    let with_target = |reason| format!("DATABASE_DIRECT_URL, {target}: {reason}");
+    match error {
+        Error::Unavailable(reason) => Error::Unavailable(with_target(reason)),
+        Error::Refused(reason) => Error::Refused(with_target(reason)),
+        other => other,
+    }
+}

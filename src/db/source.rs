@@ -1,0 +1,291 @@
+//! Where units of work get their connections, and how a unit begins on each kind of database.
+//!
+//! Postgres, `DATABASE_POOLER=session`: what a session needs is set when it is connected, reads are single statements,
+//! and statements stay prepared.
+//!
+//! Postgres, `DATABASE_POOLER=transaction`: the pooler gives the session to somebody else after each transaction. So every
+//! unit is a transaction, which sets for itself what it needs, and no statement is given a name: a name that another
+//! client has taken runs that client's statement, silently.
+//!
+//! SQLite: one writer that begins IMMEDIATE, and a pool of readers that look on.
+
+use std::time::Duration;
+
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor, Postgres};
+use tokio::time::{Instant, timeout};
+
+use super::options::{Options, Pooler};
+use super::unit::{Connection, Unit, Use};
+use super::{Dialect, Error, error};
+
+/// How long a request waits for a connection before the database counts as away.
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a connection that was idle may take to show that it lives: less than a third of the wait for one, so that
+/// two dead ones keep nobody from a new one.
+const TEST_TIMEOUT: Duration = Duration::from_millis(900);
+/// How long a change waits for its turn at SQLite's one writer.
+const WRITER_TIMEOUT: Duration = Duration::from_millis(2500);
+/// How long SQLite waits for another process that writes to the same file. Together with the wait for a turn it is less
+/// than the five seconds within which an outage is told.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a statement of [`Purpose::Maintain`] may take: nobody waits for it, but a connection is not lost for ever.
+const MAINTENANCE_TIME: Duration = Duration::from_mins(10);
+/// How long a transaction may stand still between two of its statements; it is this process that does.
+const IDLE_TIME: Duration = Duration::from_secs(10);
+
+/// What a unit of work is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A request that only reads.
+    Read,
+    /// A request that changes something.
+    Write,
+    /// Work that no request waits for, and whose statements may take their time.
+    Maintain,
+    /// One statement without values that commits by itself: what it locks is not held for a moment longer than the server
+    /// needs, whatever becomes of this process. See [`Source::alone`].
+    Alone,
+}
+
+impl Purpose {
+    fn time(self, of_a_request: Duration) -> Duration {
+        match self {
+            Self::Read | Self::Write | Self::Alone => of_a_request,
+            Self::Maintain => MAINTENANCE_TIME,
+        }
+    }
+}
+
+/// The pools of connections. Clones are the same pools.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Postgres {
+        pool: PgPool,
+        pooler: Pooler,
+        statement_time: Duration,
+    },
+    Sqlite {
+        readers: SqlitePool,
+        writer: SqlitePool,
+        statement_time: Duration,
+    },
+}
+
+impl Source {
+    /// Connects, once, to learn at the start what is wrong. Later the pool connects anew by itself.
+    pub(super) async fn postgres(
+        target: &PgConnectOptions,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let target = with_statement_log(target.clone(), options.slow_query);
+        probe(&target).await?;
+        let mut pool = PoolOptions::<Postgres>::new()
+            .max_connections(options.max_connections.get())
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(test(connection)));
+        if options.pooler == Pooler::Session {
+            let setup = session_settings(options.statement_time);
+            pool = pool.after_connect(move |connection, _| {
+                let setup = AssertSqlSafe(setup.clone());
+                Box::pin(async move { connection.execute(setup).await.map(drop) })
+            });
+        }
+        Ok(Self::Postgres {
+            pool: pool.connect_lazy_with(target),
+            pooler: options.pooler,
+            statement_time: options.statement_time,
+        })
+    }
+
+    pub(super) async fn sqlite(
+        target: &SqliteConnectOptions,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let target = with_statement_log(target.clone(), options.slow_query)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true)
+            .collation(Dialect::LETTER_CASE, Dialect::compare_labels);
+        // The writer comes first: it creates the file that the readers open.
+        let writer = open_writer(&target).await?;
+        let readers = PoolOptions::new()
+            .max_connections(options.max_connections.get())
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .connect_lazy_with(target.create_if_missing(false));
+        Ok(Self::Sqlite {
+            readers,
+            writer,
+            statement_time: options.statement_time,
+        })
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Self::Postgres { .. } => Dialect::Postgres,
+            Self::Sqlite { .. } => Dialect::Sqlite,
+        }
+    }
+
+    /// A unit of work on a connection of its own.
+    pub(super) async fn begin(&self, purpose: Purpose) -> Result<Unit, Error> {
+        match self {
+            Self::Postgres {
+                pool,
+                pooler,
+                statement_time,
+            } => {
+                let connection = Connection::Postgres(pool.acquire().await?);
+                let usage = Use {
+                    keeps_statements: *pooler == Pooler::Session,
+                    statement_time: purpose.time(*statement_time),
+                };
+                let unit = Unit::new(connection, usage);
+                if let Some(sql) = begin_postgres(*pooler, purpose, *statement_time) {
+                    unit.begin(&sql).await?;
+                }
+                Ok(unit)
+            }
+            Self::Sqlite {
+                readers,
+                writer,
+                statement_time,
+            } => {
+                let pool = match purpose {
+                    Purpose::Read => readers,
+                    Purpose::Write | Purpose::Maintain | Purpose::Alone => writer,
+                };
+                let usage = Use {
+                    keeps_statements: true,
+                    statement_time: purpose.time(*statement_time),
+                };
+                let connection = Connection::Sqlite(pool.acquire().await?);
+                let mut unit = Unit::new(connection, usage);
+                unit.limit_sqlite().await?;
+                if matches!(purpose, Purpose::Write | Purpose::Maintain) {
+                    unit.begin("BEGIN IMMEDIATE").await?;
+                }
+                Ok(unit)
+            }
+        }
+    }
+
+    /// A statement for [`Purpose::Alone`]. Behind a transaction pooler it brings what a session would know already, in one
+    /// message, which makes it one transaction.
+    pub(super) fn alone(&self, sql: &str) -> String {
+        match self {
+            Self::Postgres {
+                pooler: Pooler::Transaction,
+                statement_time,
+                ..
+            } => format!(
+                "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {}; {sql}",
+                limits(*statement_time, "SET LOCAL")
+            ),
+            _ => sql.to_owned(),
+        }
+    }
+
+    /// Closes every connection, after those in use have been given back.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Postgres { pool, .. } => pool.close().await,
+            Self::Sqlite {
+                readers, writer, ..
+            } => {
+                readers.close().await;
+                writer.close().await;
+            }
+        }
+    }
+}
+
+/// What begins a unit on Postgres, in one message; none where its statements commit by themselves.
+fn begin_postgres(pooler: Pooler, purpose: Purpose, statement_time: Duration) -> Option<String> {
+    let limits = |time| limits(time, "SET LOCAL");
+    match (pooler, purpose) {
+        (_, Purpose::Alone) | (Pooler::Session, Purpose::Read) => None,
+        (Pooler::Session, Purpose::Write) => {
+            Some("BEGIN ISOLATION LEVEL READ COMMITTED".to_owned())
+        }
+        (Pooler::Transaction, Purpose::Read) => Some(format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {}",
+            limits(statement_time)
+        )),
+        (Pooler::Transaction, Purpose::Write) => Some(format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; {}",
+            limits(statement_time)
+        )),
+        (_, Purpose::Maintain) => Some(format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; {}",
+            limits(MAINTENANCE_TIME)
+        )),
+    }
+}
+
+/// What a session is told when it is connected. Not by the startup message, of which poolers take a part only.
+fn session_settings(statement_time: Duration) -> String {
+    format!(
+        "SET default_transaction_isolation = 'read committed'; {}",
+        limits(statement_time, "SET")
+    )
+}
+
+/// Ends a statement that takes longer, and a transaction whose process stands still for longer.
+fn limits(statement_time: Duration, set: &str) -> String {
+    let statement = statement_time.as_millis();
+    let idle = statement_time.min(IDLE_TIME).as_millis();
+    format!(
+        "{set} statement_timeout = {statement}; {set} idle_in_transaction_session_timeout = {idle}"
+    )
+}
+
+/// A pool would try until its time is up and then tell nothing of the reason; one connection does.
+pub(super) async fn probe(target: &PgConnectOptions) -> Result<(), Error> {
+    let probe = timeout(ACQUIRE_TIMEOUT, target.connect()).await;
+    let probe = probe.map_err(|_| Error::Unavailable("it does not answer".to_owned()))??;
+    Ok(probe.close().await?)
+}
+
+/// Whether an idle connection still lives. sqlx's own test waits for an answer as long as for a connection altogether.
+async fn test(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match timeout(TEST_TIMEOUT, connection.ping()).await {
+        Ok(Ok(())) => return Ok(true),
+        Ok(Err(error)) => tracing::debug!(%error, "a connection of the pool has died"),
+        Err(_) => tracing::debug!("a connection of the pool does not answer"),
+    }
+    Ok(false)
+}
+
+/// Opens the file to write to it. Another process that opens it for the first time at this moment may hold it: SQLite does
+/// not wait when it turns to write-ahead logging.
+async fn open_writer(target: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let opened = PoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WRITER_TIMEOUT)
+            .test_before_acquire(false)
+            .connect_with(target.clone())
+            .await;
+        match opened {
+            Err(error) if error::is_busy(&error) && Instant::now() < deadline => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Logs a statement only when it was slow.
+pub(super) fn with_statement_log<O: ConnectOptions>(options: O, slow_query: Duration) -> O {
+    options
+        .log_statements(log::LevelFilter::Trace)
+        .log_slow_statements(log::LevelFilter::Warn, slow_query)
+}

@@ -1,0 +1,53 @@
+//! PgBouncer in transaction mode, in front of the run's Postgres server.
+
+use std::process::{Command, Stdio};
+
+use url::Url;
+
+use super::postgres::Keeper;
+use super::requires;
+
+/// What `pgbouncer.sh` exits with when there is no PgBouncer on the machine.
+const NOT_INSTALLED: i32 = 3;
+
+/// A running PgBouncer, gone with this.
+pub(super) struct PgBouncer {
+    port: u16,
+    /// Held for its end of the pipe.
+    _keeper: Keeper,
+}
+
+impl PgBouncer {
+    /// In front of the server at this URL; none without PgBouncer on the machine, after saying so.
+    pub(super) fn before(server: &Url) -> Option<Self> {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/harness/pgbouncer.sh");
+        let mut command = Command::new("sh");
+        command
+            .arg(script)
+            .arg(server.port().unwrap_or(5432).to_string())
+            .env("PGPASSWORD", server.password().unwrap_or_default())
+            .stdout(Stdio::piped());
+        let mut keeper = Keeper::start(&mut command).expect("a shell");
+        let mut said = String::new();
+        for line in keeper.lines() {
+            if let Some(port) = line.strip_prefix("ready ") {
+                let port = port.parse().expect("a port");
+                return Some(Self {
+                    port,
+                    _keeper: keeper,
+                });
+            }
+            said = said + &line + "\n";
+        }
+        assert_eq!(keeper.exit_code(), Some(NOT_INSTALLED), "{said}");
+        requires("REQUIRE_PGBOUNCER", "pgbouncer is not installed");
+        None
+    }
+
+    /// The way through it to a database of the server behind it.
+    pub(super) fn url(&self, direct: &str) -> String {
+        let mut url = Url::parse(direct).expect("a URL");
+        url.set_port(Some(self.port)).expect("a host");
+        url.into()
+    }
+}

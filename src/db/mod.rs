@@ -10,6 +10,7 @@ mod dialect;
 mod direct;
 mod error;
 mod migrations;
+mod obstacle;
 pub mod options;
 pub mod page;
 pub mod search;

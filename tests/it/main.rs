@@ -29,6 +29,7 @@ mod stats;
 mod stream;
 mod subscription;
 mod sweep;
+mod tls;
 mod trail;
 mod trash;
 mod trusted;

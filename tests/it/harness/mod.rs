@@ -16,6 +16,7 @@ mod pgbouncer;
 mod postgres;
 pub(crate) mod rows;
 mod socket;
+mod tls;
 pub(crate) mod token;
 mod ways;
 mod wire;
@@ -34,6 +35,7 @@ pub(crate) use django::Django;
 pub(crate) use key_server::SignedApp;
 pub(crate) use outage::Outage;
 pub(crate) use socket::{Refused, Socket};
+pub(crate) use tls::{TlsDatabase, on_tls};
 pub(crate) use ways::Way;
 pub(crate) use wire::Wire;
 

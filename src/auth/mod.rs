@@ -5,6 +5,7 @@ mod jwks;
 mod service_tokens;
 mod token;
 
+pub use jwks::published_keys;
 pub use service_tokens::ServiceTokens;
 pub use token::{Authenticator, Options, SignedIn, TokenOptions};
 

@@ -1,5 +1,6 @@
 //! The command line: which command runs, with which settings. One file for each command.
 
+mod doctor;
 pub mod env_file;
 mod migrate;
 mod retention;
@@ -35,6 +36,8 @@ enum Command {
         #[command(subcommand)]
         direction: migrate::Direction,
     },
+    /// Look for the usual mistakes of an installation, and say how to mend each; changes nothing
+    Doctor,
     /// Print the API's schema, as in the file `schema.graphql`
     Schema,
 }
@@ -57,6 +60,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(self.settings).await,
             Command::Migrate { direction } => migrate::run(&self.settings, direction).await,
+            Command::Doctor => doctor::run(&self.settings).await,
             Command::Schema => schema::run(),
         }
     }

@@ -9,6 +9,7 @@ mod containment;
 mod dialect;
 mod direct;
 mod error;
+pub mod inspect;
 mod migrations;
 mod obstacle;
 pub mod options;

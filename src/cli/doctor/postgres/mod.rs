@@ -263,3 +263,6 @@ fn rights(facts: &PostgresFacts, user: &str) -> Finding {
     Finding::wrong(AREA, format!("`{user}` lacks {lacking}"))
         .mended("connect as the tables' owner, or GRANT the owner's role to this one")
 }
+
+#[cfg(test)]
+mod tests;

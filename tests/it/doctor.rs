@@ -411,3 +411,14 @@ async fn an_open_server_that_others_reach_is_warned_of() {
         &["access: AUTH_MODE=open", "→ set AUTH_MODE=supabase"],
     );
 }
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_used_is_told() {
+    let program = Program::new();
+    std::fs::write(program.directory().join("documents.json"), "{").expect("a file");
+    let program = program.with("TRUSTED_DOCUMENTS", "documents.json");
+    assert_wrong(
+        &doctor(&program).await,
+        &[&["settings: TRUSTED_DOCUMENTS: "]],
+    );
+}

@@ -6,7 +6,8 @@ mod postgres;
 mod report;
 mod sqlite;
 
-use crate::config::Settings;
+use super::serve;
+use crate::config::{SettingError, Settings};
 use crate::db::options::{Options, Target};
 use crate::db::{self, Database};
 use report::{Finding, Report};
@@ -36,7 +37,11 @@ fn settings_that_disagree(settings: &Settings) -> Vec<Finding> {
             format!("they can be read; it listens on {address}"),
         )
     });
-    vec![listening.unwrap_or_else(|error| Finding::wrong("settings", error.to_string()))]
+    let documents = settings.documents.admission(&serve::limits(settings));
+    let wrong = |error: SettingError| Finding::wrong("settings", error.to_string());
+    let mut findings = vec![listening.unwrap_or_else(wrong)];
+    findings.extend(documents.err().map(wrong));
+    findings
 }
 
 async fn database(settings: &Settings, options: &Options) -> Vec<Finding> {

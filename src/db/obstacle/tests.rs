@@ -142,3 +142,33 @@ fn what_a_server_or_a_pooler_answers_comes_with_its_remedy() {
         }
     }
 }
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_told() {
+    use rustls::Error::InvalidCertificate;
+
+    let target = target("postgres://u:s3cret@db.example.com/d?sslmode=verify-full");
+    for (error, expected) in [
+        (InvalidCertificate(CertificateError::Expired), "has expired"),
+        (
+            InvalidCertificate(CertificateError::NotValidYet),
+            "not good yet",
+        ),
+        (
+            InvalidCertificate(CertificateError::UnknownIssuer),
+            "SUPABASE_DB_SSLROOTCERT",
+        ),
+        (
+            InvalidCertificate(CertificateError::NotValidForName),
+            "db.example.com",
+        ),
+        (
+            InvalidCertificate(CertificateError::BadEncoding),
+            "cannot be read",
+        ),
+        (rustls::Error::DecryptError, "handshake fails"),
+    ] {
+        let said = broken_tls(&error, &target);
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}

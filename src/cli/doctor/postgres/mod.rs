@@ -21,6 +21,8 @@ const LEEWAY: i64 = 30_000;
 const CONNECTION: &str = "connection";
 const POOLER: &str = "pooler";
 const TLS: &str = "tls";
+const NAME_POOLER: &str = "set DATABASE_POOLER=transaction, and DATABASE_DIRECT_URL for migrations; or connect past the pooler \
+                           (Supabase: port 5432)";
 
 /// Looks at the server, and where it answers, at the tables.
 pub(super) async fn look(
@@ -37,7 +39,8 @@ pub(super) async fn look(
                 CONNECTION,
                 format!("cannot connect to {shown}: {error}"),
             ));
-            findings.extend(pooler(options, target, None));
+            findings.extend(unseen_pooler(options, target));
+            findings.extend(project(settings, target));
             return findings;
         }
     };
@@ -123,62 +126,71 @@ fn tls(facts: &PostgresFacts, target: &PgConnectOptions) -> Finding {
     }
 }
 
-/// `shares_sessions` is what was seen; without it the address has to tell.
+/// What was seen of a pooler, and what the settings say of it.
 fn pooler(
     options: &Options,
     target: &PgConnectOptions,
     shares_sessions: Option<bool>,
 ) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let (host, port) = (target.get_host(), target.get_port());
-    let looks_shared =
-        port == TRANSACTION_PORT && (is_supabase_pooler(host) || is_supabase_direct(host));
-    let remedy = "set DATABASE_POOLER=transaction, and DATABASE_DIRECT_URL for migrations; or connect past the pooler \
-                  (Supabase: port 5432)";
-    findings.push(match (options.pooler, shares_sessions) {
-        (Pooler::Session, Some(true)) => Finding::wrong(
+    let (Pooler::Session, Some(is_shared)) = (options.pooler, shares_sessions) else {
+        let mut findings = unseen_pooler(options, target);
+        if findings.is_empty() && options.pooler == Pooler::Session {
+            let what = "a second connection could not be had, so whether a pooler is in between cannot be told";
+            let remedy = "leave more connections free, and try again";
+            findings.push(Finding::warning(POOLER, what).mended(remedy));
+        } else if options.pooler == Pooler::Transaction {
+            let what = "DATABASE_POOLER=transaction: nothing relies on a session";
+            findings.insert(0, Finding::ok(POOLER, what));
+        }
+        return findings;
+    };
+    let mut findings = vec![if is_shared {
+        Finding::wrong(
             POOLER,
             "DATABASE_POOLER=session, but connections share sessions: a pooler in transaction mode is in between, and \
              prepared statements and settings get lost or mixed up",
         )
-        .mended(remedy),
-        (Pooler::Session, None) if looks_shared => Finding::wrong(
-            POOLER,
-            format!("DATABASE_POOLER=session, but port {port} of {host} is Supabase's pooler in transaction mode"),
-        )
-        .mended(remedy),
-        (Pooler::Session, Some(false)) => {
-            Finding::ok(POOLER, "DATABASE_POOLER=session, and each connection has a session of its own")
-        }
-        (Pooler::Session, None) => Finding::warning(
-            POOLER,
-            "a second connection could not be had, so whether a pooler is in between cannot be told",
-        )
-        .mended("leave more connections free, and try again"),
-        (Pooler::Transaction, _) => Finding::ok(POOLER, "DATABASE_POOLER=transaction: nothing relies on a session"),
-    });
-    if options.pooler == Pooler::Transaction && options.direct.is_none() {
-        findings.push(
-            Finding::warning(
-                POOLER,
-                "without DATABASE_DIRECT_URL `migrate` refuses, and changes of other processes are looked for once a second",
-            )
-            .mended("set DATABASE_DIRECT_URL to the database itself, or to a pooler in session mode"),
-        );
-    }
-    if is_supabase_pooler(host) && !target.get_username().contains('.') {
-        findings.push(
-            Finding::wrong(
-                POOLER,
-                format!(
-                    "Supabase's pooler knows no user `{}`",
-                    target.get_username()
-                ),
-            )
-            .mended("the user is postgres.<project> there, as the dashboard's Connect shows it"),
-        );
-    }
+        .mended(NAME_POOLER)
+    } else {
+        let what = "DATABASE_POOLER=session, and each connection has a session of its own";
+        Finding::ok(POOLER, what)
+    }];
+    findings.extend(user_of_pooler(target));
     findings
+}
+
+/// What the settings alone show.
+fn unseen_pooler(options: &Options, target: &PgConnectOptions) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let (host, port) = (target.get_host(), target.get_port());
+    let is_supabase = is_supabase_pooler(host) || is_supabase_direct(host);
+    match options.pooler {
+        Pooler::Session if port == TRANSACTION_PORT && is_supabase => {
+            let what = format!(
+                "DATABASE_POOLER=session, but port {port} of {host} is Supabase's pooler in transaction mode"
+            );
+            findings.push(Finding::wrong(POOLER, what).mended(NAME_POOLER));
+        }
+        Pooler::Transaction if options.direct.is_none() => {
+            let what = "without DATABASE_DIRECT_URL `migrate` refuses, and changes of other processes are looked for once a \
+                        second";
+            let remedy =
+                "set DATABASE_DIRECT_URL to the database itself, or to a pooler in session mode";
+            findings.push(Finding::warning(POOLER, what).mended(remedy));
+        }
+        Pooler::Session | Pooler::Transaction => {}
+    }
+    findings.extend(user_of_pooler(target));
+    findings
+}
+
+fn user_of_pooler(target: &PgConnectOptions) -> Option<Finding> {
+    let user = target.get_username();
+    let is_plain = is_supabase_pooler(target.get_host()) && !user.contains('.');
+    is_plain.then(|| {
+        Finding::wrong(POOLER, format!("Supabase's pooler knows no user `{user}`"))
+            .mended("the user is postgres.<project> there, as the dashboard's Connect shows it")
+    })
 }
 
 /// The connection past the pooler.

@@ -138,6 +138,23 @@ fn a_transaction_pooler_is_known_by_what_it_does_or_else_by_its_address() {
 }
 
 #[test]
+fn without_an_answer_the_settings_alone_are_judged() {
+    for (host, expected) in [
+        ("db.example.com:6543", None),
+        ("aws-0-x.pooler.supabase.com:5432", None),
+        ("aws-0-x.pooler.supabase.com:6543", Some("wrong")),
+    ] {
+        let options = at(host);
+        let findings = unseen_pooler(&options, target(&options));
+        let level = findings.first().map(ToString::to_string);
+        match (level, expected) {
+            (Some(finding), Some(expected)) => assert!(finding.starts_with(expected), "{finding}"),
+            (finding, expected) => assert_eq!(finding.as_deref(), expected, "{host}"),
+        }
+    }
+}
+
+#[test]
 fn an_old_server_and_one_that_takes_no_writes_are_told() {
     assert!(server(&facts()).is_empty());
     let old = PostgresFacts {

@@ -3,6 +3,7 @@
 mod doctor;
 pub mod env_file;
 mod migrate;
+mod purge_expired;
 mod retention;
 mod schema;
 pub mod serve;
@@ -38,6 +39,8 @@ enum Command {
     },
     /// Look for the usual mistakes of an installation, and say how to mend each; changes nothing
     Doctor,
+    /// Purge the images and drop the events whose time has come, once
+    PurgeExpired,
     /// Print the API's schema, as in the file `schema.graphql`
     Schema,
 }
@@ -61,6 +64,7 @@ impl Cli {
             Command::Serve => serve::run(self.settings).await,
             Command::Migrate { direction } => migrate::run(&self.settings, direction).await,
             Command::Doctor => doctor::run(&self.settings).await,
+            Command::PurgeExpired => purge_expired::run(&self.settings).await,
             Command::Schema => schema::run(),
         }
     }

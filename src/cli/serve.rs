@@ -1,25 +1,32 @@
 //! `image-gallery serve`: connects, migrates where that is wanted, and serves until it is told to stop.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::retention::Retention;
+use super::retention::Passes;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::db::{self, Database};
 use crate::gallery::Gallery;
-use crate::graphql::executor::Executor;
+use crate::graphql::executor::{Executor, Observed};
 use crate::graphql::limits::Limits;
+use crate::metrics::Metrics;
 use crate::server::{self, Server};
 
 /// Serves until SIGINT or SIGTERM, then lets the requests in flight end.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    let server = start(settings).await?;
-    stop_signal().await?;
+    // Listened for before anything says that the server is up: a signal that comes right then stops it as any other.
+    let mut stop = pin!(stop_signal()?);
+    let server = tokio::select! {
+        server = start(settings) => server?,
+        stopped = &mut stop => return stopped,
+    };
+    stop.await?;
     tracing::info!("stopping: requests in flight are brought to their end");
     server.stop().await
 }
@@ -31,7 +38,7 @@ pub struct RunningServer {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     gallery: Arc<Gallery>,
-    retention: Retention,
+    retention: Passes,
 }
 
 /// Starts a server; it serves once this returns.
@@ -55,6 +62,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         settings.cloudinary_hosts.clone(),
         settings.request_timeout,
     );
+    let gallery = gallery.with_retention(settings.retention.policy());
     let gallery = Arc::new(gallery.with_max_subscribers(settings.max_subscribers));
     let executor = Executor::new(
         Arc::clone(&gallery),
@@ -62,6 +70,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         limits,
         settings.request_timeout,
     );
+    let metrics = Arc::new(Metrics::new().context("cannot set up what is counted")?);
     let options = server::Options {
         max_body_bytes: settings.max_body_bytes,
         max_batch: settings.graphql_max_batch,
@@ -72,7 +81,8 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     };
     let server = Server::bind(
         listen_address,
-        executor.clone(),
+        Observed::new(executor.clone(), Arc::clone(&metrics)),
+        Arc::clone(&metrics),
         authenticator,
         Arc::clone(&gallery),
         &options,
@@ -95,7 +105,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         address,
         stop,
         serving,
-        retention: Retention::start(&gallery, settings.event_retention),
+        retention: Passes::start(&gallery, metrics),
         gallery,
     })
 }
@@ -146,19 +156,21 @@ async fn prepare_schema(database: &Database, auto_migrate: bool) -> Result<(), d
 }
 
 #[cfg(unix)]
-async fn stop_signal() -> anyhow::Result<()> {
+fn stop_signal() -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    })
 }
 
 #[cfg(not(unix))]
-async fn stop_signal() -> anyhow::Result<()> {
-    Ok(tokio::signal::ctrl_c().await?)
+fn stop_signal() -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
+    Ok(async { Ok(tokio::signal::ctrl_c().await?) })
 }

@@ -7,6 +7,7 @@ mod access;
 mod documents;
 mod error;
 mod rate;
+mod retention;
 mod value;
 
 use std::ffi::{OsStr, OsString};
@@ -30,8 +31,9 @@ pub use documents::DocumentSettings;
 pub use error::SettingError;
 use error::first_line;
 pub use rate::RateSettings;
+pub use retention::RetentionSettings;
 use value::{
-    Checked, Secret, address, boolean, connection_count, database_host, days, host_patterns,
+    Checked, Secret, address, boolean, connection_count, database_host, host_patterns,
     milliseconds, origin, port, seconds, secret, text, whole_number,
 };
 
@@ -40,7 +42,7 @@ const DATABASE: &str = "Database";
 const SUPABASE: &str = "Supabase: used when SUPABASE_DB_HOST is set and DATABASE_URL is not";
 const LISTENING: &str = "Listening";
 const LIMITS: &str = "Limits of one request";
-const TRAIL: &str = "Audit trail and subscriptions";
+const SUBSCRIPTIONS: &str = "Subscriptions";
 const CONTENT: &str = "Content";
 const LOGS: &str = "Logs";
 
@@ -77,6 +79,13 @@ pub struct Settings {
     /// Without one, behind a transaction pooler, migrations are refused, and changes are looked for once a second.
     #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
     database_direct_url: Option<Secret>,
+
+    /// `DATABASE_READ_URL`, unset by default: a streaming replica of the database, for requests that ask for it with
+    /// `X-Gallery-Read: replica`
+    ///
+    /// Written like `DATABASE_URL`. Where it is behind what such a request wants to see, or away, the database itself serves.
+    #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
+    database_read_url: Option<Secret>,
 
     /// `AUTO_MIGRATE`, default `true` on SQLite, `false` on Postgres: run pending migrations at the start
     ///
@@ -213,18 +222,14 @@ pub struct Settings {
         value_parser = Checked(seconds))]
     pub request_timeout: Duration,
 
-    /// `EVENT_RETENTION_DAYS`, unset by default: drop events of the audit trail that are older than so many days
-    ///
-    /// Looked at on start and hourly. Unset, they are kept for ever. A cursor older than what is kept is
-    /// `CURSOR_EXPIRED`.
-    #[arg(long = "event-retention-days", env = "EVENT_RETENTION_DAYS", value_name = "DAYS", help_heading = TRAIL,
-        value_parser = Checked(days))]
-    pub event_retention: Option<Duration>,
+    /// How long images in the trash and events are kept.
+    #[command(flatten)]
+    pub retention: RetentionSettings,
 
     /// `MAX_SUBSCRIBERS`, default 10000: how many subscriptions this process serves at once
     ///
     /// Further ones are answered with `SERVICE_UNAVAILABLE`.
-    #[arg(long, env, value_name = "COUNT", help_heading = TRAIL, default_value = "10000",
+    #[arg(long, env, value_name = "COUNT", help_heading = SUBSCRIPTIONS, default_value = "10000",
         value_parser = Checked(whole_number::<0, 1_000_000>))]
     pub max_subscribers: usize,
 
@@ -265,28 +270,22 @@ impl Settings {
             )));
         }
         Ok(Options {
-            direct: self.database_direct(&target)?,
+            direct: second_server(
+                "DATABASE_DIRECT_URL",
+                self.database_direct_url.as_ref(),
+                &target,
+            )?,
+            replica: second_server(
+                "DATABASE_READ_URL",
+                self.database_read_url.as_ref(),
+                &target,
+            )?,
             target,
             pooler: self.database_pooler,
             max_connections: self.database_max_connections,
             slow_query: self.slow_query,
             statement_time: statement_time(self.request_timeout),
         })
-    }
-
-    fn database_direct(&self, target: &Target) -> Result<Option<Target>, SettingError> {
-        let Some(url) = &self.database_direct_url else {
-            return Ok(None);
-        };
-        let direct = Target::from_url(&url.0)
-            .map_err(|error| SettingError::new(format!("DATABASE_DIRECT_URL: {error}")))?;
-        match (target, direct) {
-            (Target::Postgres(_), direct @ Target::Postgres(_)) => Ok(Some(direct)),
-            (target, direct) => Err(SettingError::new(format!(
-                "DATABASE_DIRECT_URL: `{direct}` is not the same database as {target}; allowed: the URL of a Postgres \
-                 server, when the database itself is on it"
-            ))),
-        }
     }
 
     fn database_target(&self) -> Result<Target, SettingError> {
@@ -372,6 +371,26 @@ impl Settings {
             self.host
         )))
     }
+}
+
+/// Another way to the same data: only Postgres has one.
+fn second_server(
+    variable: &str,
+    url: Option<&Secret>,
+    target: &Target,
+) -> Result<Option<Target>, SettingError> {
+    let Some(url) = url else {
+        return Ok(None);
+    };
+    let second = Target::from_url(&url.0)
+        .map_err(|error| SettingError::new(format!("{variable}: {error}")))?;
+    if let (Target::Postgres(_), Target::Postgres(_)) = (target, &second) {
+        return Ok(Some(second));
+    }
+    Err(SettingError::new(format!(
+        "{variable}: `{second}` does not go with {target}; allowed: the URL of a Postgres server, where the database itself \
+         is on one"
+    )))
 }
 
 /// A little less than a request has: the database gives up before the request does, and its answer still arrives.

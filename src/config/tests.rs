@@ -57,10 +57,64 @@ fn defaults() {
     assert_eq!(settings.graphql_max_tokens, 5000);
     assert_eq!(settings.max_body_bytes, 8_388_608);
     assert_eq!(settings.request_timeout, Duration::from_secs(15));
-    assert_eq!(settings.event_retention, None);
+    assert!(settings.retention.policy().is_off());
     assert_eq!(settings.max_subscribers, 10_000);
     assert_eq!(settings.log_format, telemetry::Format::Pretty);
     assert_eq!(Ok(settings.log_filter), "info".parse());
+}
+
+#[test]
+fn a_wrong_number_is_one_line() {
+    for (arguments, expected) in [
+        (
+            &["--slow-query-milliseconds", "1.5"][..],
+            "SLOW_QUERY_MILLISECONDS: `1.5` is not a whole number, 0 to 86400000",
+        ),
+        (
+            &["--request-timeout-seconds", "0"],
+            "REQUEST_TIMEOUT_SECONDS: `0` is not a whole number, 1 to 3600",
+        ),
+        (
+            &["--event-retention-days", "0"],
+            "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
+        ),
+        (
+            &["--max-subscribers=-1"],
+            "MAX_SUBSCRIBERS: `-1` is not a whole number, 0 to 1000000",
+        ),
+        (
+            &["--graphql-max-complexity", "0"],
+            "GRAPHQL_MAX_COMPLEXITY: `0` is not a whole number, 1 to 1000000000",
+        ),
+    ] {
+        assert_eq!(line(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn retention_is_whole_days() {
+    for days in ["0", "1.5", "-7", "36501", "a week"] {
+        assert_eq!(
+            line(&[&format!("--trash-retention-days={days}")]),
+            format!("TRASH_RETENTION_DAYS: `{days}` is not a whole number, 1 to 36500")
+        );
+    }
+    let retention = settings(&["--trash-retention-days", "30"])
+        .retention
+        .policy();
+    assert_eq!(retention.trash, Some(Duration::from_hours(30 * 24)));
+    assert_eq!(retention.events, None);
+}
+
+#[test]
+fn a_metrics_token_is_never_shown() {
+    assert_eq!(
+        line(&["--metrics-token", "two s3cret words"]),
+        "METRICS_TOKEN: `…` is not a token; allowed are ASCII letters, digits and signs without blanks, as \
+         `openssl rand -hex 32` makes them"
+    );
+    let settings = settings(&["--metrics-token", "s3cret"]);
+    assert!(!format!("{settings:?}").contains("s3cret"));
 }
 
 #[test]
@@ -77,10 +131,6 @@ fn a_wrong_setting_is_one_line() {
         (&["--port=-1"], "PORT: `-1` is not a port, 0 to 65535"),
         (&["--port", "1\n2"], "PORT: `1 2` is not a port, 0 to 65535"),
         (
-            &["--supabase-db-port", "0"],
-            "SUPABASE_DB_PORT: `0` is not a port, 1 to 65535",
-        ),
-        (
             &["--host", "example.com"],
             "HOST: `example.com` is not an IP address or `localhost`",
         ),
@@ -93,6 +143,40 @@ fn a_wrong_setting_is_one_line() {
         (
             &["--allow-open-access", "maybe"],
             "ALLOW_OPEN_ACCESS: `maybe` is not `true` or `false`",
+        ),
+        (
+            &["--rust-log", "image_gallery=loud"],
+            "RUST_LOG: `image_gallery=loud` is not a log filter: `error`, `warn`, `info`, `debug`, `trace`, \
+             `off`, or a list like `info,image_gallery=debug`",
+        ),
+        (
+            &["--trusted-documents", "/not/there"],
+            "TRUSTED_DOCUMENTS: `/not/there` is not a file that can be read",
+        ),
+        (
+            &["--trusted-documents-mode", "warn"],
+            "TRUSTED_DOCUMENTS_MODE: `warn` is not `enforce` or `report`",
+        ),
+        (
+            &["--graphql-introspection", "off"],
+            "GRAPHQL_INTROSPECTION: `off` is not `true` or `false`",
+        ),
+        (
+            &["--log-format", "xml"],
+            "LOG_FORMAT: `xml` is not `pretty` or `json`",
+        ),
+        (&["--prot", "1"], "unexpected argument '--prot' found"),
+    ] {
+        assert_eq!(line(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_setting_of_the_database_is_one_line() {
+    for (arguments, expected) in [
+        (
+            &["--supabase-db-port", "0"][..],
+            "SUPABASE_DB_PORT: `0` is not a port, 1 to 65535",
         ),
         (
             &["--auto-migrate", "on"],
@@ -150,7 +234,7 @@ fn a_wrong_setting_is_one_line() {
 }
 
 #[test]
-fn a_wrong_setting_of_the_database_is_one_line() {
+fn a_wrong_way_to_the_database_is_one_line() {
     for (arguments, expected) in [
         (
             &["--database-pooler", "pgbouncer"][..],
@@ -171,8 +255,16 @@ fn a_wrong_setting_of_the_database_is_one_line() {
         ),
         (
             &["--database-direct-url=postgres://u:s3cret@h/d"],
-            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` is not the same database as sqlite://gallery.db; allowed: the \
-             URL of a Postgres server, when the database itself is on it",
+            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` does not go with sqlite://gallery.db; allowed: the URL of a \
+             Postgres server, where the database itself is on one",
+        ),
+        (
+            &[
+                "--database-url=postgres://u:s3cret@h/d",
+                "--database-read-url=sqlite://gallery.db",
+            ],
+            "DATABASE_READ_URL: `sqlite://gallery.db` does not go with postgres://u@h:5432/d; allowed: the URL of a \
+             Postgres server, where the database itself is on one",
         ),
         (
             &["--database-url", "mysql://u:s3cret@h/d"],

@@ -14,10 +14,12 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Runtim
 use sea_query_sqlx::SqlxValues;
 use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Sqlite};
+use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Row, Sqlite};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
+use tracing::{Instrument, Span};
 
+use super::position::Position;
 use super::{Dialect, Error, error};
 use crate::entity::Timestamp;
 
@@ -110,6 +112,10 @@ impl Unit {
         Ok(())
     }
 
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
+
     pub(super) fn has_conflict(&self) -> bool {
         self.has_conflict.load(Ordering::Relaxed)
     }
@@ -128,13 +134,36 @@ impl Unit {
         if !self.in_transaction.load(Ordering::Relaxed) {
             return Ok(());
         }
-        // Postgres would roll back, and call that a success.
-        if self.dialect == Dialect::Postgres && self.has_failed.load(Ordering::Relaxed) {
+        self.require_sound()?;
+        self.execute_unprepared("COMMIT").await?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// As [`Unit::commit`] of a transaction on Postgres, and tells where the log was afterwards.
+    pub(super) async fn commit_and_tell(&self) -> Result<Option<Position>, Error> {
+        self.require_sound()?;
+        // One message: the answer to it is the answer to the commit.
+        let sql = "COMMIT; SELECT pg_current_wal_insert_lsn()::text";
+        let mut connection = self.connection.lock().await;
+        let Connection::Postgres(postgres) = &mut *connection else {
+            drop(connection);
+            return self.commit().await.map(|()| None);
+        };
+        let rows = self.watch(postgres.fetch_all(sql));
+        let rows = rows.instrument(self.span(sql)).await;
+        let rows = rows.map_err(at_execution)?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        let text = rows.first().and_then(|row| row.try_get::<&str, _>(0).ok());
+        Ok(text.and_then(|text| text.parse().ok()))
+    }
+
+    /// Postgres would roll back, and call that a success.
+    fn require_sound(&self) -> Result<(), Error> {
+        if self.dialect == Dialect::Postgres && self.has_failed() {
             let failed = "a statement of the transaction failed, so it cannot be committed";
             return Err(Error::Other(DbErr::Custom(failed.to_owned())));
         }
-        self.execute_unprepared("COMMIT").await?;
-        self.in_transaction.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -176,6 +205,24 @@ impl Unit {
         statement
     }
 
+    /// Of the lowest level: for traces. Values are bound, so the text has none.
+    fn span(&self, sql: &str) -> Span {
+        let system = match self.dialect {
+            Dialect::Postgres => "postgresql",
+            Dialect::Sqlite => "sqlite",
+        };
+        let verb = sql.split_ascii_whitespace().next();
+        tracing::trace_span!(
+            "statement",
+            otel.name = verb,
+            otel.kind = "client",
+            otel.status_code = tracing::field::Empty,
+            db.system.name = system,
+            db.system = system,
+            db.query.text = sql,
+        )
+    }
+
     /// Waits for an answer, and notes what it means for the unit.
     async fn watch<T>(
         &self,
@@ -187,6 +234,7 @@ impl Unit {
             Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
         });
         outcome.map_err(|error| {
+            Span::current().record("otel.status_code", "ERROR");
             self.has_failed.store(true, Ordering::Relaxed);
             if error::is_conflict(&error) {
                 self.has_conflict.store(true, Ordering::Relaxed);
@@ -228,15 +276,22 @@ impl ConnectionTrait for Unit {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let span = self.span(&statement.sql);
         let mut connection = self.connection.lock().await;
         let done = match &mut *connection {
             Connection::Postgres(connection) => {
                 let done = self.prepare(statement).execute(&mut **connection);
-                self.watch(done).await.map(ExecResult::from)
+                self.watch(done)
+                    .instrument(span)
+                    .await
+                    .map(ExecResult::from)
             }
             Connection::Sqlite(connection) => {
                 let done = self.prepare(statement).execute(&mut **connection);
-                self.watch(done).await.map(ExecResult::from)
+                self.watch(done)
+                    .instrument(span)
+                    .await
+                    .map(ExecResult::from)
             }
         };
         done.map_err(at_execution)
@@ -244,45 +299,58 @@ impl ConnectionTrait for Unit {
 
     /// Several statements in one message run in one transaction, and none of them is ever prepared.
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let span = self.span(sql);
         let sql = AssertSqlSafe(sql.to_owned());
         let mut connection = self.connection.lock().await;
         let done = match &mut *connection {
-            Connection::Postgres(connection) => {
-                self.watch(connection.execute(sql)).await.map(Into::into)
-            }
-            Connection::Sqlite(connection) => {
-                self.watch(connection.execute(sql)).await.map(Into::into)
-            }
+            Connection::Postgres(connection) => self
+                .watch(connection.execute(sql))
+                .instrument(span)
+                .await
+                .map(Into::into),
+            Connection::Sqlite(connection) => self
+                .watch(connection.execute(sql))
+                .instrument(span)
+                .await
+                .map(Into::into),
         };
         done.map_err(at_execution)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let span = self.span(&statement.sql);
         let mut connection = self.connection.lock().await;
         let row = match &mut *connection {
             Connection::Postgres(connection) => {
                 let row = self.prepare(statement).fetch_optional(&mut **connection);
-                self.watch(row).await.map(|row| row.map(Into::into))
+                self.watch(row)
+                    .instrument(span)
+                    .await
+                    .map(|row| row.map(Into::into))
             }
             Connection::Sqlite(connection) => {
                 let row = self.prepare(statement).fetch_optional(&mut **connection);
-                self.watch(row).await.map(|row| row.map(Into::into))
+                self.watch(row)
+                    .instrument(span)
+                    .await
+                    .map(|row| row.map(Into::into))
             }
         };
         row.map_err(at_query)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let span = self.span(&statement.sql);
         let mut connection = self.connection.lock().await;
         let rows: Result<Vec<QueryResult>, _> = match &mut *connection {
             Connection::Postgres(connection) => {
                 let rows = self.prepare(statement).fetch_all(&mut **connection);
-                let rows = self.watch(rows).await;
+                let rows = self.watch(rows).instrument(span).await;
                 rows.map(|rows| rows.into_iter().map(Into::into).collect())
             }
             Connection::Sqlite(connection) => {
                 let rows = self.prepare(statement).fetch_all(&mut **connection);
-                let rows = self.watch(rows).await;
+                let rows = self.watch(rows).instrument(span).await;
                 rows.map(|rows| rows.into_iter().map(Into::into).collect())
             }
         };

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{
-    KeyServer, Output, Program, TestDatabase, TlsDatabase, each_database, on_own_cluster,
+    KeyServer, Output, Program, Standby, TestDatabase, TlsDatabase, each_database, on_own_cluster,
     on_pgbouncer_url, on_postgres, on_tls,
 };
 
@@ -421,4 +421,42 @@ async fn a_manifest_that_cannot_be_used_is_told() {
         &doctor(&program).await,
         &[&["settings: TRUSTED_DOCUMENTS: "]],
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_is_a_standby_that_answers() {
+    on_own_cluster(&[], &[], async |database: TestDatabase| {
+        migrated(&database).await;
+        let standby = Standby::of(&database).await;
+        let with_replica = |url: &str| at(&database.url()).with("DATABASE_READ_URL", url);
+        let report = doctor(&with_replica(&standby.database.url())).await;
+        let report = report.expect_success();
+        assert!(report.contains("ok      replica: "), "{report}");
+
+        let report = doctor(&with_replica(&database.url()))
+            .await
+            .expect_success();
+        assert_warned(
+            &report,
+            &["replica: ", "is no standby", "→ name a streaming replica"],
+        );
+        let away = "postgres://postgres:hunter2@gallery.invalid/postgres";
+        let report = doctor(&with_replica(away)).await.expect_success();
+        assert_warned(
+            &report,
+            &[
+                "replica: cannot connect to DATABASE_READ_URL",
+                "is not known",
+            ],
+        );
+        assert!(!report.contains("hunter2"), "{report}");
+
+        let output = doctor(&at(&standby.database.url())).await;
+        let wrong = lines(&output.stdout, "wrong").join("\n");
+        assert!(
+            wrong.contains("connection: the server takes no writes"),
+            "{output:?}"
+        );
+    })
+    .await;
 }

@@ -61,6 +61,7 @@ END
     fi
     cat >"$directory/data/pg_hba.conf" <<END
 host all postgres 127.0.0.1/32 password
+host replication postgres 127.0.0.1/32 password
 $others all all 127.0.0.1/32 scram-sha-256
 END
 }

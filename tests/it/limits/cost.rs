@@ -176,7 +176,7 @@ each_database! {
         let query = "subscription { galleryEvents(after: \"\") { type } }";
         let mut response = request.json(&json!({ "query": query })).send().await.expect("an answer");
         let mut text = String::new();
-        while !text.contains("\"cost\"") {
+        while !text.contains("event: next") || !text.ends_with("\n\n") {
             let chunk = response.chunk().await.expect("the stream goes on").expect("an event");
             text.push_str(&String::from_utf8_lossy(&chunk));
         }

@@ -52,6 +52,7 @@ pub(super) async fn look(
     findings.push(tls(&facts, target));
     findings.extend(pooler(options, target, facts.shares_sessions));
     findings.extend(direct(options, &facts).await);
+    findings.extend(replica(options).await);
     findings.push(clock(facts.clock_ahead));
     findings.extend(project(settings, target));
     findings.push(rights(&facts, target.get_username()));
@@ -226,6 +227,30 @@ async fn direct(options: &Options, facts: &PostgresFacts) -> Option<Finding> {
         _ => Finding::ok(
             AREA,
             format!("DATABASE_DIRECT_URL, {direct}, is the same database"),
+        ),
+    })
+}
+
+/// Where it is not of use, the primary serves.
+async fn replica(options: &Options) -> Option<Finding> {
+    const AREA: &str = "replica";
+    let Some(replica @ Target::Postgres(target)) = &options.replica else {
+        return None;
+    };
+    Some(match inspect::postgres(target).await {
+        Ok(found) if found.is_read_only => {
+            Finding::ok(AREA, format!("DATABASE_READ_URL, {replica}, is a standby"))
+        }
+        Ok(_) => Finding::warning(
+            AREA,
+            format!("DATABASE_READ_URL, {replica}, is no standby: it takes writes"),
+        )
+        .mended("name a streaming replica of the database, or unset it"),
+        Err(error) => Finding::warning(
+            AREA,
+            format!(
+                "cannot connect to DATABASE_READ_URL, {replica}, and the primary serves: {error}"
+            ),
         ),
     })
 }

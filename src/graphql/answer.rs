@@ -57,12 +57,6 @@ impl AnswerSize {
         )))
     }
 
-    /// Counts rows that have been read.
-    fn count_rows<'i>(&self, images: impl IntoIterator<Item = &'i Image>) {
-        let bytes = images.into_iter().map(weight_of_row).sum();
-        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
     /// Counts a field's value; what is selected within an object has been counted by its own fields. Tells whether it is
     /// time to let others have their turn.
     pub(super) fn count(&self, value: &Value, is_json: bool) -> bool {
@@ -76,20 +70,12 @@ impl AnswerSize {
     }
 }
 
-/// Counts rows that the answer is about to be made of, and refuses them where that is too much.
-pub(super) fn charge_rows<'i>(
-    ctx: &Context<'_>,
-    images: impl IntoIterator<Item = &'i Image>,
-) -> async_graphql::Result<()> {
-    let Some(answer) = ctx.data_opt::<AnswerSize>() else {
-        return Ok(());
-    };
-    answer.count_rows(images);
-    answer.check().map_err(|error| async_graphql::Error {
-        message: error.message,
-        source: None,
-        extensions: error.extensions,
-    })
+/// Counts rows that the answer is about to be made of. Where they are too many, none of their fields is resolved.
+pub(super) fn count_rows<'i>(ctx: &Context<'_>, images: impl IntoIterator<Item = &'i Image>) {
+    if let Some(answer) = ctx.data_opt::<AnswerSize>() {
+        let bytes = images.into_iter().map(weight_of_row).sum();
+        answer.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
 }
 
 fn size_of_value(value: &Value) -> usize {

@@ -121,7 +121,13 @@ async fn connections_in_use_and_units_that_wait_for_one_are_read() {
         sqlx::Executor::execute(&mut other, lock)
             .await
             .expect("a lock");
-        let query = || app.graphql("{ images { totalCount } }", json!({}));
+        let is_read = std::cell::Cell::new(false);
+        // Each waits for three seconds and comes again: the page may take as long.
+        let query = async || {
+            while !is_read.get() {
+                app.graphql("{ images { totalCount } }", json!({})).await;
+            }
+        };
         let watch = async {
             let in_use = "image_gallery_database_connections{pool=\"primary\",state=\"in_use\"}";
             let waiting = "image_gallery_database_waiting{pool=\"primary\"}";
@@ -131,6 +137,7 @@ async fn connections_in_use_and_units_that_wait_for_one_are_read() {
                 (samples[in_use] >= 2.0 && samples[waiting] >= 1.0).then_some(())
             };
             eventually("the connections are in use", is_busy).await;
+            is_read.set(true);
             drop(other);
         };
         tokio::join!(query(), query(), query(), watch);

@@ -12,6 +12,14 @@ use tracing_subscriber::{Layer, Registry, fmt};
 /// Libraries that report each statement at `info` or `debug`: heard only when they are asked for by name.
 const TALKATIVE: [&str; 2] = ["sqlx", "sea_orm"];
 
+/// Parts of libraries that print whole messages at `trace` and `debug`, a token among them: never heard so closely,
+/// whatever is asked for.
+const INDISCREET: [&str; 3] = [
+    "tungstenite",
+    "tungstenite::protocol",
+    "tungstenite::protocol::frame",
+];
+
 /// Which log lines are written: a level, or `target=level` pairs, as `tracing_subscriber::EnvFilter` reads them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter(String);
@@ -61,10 +69,20 @@ impl Filter {
         {
             return filter;
         }
-        TALKATIVE
+        let is_close = filter
+            .max_level_hint()
+            .is_none_or(|level| level > LevelFilter::INFO);
+        let talkative = TALKATIVE
             .iter()
             .filter(|library| !self.0.contains(*library))
-            .filter_map(|library| format!("{library}=warn").parse().ok())
+            .map(|library| format!("{library}=warn"));
+        let indiscreet = INDISCREET
+            .iter()
+            .filter(|_| is_close)
+            .map(|part| format!("{part}=info"));
+        talkative
+            .chain(indiscreet)
+            .filter_map(|directive| directive.parse().ok())
             .fold(filter, EnvFilter::add_directive)
     }
 }
@@ -90,15 +108,35 @@ fn lines(format: Format) -> Box<dyn Layer<Registry> + Send + Sync> {
 mod tests {
     use super::*;
 
+    const UNHEARD: &str =
+        "tungstenite::protocol::frame=info,tungstenite::protocol=info,tungstenite=info";
+
+    #[test]
+    fn messages_are_not_printed_even_when_asked_for_by_name() {
+        for text in [
+            "trace,tungstenite=trace",
+            "trace,tungstenite::protocol=trace",
+            "tungstenite::protocol::frame=debug",
+        ] {
+            let filter: Filter = text.parse().expect(text);
+            let shown = filter.layer().to_string();
+            assert!(shown.contains(UNHEARD), "{shown}");
+            assert_eq!(shown.matches("tungstenite").count(), 3, "{shown}");
+        }
+    }
+
     #[test]
     fn libraries_report_statements_only_when_asked_by_name() {
         for (text, expected) in [
             ("info", "sea_orm=warn,sqlx=warn,info"),
-            ("debug", "sea_orm=warn,sqlx=warn,debug"),
+            ("debug", &format!("{UNHEARD},sea_orm=warn,sqlx=warn,debug")),
             ("warn", "warn"),
             ("error", "error"),
             ("off", "off"),
-            ("info,sqlx=debug", "sea_orm=warn,sqlx=debug,info"),
+            (
+                "info,sqlx=debug",
+                &format!("{UNHEARD},sea_orm=warn,sqlx=debug,info"),
+            ),
         ] {
             let filter: Filter = text.parse().expect(text);
             assert_eq!(filter.layer().to_string(), expected, "{text}");

@@ -42,6 +42,7 @@ use super::persisted::{DocumentHash, PersistedDocuments};
 use super::query::TrailEnd;
 use super::reply::Reply;
 use super::shape::Shape;
+use super::trusted::shortened;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
 use crate::gallery::{self, Gallery};
@@ -189,7 +190,9 @@ impl Executor {
         }
         let shown_cost = prepared.shown_cost;
         let request_id = prepared.request_id.clone();
-        let work = AssertUnwindSafe(self.run(caller, prepared)).catch_unwind();
+        let work = Box::pin(self.run(caller, prepared));
+        let work = self.gallery.database().for_one_request(work);
+        let work = AssertUnwindSafe(work).catch_unwind();
         let reply = match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_panic)) => panicked(&request_id),
@@ -353,7 +356,7 @@ fn kind_of(
     meant.map(|operation| operation.node.ty).ok_or_else(|| {
         Code::BadUserInput.error(format!(
             "operationName: the document has no operation `{}`",
-            name.unwrap_or_default()
+            shortened(name.unwrap_or_default())
         ))
     })
 }

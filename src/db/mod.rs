@@ -13,6 +13,7 @@ mod migrations;
 pub mod options;
 pub mod page;
 pub mod search;
+mod share;
 mod source;
 mod trail;
 mod unit;
@@ -53,6 +54,8 @@ pub struct Database {
     /// Held while this process gives events their positions.
     sequencing: tokio::sync::Mutex<()>,
     changes: Changes,
+    /// How many connections one request may use at once.
+    share: usize,
 }
 
 impl Database {
@@ -74,7 +77,13 @@ impl Database {
             is_migrated: AtomicBool::new(false),
             sequencing: tokio::sync::Mutex::new(()),
             changes,
+            share: share::of_connections(options.max_connections.get()),
         })
+    }
+
+    /// Runs what one request does. It uses a share of the connections at once, so that others are served meanwhile.
+    pub async fn for_one_request<T>(&self, work: impl Future<Output = T>) -> T {
+        share::within(self.share, work).await
     }
 
     /// Tells when something may have changed, whoever changed it.
@@ -161,7 +170,9 @@ impl Database {
         E: From<Error> + Send + 'static,
     {
         let source = self.source.clone();
+        let permit = share::permit().await;
         detached(async move {
+            let _permit = permit;
             let mut pauses = RETRY_PAUSES.iter();
             loop {
                 let unit = source.begin(purpose).await?;

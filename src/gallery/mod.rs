@@ -95,6 +95,14 @@ pub enum Error {
     /// As many follow the trail as may.
     #[error("the server has as many subscribers as it takes; try again later")]
     TooManySubscribers,
+    /// What was read is more than one answer may hold.
+    #[error(
+        "the answer takes more than {maximum} bytes of memory, the most that is allowed: ask for fewer fields or shorter pages"
+    )]
+    AnswerTooLarge {
+        /// The limit.
+        maximum: usize,
+    },
     /// The caller has asked of too many ids whether they are stored for another owner.
     #[error(
         "more than {MAX_BATCH} images were refused within a minute because their ids are stored for other owners; try again in a minute"

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_graphql::Context;
 use serde_json::Value as Json;
 
-use super::error::{Code, set_code};
-use crate::gallery::Image;
+use super::error::Result;
+use crate::gallery::{self, Image};
 
 /// The most memory of one answer, about: rows as they were read, and the long values that are given of them. Two pages of
 /// a hundred images need it whose 64 KiB of metadata are single digits; of ordinary ones a few megabytes are enough.
@@ -36,18 +36,14 @@ impl AnswerSize {
 }
 
 /// Counts what is about to become part of the answer, and refuses it where that is too much.
-pub(super) fn charge(ctx: &Context<'_>, bytes: usize) -> async_graphql::Result<()> {
+pub(super) fn charge(ctx: &Context<'_>, bytes: usize) -> Result<()> {
     let has_room = ctx
         .data_opt::<AnswerSize>()
         .is_none_or(|size| size.add(bytes));
     if has_room {
         return Ok(());
     }
-    let mut error = async_graphql::Error::new(format!(
-        "the answer takes more than {MAX_BYTES} bytes of memory, the most that is allowed: ask for shorter pages"
-    ));
-    set_code(&mut error.extensions, Code::TooComplex);
-    Err(error)
+    Err(gallery::Error::AnswerTooLarge { maximum: MAX_BYTES }.into())
 }
 
 /// About as many bytes as rows take in memory.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::answer::{charge, weight_of_rows};
 use super::connection::{PageInfo, Paged};
-use super::error::{Failure, Result};
+use super::error::{Failure, Result, nullable};
 use super::filter::PageArguments;
 use super::image::Image;
 use super::scalar::{DateTime, Url};
@@ -89,13 +89,12 @@ impl GalleryEvent {
     /// The image as it is now; null once purged, and where the caller may not see it (created anew by another owner).
     async fn image(&self, ctx: &Context<'_>) -> Option<async_graphql::Result<Image>> {
         let image = (self.page).image(gallery(ctx), caller(ctx), self.event.image_id);
-        let image = match image.await.map_err(Failure::from) {
-            Ok(image) => image?,
-            Err(failure) => return Some(Err(failure.into())),
-        };
-        // The page has read it once for all of its events.
-        let charged = charge(ctx, weight_of_rows([&*image]));
-        Some(charged.map(|()| Image(image)))
+        let image = image.await.map_err(Failure::from);
+        let charged = image.and_then(|image| {
+            charge(ctx, weight_of_rows(image.as_deref()))?;
+            Ok(image.map(Image))
+        });
+        nullable(charged)
     }
 
     /// When it happened.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, InputObject, Interface, Object};
 
 use super::answer::charge;
-use super::error::{Failure, Result};
+use super::error::{Failure, Result, nullable};
 use super::event::{GalleryEvent, GalleryEventConnection};
 use super::filter::PageArguments;
 use super::scalar::{DateTime, Json, Url};
@@ -155,12 +155,12 @@ impl Image {
     }
 
     /// What the person typed, at most 20,000 characters where this server stored it.
-    async fn original_prompt(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<&str>> {
+    async fn original_prompt(&self, ctx: &Context<'_>) -> Option<async_graphql::Result<&str>> {
         given_out(ctx, self.0.original_prompt.as_deref())
     }
 
     /// What the model was given, at most 20,000 characters where this server stored it.
-    async fn refined_prompt(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<&str>> {
+    async fn refined_prompt(&self, ctx: &Context<'_>) -> Option<async_graphql::Result<&str>> {
         given_out(ctx, self.0.refined_prompt.as_deref())
     }
 
@@ -175,7 +175,7 @@ impl Image {
     }
 
     /// Free JSON object; `{}` when there is none.
-    async fn metadata(&self, ctx: &Context<'_>) -> async_graphql::Result<Json> {
+    async fn metadata(&self, ctx: &Context<'_>) -> Result<Json> {
         let metadata = Json(serde_json::Value::Object(self.0.metadata.0.clone()));
         charge(ctx, metadata.0.to_string().len())?;
         Ok(metadata)
@@ -236,9 +236,8 @@ impl Image {
 fn given_out<'t>(
     ctx: &Context<'_>,
     text: Option<&'t str>,
-) -> async_graphql::Result<Option<&'t str>> {
-    charge(ctx, text.map_or(0, str::len))?;
-    Ok(text)
+) -> Option<async_graphql::Result<&'t str>> {
+    nullable(charge(ctx, text.map_or(0, str::len)).map(|()| text))
 }
 
 impl ImageTransform {

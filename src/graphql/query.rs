@@ -33,8 +33,7 @@ impl Query {
         #[graphql(desc = "The `id` of any object.")] id: ID,
     ) -> Option<async_graphql::Result<Node>> {
         let found = find_nodes(ctx, &[id]).await;
-        let node = found.map(|nodes| nodes.into_iter().flatten().next());
-        node.transpose()
+        nullable(found.map(|nodes| nodes.into_iter().flatten().next()))
     }
 
     /// At most 100 ids; null in the place of each that is not there.
@@ -42,14 +41,13 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids; more are BAD_USER_INPUT.")] ids: Vec<ID>,
-    ) -> async_graphql::Result<Vec<Option<Node>>> {
+    ) -> Result<Vec<Option<Node>>> {
         caller(ctx).scope(None)?;
         if ids.len() > MAX_BATCH {
             return Err(Failure::bad_input(format!(
                 "ids: {} were given; at most {MAX_BATCH} are allowed",
                 ids.len()
-            ))
-            .into());
+            )));
         }
         find_nodes(ctx, &ids).await
     }
@@ -84,14 +82,13 @@ impl Query {
             i32,
         >,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
-    ) -> async_graphql::Result<ImageConnection> {
+    ) -> Result<ImageConnection> {
         let order = order_by.map_or(newest_first(Field::CreatedAt), Order::from);
         caller(ctx).scope(None)?;
         if order.field == Field::DeletedAt {
             return Err(Failure::bad_input(
                 "orderBy: active images cannot be ordered by DELETED_AT; use CREATED_AT or UPDATED_AT, or deletedImages",
-            )
-            .into());
+            ));
         }
         let arguments = PageArguments {
             first,
@@ -129,7 +126,7 @@ impl Query {
             i32,
         >,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
-    ) -> async_graphql::Result<ImageConnection> {
+    ) -> Result<ImageConnection> {
         let order = order_by.map_or(newest_first(Field::DeletedAt), Order::from);
         let arguments = PageArguments {
             first,
@@ -228,7 +225,7 @@ pub(super) fn event_filter(
 }
 
 /// Images and events by their ids, in their order; none in the place of each that is not there.
-async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> async_graphql::Result<Vec<Option<Node>>> {
+async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> {
     let images = gallery(ctx).find(caller(ctx), &image_ids(ids)).await?;
     charge(ctx, weight_of_rows(images.iter().flatten()))?;
     let event_ids: Vec<_> = ids.iter().map(|id| EventId::parse(id)).collect();
@@ -268,7 +265,7 @@ async fn connection(
     filter: Option<ImageFilter>,
     order: Order,
     arguments: &PageArguments,
-) -> async_graphql::Result<ImageConnection> {
+) -> Result<ImageConnection> {
     caller(ctx).scope(None)?;
     let list = List {
         shelf,

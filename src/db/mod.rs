@@ -40,7 +40,6 @@ pub use error::Error;
 use options::{Options, Target};
 pub use position::{NoPosition, Position};
 pub use replica::Reads;
-pub use share::within_share;
 pub use trail::Bounds;
 pub use unit::Unit;
 use vitals::Waiting;
@@ -67,6 +66,8 @@ pub struct Database {
     sequencing: tokio::sync::Mutex<()>,
     changes: Changes,
     waiting: Waiting,
+    /// How many connections one request may use at once.
+    share: usize,
 }
 
 impl Database {
@@ -97,7 +98,13 @@ impl Database {
             sequencing: tokio::sync::Mutex::new(()),
             changes,
             waiting: Waiting::default(),
+            share: share::of_connections(options.max_connections.get()),
         })
+    }
+
+    /// Runs what one request does. It uses a share of the connections at once, so that others are served meanwhile.
+    pub async fn for_one_request<T>(&self, work: impl Future<Output = T>) -> T {
+        share::within(self.share, work).await
     }
 
     /// Tells when something may have changed, whoever changed it.
@@ -288,7 +295,8 @@ impl Run {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let _place = share::place().await;
+        // Held until the outcome is taken: what is read and not yet answered is bounded as well.
+        let _permit = share::permit().await;
         detached(async move {
             let mut has_failed = true;
             let outcome = self.until_no_conflict(&source, work, &mut has_failed).await;

@@ -1,26 +1,63 @@
-//! One request's share of the connections. The fields of a query are resolved at once, and a query of many lists would
-//! otherwise have every connection of the pool: everybody else, and its own later fields, would wait in vain.
+//! One request's share of the connections: an operation reads its fields at once, and without a share thirty lists of one
+//! request would keep everybody else, and its own other fields, from the database.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task_local;
 
-/// How many units of work one request has under way at a time.
-const UNITS: usize = 2;
-
-tokio::task_local! {
+task_local! {
     static SHARE: Arc<Semaphore>;
 }
 
-/// Does the work of one request. Units of work that it asks for beyond its share wait for its earlier ones.
-pub async fn within_share<T>(work: impl Future<Output = T>) -> T {
-    SHARE.scope(Arc::new(Semaphore::new(UNITS)), work).await
+/// How many of so many connections one request may use at once.
+pub(super) fn of_connections(connections: u32) -> usize {
+    let share = usize::try_from(connections / 3).unwrap_or(usize::MAX);
+    share.clamp(1, Semaphore::MAX_PERMITS)
 }
 
-/// Waits for a place in this request's share, to be held until the unit of work has been answered. `None` outside of
-/// requests. A unit of work runs as a task of its own and asks for no other, so none waits for itself.
-pub(super) async fn place() -> Option<OwnedSemaphorePermit> {
+/// Runs what one request does within a share of so many connections.
+pub(super) async fn within<T>(connections: usize, work: impl Future<Output = T>) -> T {
+    SHARE
+        .scope(Arc::new(Semaphore::new(connections)), work)
+        .await
+}
+
+/// Runs what is done for everybody, whichever request came to it.
+pub(super) async fn apart<T>(work: impl Future<Output = T>) -> T {
+    within(Semaphore::MAX_PERMITS, work).await
+}
+
+/// Waits until the request that this is part of may use another connection, and has it counted until the permit is
+/// dropped. What is part of no request has no share to keep to.
+pub(super) async fn permit() -> Option<OwnedSemaphorePermit> {
     let share = SHARE.try_with(Arc::clone).ok()?;
-    // It is never closed.
     share.acquire_owned().await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_waits_for_its_own_share() {
+        assert!(permit().await.is_none());
+        within(2, async {
+            let first = permit().await;
+            let _second = permit().await;
+            let third = tokio::time::timeout(std::time::Duration::ZERO, permit()).await;
+            assert!(third.is_err());
+            assert!(apart(permit()).await.is_some());
+            drop(first);
+            assert!(permit().await.is_some());
+        })
+        .await;
+    }
+
+    #[test]
+    fn a_share_leaves_most_to_others() {
+        for (connections, share) in [(1, 1), (2, 1), (3, 1), (10, 3), (100, 33)] {
+            assert_eq!(of_connections(connections), share);
+        }
+    }
 }

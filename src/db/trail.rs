@@ -8,7 +8,7 @@
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 
 use super::source::Purpose;
-use super::{Database, Dialect, Error, Unit};
+use super::{Database, Dialect, Error, Unit, share};
 use crate::entity::Timestamp;
 
 /// How many events are given their positions in one transaction.
@@ -58,17 +58,21 @@ impl Database {
         }
         // One of this process is enough: the others would only hold connections while they wait for it.
         let _turn = self.sequencing.lock().await;
-        loop {
-            let state = self.trail_state().await?;
-            if !state.is_waiting {
-                return Ok(state.into());
+        // Others wait for the turn: it does not wait for what else the request is at.
+        share::apart(Box::pin(async {
+            loop {
+                let state = self.trail_state().await?;
+                if !state.is_waiting {
+                    return Ok(state.into());
+                }
+                // The lock of the trail's row is held for no longer than the server needs.
+                self.execute_alone(&format!(
+                    "SELECT image_gallery_sequence_events({SEQUENCED_AT_ONCE})"
+                ))
+                .await?;
             }
-            // The lock of the trail's row is held for no longer than the server needs.
-            self.execute_alone(&format!(
-                "SELECT image_gallery_sequence_events({SEQUENCED_AT_ONCE})"
-            ))
-            .await?;
-        }
+        }))
+        .await
     }
 
     async fn trail_state(&self) -> Result<State, Error> {

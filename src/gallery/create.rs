@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryTrait, Set};
 use serde_json::Value as Json;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::input::{MAX_PROMPT_CHARACTERS, check_label, check_metadata, check_text, or_fault};
@@ -74,6 +75,7 @@ impl Gallery {
                 .filter_map(|record| record.err().map(Err))
                 .collect());
         }
+        self.taken_answers.check(caller, Instant::now())?;
         let stored = self
             .database
             .write(caller.actor(), move |unit| {
@@ -90,6 +92,9 @@ impl Gallery {
                 );
             }
         }
+        let is_taken = |outcome: &&Result<_, _>| matches!(outcome, Err(Refusal::IdTaken(_)));
+        let taken = stored.iter().filter(is_taken).count();
+        self.taken_answers.note(caller, taken, Instant::now());
         let mut stored = stored.into_iter();
         Ok(checked
             .into_iter()

@@ -14,7 +14,7 @@ use super::{Error, Gallery, Image, is_visible, visible};
 use crate::auth::{Caller, Scope};
 use crate::entity::image;
 
-/// For so long an image counts as what it is now.
+/// For so long after it was read an image counts as what it is now.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Events in their order.
@@ -68,11 +68,11 @@ impl EventPage {
         {
             return loaded.images.clone();
         }
-        let at = Instant::now();
         let images = gallery.images_of(&self.events).await;
         let images = images.map(Arc::new).map_err(Arc::new);
         *loaded = Some(Loaded {
-            at,
+            // From the end on: images that take longer to read would be stale already, and read anew for each who waits.
+            at: Instant::now(),
             images: images.clone(),
         });
         images

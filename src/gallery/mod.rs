@@ -13,6 +13,7 @@ mod metadata;
 mod retention;
 mod stats;
 mod sweep;
+mod taken;
 mod trail;
 mod trash;
 mod update;
@@ -34,6 +35,7 @@ use crate::cloudinary::url::{HostPatterns, UrlError};
 use crate::db::{self, Database, Unit};
 use crate::entity::{Timestamp, image};
 use feed::Feed;
+use taken::TakenAnswers;
 
 pub use crate::entity::gallery_event::Kind;
 pub use create::{Created, NewImage};
@@ -62,6 +64,7 @@ pub struct Gallery {
     database: Arc<Database>,
     hosts: HostPatterns,
     feed: Feed,
+    taken_answers: TakenAnswers,
     /// How long one call goes on beginning new transactions.
     sweep_time: Duration,
     retention: Retention,
@@ -96,6 +99,11 @@ pub enum Error {
     /// As many follow the trail as may.
     #[error("the server has as many subscribers as it takes; try again later")]
     TooManySubscribers,
+    /// The caller has asked of too many ids whether they are stored for another owner.
+    #[error(
+        "more than {MAX_BATCH} images were refused within a minute because their ids are stored for other owners; try again in a minute"
+    )]
+    TooManyTaken,
     /// The caller may not do it.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -199,6 +207,7 @@ impl Gallery {
             feed: Feed::new(Arc::clone(&database), DEFAULT_MAX_SUBSCRIBERS),
             database,
             hosts,
+            taken_answers: TakenAnswers::new(),
             sweep_time: sweep::time_within(request_time),
             retention: Retention::default(),
         }

@@ -142,6 +142,7 @@ pub(super) fn public_face(error: &gallery::Error) -> (Code, String) {
     match error {
         gallery::Error::BadInput(message) => (Code::BadUserInput, message.clone()),
         gallery::Error::TooManySubscribers => (Code::Unavailable, error.to_string()),
+        gallery::Error::TooManyTaken => (Code::RateLimited, error.to_string()),
         gallery::Error::CursorExpired => (Code::CursorExpired, error.to_string()),
         gallery::Error::Denied(denied) => denied_face(denied),
         gallery::Error::Database(error) => database_face(error),

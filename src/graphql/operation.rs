@@ -4,7 +4,6 @@
 use async_graphql::{ServerError, Variables};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value as Json};
 
 use super::error::Code;
 use super::limits::{LimitExceeded, check_variables};
@@ -56,7 +55,7 @@ pub struct Parameters {
     #[serde(rename = "doc_id")]
     pub doc_id: Option<String>,
     /// The same. Some clients number their requests by it, so it may be no text.
-    pub id: Option<Json>,
+    pub id: Option<Box<RawValue>>,
     /// Which of its operations.
     pub operation_name: Option<String>,
     /// Values of its variables, by name.
@@ -109,13 +108,8 @@ impl Parameters {
             .or_else(|| name("doc_id", self.doc_id))
             .or_else(|| persisted.clone().map(Document::Persisted))
             .or_else(|| {
-                name(
-                    "id",
-                    self.id
-                        .as_ref()
-                        .and_then(Json::as_str)
-                        .map(ToOwned::to_owned),
-                )
+                let id = self.id.as_deref().map(RawValue::get);
+                name("id", id.and_then(|id| serde_json::from_str(id).ok()))
             });
         let document = match (self.query, named, persisted) {
             (None, Some(named), _) => named,
@@ -159,7 +153,8 @@ fn read_variables(
     if let Some(limit @ LimitExceeded::VariableValues(_)) = limit {
         return Ok(Err(limit));
     }
-    let variables: Map<String, Json> = serde_json::from_str(json.get()).map_err(|error| {
+    // Not by way of the JSON library's own values: these take a text under a certain name for JSON, and read that as well.
+    let variables: Variables = serde_json::from_str(json.get()).map_err(|error| {
         Code::BadUserInput.error(format!(
             "variables: must be a JSON object: {}",
             reason(&error)
@@ -167,7 +162,7 @@ fn read_variables(
     })?;
     Ok(match limit {
         Some(limit) => Err(limit),
-        None => Ok(Variables::from_json(Json::Object(variables))),
+        None => Ok(variables),
     })
 }
 

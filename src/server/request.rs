@@ -107,9 +107,9 @@ fn text(value: &str) -> Result<Option<String>, String> {
     Ok(Some(value.to_owned()))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the form of a reader")]
-fn id(value: &str) -> Result<Option<serde_json::Value>, String> {
-    Ok(Some(value.into()))
+fn id(value: &str) -> Result<Option<Box<RawValue>>, String> {
+    let text = serde_json::value::to_raw_value(value);
+    text.map(Some).map_err(|error| reason(&error))
 }
 
 fn json<T: DeserializeOwned>(value: &str) -> Result<Option<T>, String> {

@@ -45,6 +45,14 @@ impl Telemetry {
     }
 }
 
+/// Parts of libraries that print whole messages at `trace` and `debug`, a token among them: never heard so closely,
+/// whatever is asked for.
+const INDISCREET: [&str; 3] = [
+    "tungstenite",
+    "tungstenite::protocol",
+    "tungstenite::protocol::frame",
+];
+
 /// Which log lines are written: a level, or `target=level` pairs, as `tracing_subscriber::EnvFilter` reads them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter(String);
@@ -94,10 +102,20 @@ impl Filter {
         {
             return filter;
         }
-        TALKATIVE
+        let is_close = filter
+            .max_level_hint()
+            .is_none_or(|level| level > LevelFilter::INFO);
+        let talkative = TALKATIVE
             .iter()
             .filter(|library| !self.0.contains(*library))
-            .filter_map(|library| format!("{library}=warn").parse().ok())
+            .map(|library| format!("{library}=warn"));
+        let indiscreet = INDISCREET
+            .iter()
+            .filter(|_| is_close)
+            .map(|part| format!("{part}=info"));
+        talkative
+            .chain(indiscreet)
+            .filter_map(|directive| directive.parse().ok())
             .fold(filter, EnvFilter::add_directive)
     }
 }
@@ -129,17 +147,37 @@ fn lines(format: Format) -> Box<dyn Layer<Registry> + Send + Sync> {
 mod tests {
     use super::*;
 
+    const UNHEARD: &str =
+        "tungstenite::protocol::frame=info,tungstenite::protocol=info,tungstenite=info";
+
+    #[test]
+    fn messages_are_not_printed_even_when_asked_for_by_name() {
+        for text in [
+            "trace,tungstenite=trace",
+            "trace,tungstenite::protocol=trace",
+            "tungstenite::protocol::frame=debug",
+        ] {
+            let filter: Filter = text.parse().expect(text);
+            let shown = filter.layer().to_string();
+            assert!(shown.contains(UNHEARD), "{shown}");
+            assert_eq!(shown.matches("tungstenite").count(), 3, "{shown}");
+        }
+    }
+
     #[test]
     fn libraries_report_statements_only_when_asked_by_name() {
         for (text, expected) in [
             ("info", "opentelemetry=warn,sea_orm=warn,sqlx=warn,info"),
-            ("debug", "opentelemetry=warn,sea_orm=warn,sqlx=warn,debug"),
+            (
+                "debug",
+                &format!("{UNHEARD},opentelemetry=warn,sea_orm=warn,sqlx=warn,debug"),
+            ),
             ("warn", "warn"),
             ("error", "error"),
             ("off", "off"),
             (
                 "info,sqlx=debug",
-                "opentelemetry=warn,sea_orm=warn,sqlx=debug,info",
+                &format!("{UNHEARD},opentelemetry=warn,sea_orm=warn,sqlx=debug,info"),
             ),
         ] {
             let filter: Filter = text.parse().expect(text);

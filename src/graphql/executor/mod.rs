@@ -45,9 +45,10 @@ use super::persisted::{DocumentHash, PersistedDocuments};
 use super::query::TrailEnd;
 use super::reply::Reply;
 use super::shape::Shape;
+use super::trusted::shortened;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
-use crate::db::{Reads, within_share};
+use crate::db::Reads;
 use crate::gallery::{self, Gallery};
 
 pub use admission::Admission;
@@ -194,7 +195,8 @@ impl Executor {
         }
         let shown_cost = prepared.shown_cost;
         let request_id = prepared.request_id.clone();
-        let work = within_share(Box::pin(self.run_or_turn_to_primary(caller, prepared)));
+        let work = Box::pin(self.run_or_turn_to_primary(caller, prepared));
+        let work = self.gallery.database().for_one_request(work);
         let work = AssertUnwindSafe(work).catch_unwind();
         let reply = match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,
@@ -387,7 +389,7 @@ fn kind_of(
     meant.map(|operation| operation.node.ty).ok_or_else(|| {
         Code::BadUserInput.error(format!(
             "operationName: the document has no operation `{}`",
-            name.unwrap_or_default()
+            shortened(name.unwrap_or_default())
         ))
     })
 }

@@ -308,12 +308,14 @@ mod tests {
 
     #[test]
     fn every_operation_is_counted_whichever_is_meant() {
-        let fields = (0..90).map(|number| format!("a{number}:id "));
-        let fields = fields.collect::<Vec<_>>().concat();
-        let spread = "images { nodes { ...f } } ";
-        let others = (0..110).map(|number| format!("query q{number} {{ {spread} }} "));
-        let others = others.collect::<Vec<_>>().concat();
-        let text = format!("query q {{ __typename }} {others} fragment f on Image {{ {fields} }}");
+        let fields: Vec<_> = (0..90).map(|number| format!("a{number}:id ")).collect();
+        let other = |number| format!("query q{number} {{ images {{ nodes {{ ...f }} }} }} ");
+        let others: Vec<_> = (0..110).map(other).collect();
+        let text = format!(
+            "query q {{ __typename }} {} fragment f on Image {{ {} }}",
+            others.concat(),
+            fields.concat()
+        );
         let document = parse_query(&text).expect("the test's document parses");
         assert_eq!(
             check(&document, Some("q"), &Limits::default()),

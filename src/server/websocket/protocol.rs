@@ -9,6 +9,9 @@ use serde_json::{Value as Json, json};
 use super::super::stream::to_json;
 use crate::graphql::reply::Reply;
 
+/// The most bytes that `connection_init` and `ping` may carry: a token has 16 KiB at most.
+const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
+
 /// Which of the two is spoken on a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
@@ -76,15 +79,12 @@ impl Protocol {
     pub(super) fn read(self, text: &str) -> Result<Said, String> {
         let message: Message =
             serde_json::from_str(text).map_err(|_| "Invalid message received".to_owned())?;
-        let any_payload = |payload: Option<Box<RawValue>>| {
-            payload.and_then(|payload| serde_json::from_str(payload.get()).ok())
-        };
         let id = |id: Option<String>| {
             id.filter(|id| !id.is_empty())
                 .ok_or_else(|| "Invalid message: `id` is missing".to_owned())
         };
         match (self, message.kind.as_str()) {
-            (_, "connection_init") => Ok(Said::Init(any_payload(message.payload))),
+            (_, "connection_init") => Ok(Said::Init(any_payload(message.payload.as_deref())?)),
             (Self::TransportWs, "subscribe") | (Self::Legacy, "start") => Ok(Said::Start {
                 id: id(message.id)?,
                 payload: message
@@ -95,7 +95,7 @@ impl Protocol {
             (Self::TransportWs, "complete") | (Self::Legacy, "stop") => Ok(Said::Stop {
                 id: id(message.id)?,
             }),
-            (Self::TransportWs, "ping") => Ok(Said::Ping(any_payload(message.payload))),
+            (Self::TransportWs, "ping") => Ok(Said::Ping(any_payload(message.payload.as_deref())?)),
             (Self::TransportWs, "pong") => Ok(Said::Pong),
             (Self::Legacy, "connection_terminate") => Ok(Said::Terminate),
             (_, kind) => Err(format!("Invalid message type: {kind}")),
@@ -153,6 +153,20 @@ impl Protocol {
     }
 }
 
+/// A payload that may hold anything. What is built of it takes many times its bytes, so there may be only so many.
+fn any_payload(payload: Option<&RawValue>) -> Result<Option<Json>, String> {
+    let Some(payload) = payload else {
+        return Ok(None);
+    };
+    let bytes = payload.get().len();
+    if bytes > MAX_PAYLOAD_BYTES {
+        return Err(format!(
+            "Invalid message: its payload has {bytes} bytes, of {MAX_PAYLOAD_BYTES} that are allowed"
+        ));
+    }
+    Ok(serde_json::from_str(payload.get()).ok())
+}
+
 /// The payload is JSON already.
 fn with_payload(kind: &str, id: &str, payload: &str) -> String {
     format!(
@@ -190,6 +204,20 @@ mod tests {
         assert!(Protocol::TransportWs.read(start).is_err());
         assert!(Protocol::Legacy.read(start).is_ok());
         assert!(Protocol::Legacy.read(subscribe).is_err());
+    }
+
+    #[test]
+    fn payloads_that_may_hold_anything_are_bounded() {
+        for kind in ["connection_init", "ping"] {
+            let message = |bytes: usize| {
+                let text = "x".repeat(bytes - 2);
+                format!(r#"{{"type":"{kind}","payload":"{text}"}}"#)
+            };
+            let read = |bytes| Protocol::TransportWs.read(&message(bytes));
+            assert!(read(MAX_PAYLOAD_BYTES).is_ok());
+            let refused = read(MAX_PAYLOAD_BYTES + 1).expect_err(kind);
+            assert!(refused.contains("65537 bytes, of 65536"), "{refused}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::harness::token::{authorization, role_claims, user_claims};
-use crate::harness::{Program, TestApp, each_database, image_url};
+use crate::harness::{Program, Socket, TestApp, each_database, image_url};
 
 /// An operation that everybody who may do anything may do.
 pub(super) const COUNT: &str = "{ images { totalCount } }";
@@ -95,6 +95,23 @@ each_database! {
             let reply = alice.graphql(query, json!({})).await;
             assert_eq!((reply.status, reply.error_code()), (StatusCode::OK, "FORBIDDEN".to_owned()), "{query}");
         }
+    }
+
+    async fn who_tries_many_ids_of_others_has_to_wait(app: TestApp) {
+        let ids = |count| (0..count).map(|_| json!({ "imageUrl": image_url(&uuid()) })).collect::<Vec<_>>();
+        let create = "mutation($input: [CreateImageInput!]!) { createImages(input: $input) { results { created userErrors { code } } } }";
+        let bobs = ids(100);
+        app.user("bob").run(create, json!({ "input": bobs })).await;
+        let alice = app.user("alice");
+        let reply = alice.run(create, json!({ "input": bobs })).await;
+        assert_eq!(reply["createImages"]["results"][99]["userErrors"][0]["code"], "IMAGE_ID_TAKEN");
+        // It does not matter whether the next ones are taken.
+        for input in [&bobs[..1], &ids(1)] {
+            let reply = alice.graphql(create, json!({ "input": input })).await;
+            assert_eq!((reply.status, reply.error_code()), (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED".to_owned()));
+        }
+        app.user("carol").create_image().await;
+        app.worker().create(json!({ "userId": "alice" })).await;
     }
 
     async fn anothers_user_id_in_any_input_stores_nothing_at_all(app: TestApp) {
@@ -188,6 +205,25 @@ async fn nothing_of_a_secret_is_printed() {
     for text in [&refused.stderr, &refused.stdout, &help.stderr, &help.stdout] {
         assert!(!text.contains("s3cret"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn the_closest_log_has_no_token_of_a_socket_in_it() {
+    let program = Program::new()
+        .with("AUTH_MODE", "supabase")
+        .with(
+            "SERVICE_TOKENS",
+            "worker:1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0",
+        )
+        .with("RUST_LOG", "trace,tungstenite=trace");
+    let server = program.serve().await;
+    let payload = json!({ "Authorization": "Bearer s3cret" });
+    let mut socket = Socket::begun_at(server.address(), payload).await;
+    socket.subscribe("1", "{ __typename }", json!({})).await;
+    assert_eq!(socket.hear().await["type"], "next");
+    server.terminate();
+    let log = server.output().await.stderr;
+    assert!(log.contains("TRACE") && !log.contains("s3cret"), "{log}");
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ async fn of_a_subscription_each_event_counts_for_itself() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_of_many_lists_leaves_connections_to_others() {
-    on_postgres(&["--database-max-connections=4"], async |app: TestApp| {
+    on_postgres(&["--database-max-connections=6"], async |app: TestApp| {
         app.user("alice").create_image().await;
         let mut other = app.database().db_connect().await;
         sqlx::Executor::execute(

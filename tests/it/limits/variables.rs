@@ -155,3 +155,28 @@ each_database! {
         }
     }
 }
+
+/// Each was a way around the limits for values of variables.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn json_that_is_not_counted_is_not_built() {
+    on_sqlite(&[], async |app: TestApp| {
+        let lists = lists(60);
+        // An id that is no text is none, however it is built.
+        let numbered = format!(r#"{{"query":"{{ __typename }}","id":{lists}}}"#);
+        let reply = send(&app, numbered).await;
+        assert_eq!(reply.body, json!({ "data": { "__typename": "Query" } }));
+        // A text is a text, under whatever name.
+        let hidden = json!({ "a": { "$serde_json::private::RawValue": lists } });
+        let reply = send(&app, body(CONTAINS, &hidden.to_string())).await;
+        assert_eq!(
+            reply.body,
+            json!({ "data": { "images": { "totalCount": 0 } } })
+        );
+        let mut socket = Socket::begun(&app, json!({})).await;
+        socket
+            .say(json!({ "type": "ping", "payload": "x".repeat(70_000) }))
+            .await;
+        assert_eq!(socket.close_code().await, 4400);
+    })
+    .await;
+}

@@ -15,7 +15,7 @@ use crate::graphql::shape::{Paging, Shape};
 const COUNT: usize = 50;
 /// A full-text search.
 const SEARCH: usize = 50;
-/// A look into the metadata of every image that may match.
+/// A look into the metadata of each row, where no index serves.
 const CONTAINMENT: usize = 50;
 /// A page that is read for each object that it is selected of: up to three statements, where a field of a row is none.
 const PAGE_OF_EACH: usize = 20;
@@ -91,15 +91,15 @@ fn own_price(shape: &Shape, parent: Option<&Name>, field: &Name, is_page: bool) 
     1
 }
 
-/// What the conditions cost that an index may not answer by itself. A blank search is none.
+/// A filter by a text that is not blank, and one by metadata.
 fn filter_price(values: Values<'_>, field: &Field) -> usize {
     let Some(filter) = values.argument(field, "filter") else {
         return 0;
     };
-    let search = values.entry(filter, "search").and_then(Given::text);
-    let search = search.filter(|text| !text.trim().is_empty());
-    let containment = values.entry(filter, "metadataContains");
-    search.map_or(0, |_| SEARCH) + containment.map_or(0, |_| CONTAINMENT)
+    let text = values.entry(filter, "search").and_then(Given::text);
+    let search = text.is_some_and(|text| !text.trim().is_empty());
+    let containment = values.entry(filter, "metadataContains").is_some();
+    (if search { SEARCH } else { 0 }) + (if containment { CONTAINMENT } else { 0 })
 }
 
 /// What `first` or `last` asks for. Out of range is refused by the field itself, and costs the nearest bound here.

@@ -189,8 +189,12 @@ fn a_search_costs_fifty_unless_it_is_blank() {
             2,
         ),
         (
-            "{ images(first: 1, filter: { intents: [EDIT] }) { nodes { id } } }",
+            "{ images(first: 1, filter: { intents: [EDIT], metadataContains: null }) { nodes { id } } }",
             2,
+        ),
+        (
+            r#"{ images(first: 1, filter: { search: "a", metadataContains: { a: 1 } }) { nodes { id } } }"#,
+            102,
         ),
     ]);
 }

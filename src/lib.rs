@@ -2,9 +2,10 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`cli`] | the commands: serve, migrate, schema |
+//! | [`cli`] | the commands: serve, migrate, purge-expired, schema |
 //! | [`config`] | every setting: name, default, meaning |
 //! | [`telemetry`] | the log |
+//! | [`metrics`] | what is counted, for Prometheus |
 //! | [`server`] | HTTP: router, layers, start and stop |
 //! | [`graphql`] | the contract: types, limits, errors, and the executor that every operation goes through |
 //! | [`gallery`] | what the product does, one verb or noun to a file |
@@ -24,5 +25,6 @@ pub mod db;
 pub mod entity;
 pub mod gallery;
 pub mod graphql;
+pub mod metrics;
 pub mod server;
 pub mod telemetry;

@@ -2,9 +2,11 @@
 //! How a token becomes a caller is [`Authenticator`]'s.
 
 mod jwks;
+mod metrics_token;
 mod service_tokens;
 mod token;
 
+pub use metrics_token::MetricsToken;
 pub use service_tokens::ServiceTokens;
 pub use token::{Authenticator, Options, SignedIn, TokenOptions};
 
@@ -104,6 +106,17 @@ pub enum Scope {
 }
 
 impl Caller {
+    /// The name under which the trail knows what the server does by itself. No service token has it; the subjects of
+    /// users are Supabase Auth's to give, which gives UUIDs.
+    pub const SYSTEM: &str = "system";
+
+    /// The server itself, which may do everything on every row.
+    pub fn system() -> Self {
+        Self::Service {
+            actor: Self::SYSTEM.to_owned(),
+        }
+    }
+
     /// The rows that the caller may touch, narrowed to one owner's where a `userId` was given.
     ///
     /// This is where it is decided who may do what; nothing else says no.

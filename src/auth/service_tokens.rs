@@ -6,6 +6,8 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::Caller;
+
 /// SHA-256.
 const HASH_BYTES: usize = 32;
 /// As wide as the trail's column for it.
@@ -82,6 +84,11 @@ impl Entry {
         {
             return Err("has no name of 1 to 255 characters before its colon");
         }
+        if name == Caller::SYSTEM {
+            return Err(
+                "has a name that is the server's own in the trail, where it tells what retention did; give it another",
+            );
+        }
         let hash = read_hash(hash.trim()).ok_or(
             "has no SHA-256 behind its colon: 64 hexadecimal digits, as `sha256sum` prints them",
         )?;
@@ -147,6 +154,10 @@ mod tests {
             ),
             (format!("worker:{S3CRET}00"), "number 1 has no SHA-256"),
             (format!(":{S3CRET}"), "number 1 has no name"),
+            (
+                format!("system:{S3CRET}"),
+                "number 1 has a name that is the server's own",
+            ),
             (format!("a:{S3CRET},a:{OTHER}"), "same name twice"),
             (format!("a:{S3CRET},b:{S3CRET}"), "same token twice"),
         ] {

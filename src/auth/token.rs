@@ -15,7 +15,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::jwks::KeyServer;
-use super::{Caller, Denied, ServiceTokens, UserId};
+use super::{Caller, Denied, MetricsToken, Scope, ServiceTokens, UserId};
 
 /// By how much the clocks of those who issue tokens and ours may differ.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -44,6 +44,8 @@ pub struct TokenOptions {
     pub audience: String,
     /// Programs' own tokens.
     pub service_tokens: ServiceTokens,
+    /// Opens `/metrics` and nothing else.
+    pub metrics_token: Option<MetricsToken>,
 }
 
 impl fmt::Debug for TokenOptions {
@@ -55,6 +57,7 @@ impl fmt::Debug for TokenOptions {
             .field("key_server", &self.key_server.as_ref().map(Url::as_str))
             .field("audience", &self.audience)
             .field("service_tokens", &self.service_tokens)
+            .field("metrics_token", &self.metrics_token)
             .finish()
     }
 }
@@ -69,6 +72,7 @@ struct Keys {
     server: Option<Arc<KeyServer>>,
     audience: String,
     service_tokens: ServiceTokens,
+    metrics_token: Option<MetricsToken>,
 }
 
 /// A caller, and for how long.
@@ -123,6 +127,7 @@ impl Authenticator {
             server: server.map(Arc::new),
             audience: options.audience,
             service_tokens: options.service_tokens,
+            metrics_token: options.metrics_token,
         }))))
     }
 
@@ -141,6 +146,22 @@ impl Authenticator {
             }));
         }
         keys.sign_in(token).await
+    }
+
+    /// Whether whoever sent this `Authorization` may read what is counted: everybody on an open server, else those with
+    /// the token for it, and programs that may do everything.
+    pub async fn may_read_metrics(&self, authorization: Option<&str>) -> Result<(), Denied> {
+        let own = self.0.as_ref().and_then(|keys| keys.metrics_token.as_ref());
+        if let Some(own) = own
+            && own.is(bearer(authorization.ok_or(Denied::NO_TOKEN)?)?)
+        {
+            return Ok(());
+        }
+        let caller = self.authenticate(authorization).await?.caller;
+        match caller.scope(None)? {
+            Scope::Everything => Ok(()),
+            Scope::Owner(_) => Err(Denied::NOT_FOR_USERS),
+        }
     }
 }
 
@@ -167,6 +188,8 @@ impl Denied {
     const ANON: Self = Self::Forbidden(
         "a token of the role `anon` may do nothing here: sign in as a user, and send that token",
     );
+    const NOT_FOR_USERS: Self =
+        Self::Forbidden("this is for METRICS_TOKEN and service tokens, not for users");
     pub(super) const UNKNOWN_KEY: Self =
         Self::Unauthenticated("the token is signed with a key that is not known");
 }
@@ -361,6 +384,7 @@ mod tests {
             key_server: None,
             audience: "authenticated".to_owned(),
             service_tokens: ServiceTokens::default(),
+            metrics_token: None,
         };
         assert!(!format!("{options:?}").contains("s3cret"));
         let authenticator = Authenticator::new(Options::Supabase(options)).expect("no TLS needed");

@@ -2,6 +2,7 @@
 
 pub mod env_file;
 mod migrate;
+mod purge_expired;
 mod retention;
 mod schema;
 pub mod serve;
@@ -35,6 +36,8 @@ enum Command {
         #[command(subcommand)]
         direction: migrate::Direction,
     },
+    /// Purge the images and drop the events whose time has come, once
+    PurgeExpired,
     /// Print the API's schema, as in the file `schema.graphql`
     Schema,
 }
@@ -57,6 +60,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(self.settings).await,
             Command::Migrate { direction } => migrate::run(&self.settings, direction).await,
+            Command::PurgeExpired => purge_expired::run(&self.settings).await,
             Command::Schema => schema::run(),
         }
     }

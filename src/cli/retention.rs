@@ -1,28 +1,33 @@
-//! What `serve` does beside serving: dropping what has been kept long enough, on start and hourly.
+//! What `serve` does beside serving: a pass of retention on start and hourly.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
-use crate::gallery::Gallery;
+use crate::db;
+use crate::gallery::{self, Expired, Gallery};
+use crate::metrics::{Metrics, Outcome};
 
 const INTERVAL: Duration = Duration::from_hours(1);
+/// How long to wait after a pass that failed.
+const RETRY_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Prunes the trail until it is dropped; a pass that is under way is one transaction after another, and may end anywhere.
+/// Passes of retention until it is dropped; one that is under way ends behind its transaction.
 #[derive(Debug)]
-pub(super) struct Retention(Option<JoinHandle<()>>);
+pub(super) struct Passes(Option<JoinHandle<()>>);
 
-impl Retention {
-    /// Begins with the first pass. Without an age everything is kept for ever.
-    pub(super) fn start(gallery: &Arc<Gallery>, age: Option<Duration>) -> Self {
+impl Passes {
+    /// Begins with the first one. Where everything is kept for ever there is none.
+    pub(super) fn start(gallery: &Arc<Gallery>, metrics: Arc<Metrics>) -> Self {
         let gallery = Arc::clone(gallery);
-        Self(age.map(|age| tokio::spawn(prune_hourly(gallery, age))))
+        let is_on = !gallery.retention().is_off();
+        Self(is_on.then(|| tokio::spawn(expire_hourly(gallery, metrics))))
     }
 }
 
-impl Drop for Retention {
+impl Drop for Passes {
     fn drop(&mut self) {
         if let Some(task) = &self.0 {
             task.abort();
@@ -30,17 +35,38 @@ impl Drop for Retention {
     }
 }
 
-async fn prune_hourly(gallery: Arc<Gallery>, age: Duration) {
-    let mut hours = interval(INTERVAL);
-    hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn expire_hourly(gallery: Arc<Gallery>, metrics: Arc<Metrics>) {
     loop {
-        hours.tick().await;
-        match gallery.prune_trail(age).await {
-            Ok(0) => {}
-            Ok(events) => tracing::info!(events, "dropped old events of the audit trail"),
+        let pause = match pass(&gallery, &metrics).await {
+            Ok(()) => INTERVAL,
+            // The start has told of it, and requests are turned away by it.
+            Err(gallery::Error::Database(db::Error::MigrationsPending(_))) => RETRY_INTERVAL,
             Err(error) => {
-                tracing::warn!(%error, "old events could not be dropped; the next try is in an hour");
+                let seconds = RETRY_INTERVAL.as_secs();
+                tracing::warn!(%error, "a pass of retention failed; the next try is in {seconds} s");
+                RETRY_INTERVAL
             }
-        }
+        };
+        sleep(pause).await;
     }
+}
+
+async fn pass(gallery: &Gallery, metrics: &Metrics) -> Result<(), gallery::Error> {
+    gallery.database().require_migrated().await?;
+    let mut expired = Expired::default();
+    let outcome = gallery.expire(&mut expired).await;
+    let Expired { images, events } = expired;
+    let counted = match outcome {
+        Ok(()) => Outcome::Succeeded,
+        Err(_) => Outcome::Failed,
+    };
+    metrics.count_pass(counted, images, events);
+    if expired != Expired::default() {
+        tracing::info!(
+            images,
+            events,
+            "purged images and dropped events whose time has come"
+        );
+    }
+    outcome
 }

@@ -8,13 +8,14 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::retention::Retention;
+use super::retention::Passes;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::db::{self, Database};
 use crate::gallery::Gallery;
-use crate::graphql::executor::Executor;
+use crate::graphql::executor::{Executor, Observed};
 use crate::graphql::limits::Limits;
+use crate::metrics::Metrics;
 use crate::server::{self, Server};
 
 /// Serves until SIGINT or SIGTERM, then lets the requests in flight end.
@@ -37,7 +38,7 @@ pub struct RunningServer {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     gallery: Arc<Gallery>,
-    retention: Retention,
+    retention: Passes,
 }
 
 /// Starts a server; it serves once this returns.
@@ -66,6 +67,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         settings.cloudinary_hosts.clone(),
         settings.request_timeout,
     );
+    let gallery = gallery.with_retention(settings.retention.policy());
     let gallery = Arc::new(gallery.with_max_subscribers(settings.max_subscribers));
     let executor = Executor::new(
         Arc::clone(&gallery),
@@ -73,6 +75,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         limits,
         settings.request_timeout,
     );
+    let metrics = Arc::new(Metrics::new().context("cannot set up what is counted")?);
     let options = server::Options {
         max_body_bytes: settings.max_body_bytes,
         max_batch: settings.graphql_max_batch,
@@ -83,7 +86,8 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     };
     let server = Server::bind(
         listen_address,
-        executor.clone(),
+        Observed::new(executor.clone(), Arc::clone(&metrics)),
+        Arc::clone(&metrics),
         authenticator,
         Arc::clone(&gallery),
         &options,
@@ -106,7 +110,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         address,
         stop,
         serving,
-        retention: Retention::start(&gallery, settings.event_retention),
+        retention: Passes::start(&gallery, metrics),
         gallery,
     })
 }

@@ -4,8 +4,8 @@ use clap::Args;
 use reqwest::Url;
 
 use super::SettingError;
-use super::value::{Checked, Secret, boolean, http_url, jwt_secret, secret_list, text};
-use crate::auth::{self, ServiceTokens, TokenOptions};
+use super::value::{Checked, Secret, boolean, http_url, jwt_secret, parsed_secret, text};
+use crate::auth::{self, MetricsToken, ServiceTokens, TokenOptions};
 
 const ACCESS: &str = "Access";
 /// Where a project of Supabase has its keys.
@@ -64,8 +64,15 @@ pub struct AccessSettings {
     /// Tokens for programs, which may do everything on every image; the name is what the audit trail knows one by. A
     /// token is made by `openssl rand -hex 32`, its hash by `printf %s TOKEN | sha256sum`.
     #[arg(long, env, value_name = "PAIRS", help_heading = ACCESS, hide_env_values = true,
-        value_parser = Checked(secret_list::<ServiceTokens>))]
+        value_parser = Checked(parsed_secret::<ServiceTokens>))]
     service_tokens: Option<ServiceTokens>,
+
+    /// `METRICS_TOKEN`, unset by default: the token that opens `/metrics`, and nothing else, with `AUTH_MODE=supabase`
+    ///
+    /// Service tokens open it too. With `AUTH_MODE=open` it is open to everybody.
+    #[arg(long, env, value_name = "TOKEN", help_heading = ACCESS, hide_env_values = true,
+        value_parser = Checked(parsed_secret::<MetricsToken>))]
+    metrics_token: Option<MetricsToken>,
 }
 
 fn mode(value: &str) -> Result<Mode, String> {
@@ -92,6 +99,7 @@ impl AccessSettings {
             key_server: self.key_server(),
             audience: self.supabase_jwt_audience.clone(),
             service_tokens: self.service_tokens.clone().unwrap_or_default(),
+            metrics_token: self.metrics_token.clone(),
         };
         if options.jwt_secret.is_none()
             && options.key_server.is_none()
@@ -113,7 +121,10 @@ impl AccessSettings {
                 "AUTH_MODE=open: nobody signs in, and everybody who reaches the server may read, change and purge every \
                  image",
             );
-            if self.supabase_jwt_secret.is_some() || self.service_tokens.is_some() {
+            if self.supabase_jwt_secret.is_some()
+                || self.service_tokens.is_some()
+                || self.metrics_token.is_some()
+            {
                 warnings.push(
                     "tokens are set, but AUTH_MODE=open pays them no heed; set AUTH_MODE=supabase",
                 );

@@ -7,6 +7,7 @@ mod access;
 mod documents;
 mod error;
 mod rate;
+mod retention;
 mod value;
 
 use std::ffi::{OsStr, OsString};
@@ -28,8 +29,9 @@ pub use documents::DocumentSettings;
 pub use error::SettingError;
 use error::first_line;
 pub use rate::RateSettings;
+pub use retention::RetentionSettings;
 use value::{
-    Checked, Secret, address, boolean, connection_count, database_host, days, host_patterns,
+    Checked, Secret, address, boolean, connection_count, database_host, host_patterns,
     milliseconds, origin, port, seconds, secret, text, whole_number,
 };
 
@@ -38,7 +40,7 @@ const DATABASE: &str = "Database";
 const SUPABASE: &str = "Supabase: used when SUPABASE_DB_HOST is set and DATABASE_URL is not";
 const LISTENING: &str = "Listening";
 const LIMITS: &str = "Limits of one request";
-const TRAIL: &str = "Audit trail and subscriptions";
+const SUBSCRIPTIONS: &str = "Subscriptions";
 const CONTENT: &str = "Content";
 const LOGS: &str = "Logs";
 
@@ -210,18 +212,14 @@ pub struct Settings {
         value_parser = Checked(seconds))]
     pub request_timeout: Duration,
 
-    /// `EVENT_RETENTION_DAYS`, unset by default: drop events of the audit trail that are older than so many days
-    ///
-    /// Looked at on start and hourly. Unset, they are kept for ever. A cursor older than what is kept is
-    /// `CURSOR_EXPIRED`.
-    #[arg(long = "event-retention-days", env = "EVENT_RETENTION_DAYS", value_name = "DAYS", help_heading = TRAIL,
-        value_parser = Checked(days))]
-    pub event_retention: Option<Duration>,
+    /// How long images in the trash and events are kept.
+    #[command(flatten)]
+    pub retention: RetentionSettings,
 
     /// `MAX_SUBSCRIBERS`, default 10000: how many subscriptions this process serves at once
     ///
     /// Further ones are answered with `SERVICE_UNAVAILABLE`.
-    #[arg(long, env, value_name = "COUNT", help_heading = TRAIL, default_value = "10000",
+    #[arg(long, env, value_name = "COUNT", help_heading = SUBSCRIPTIONS, default_value = "10000",
         value_parser = Checked(whole_number::<0, 1_000_000>))]
     pub max_subscribers: usize,
 

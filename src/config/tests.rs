@@ -57,10 +57,64 @@ fn defaults() {
     assert_eq!(settings.graphql_max_tokens, 5000);
     assert_eq!(settings.max_body_bytes, 8_388_608);
     assert_eq!(settings.request_timeout, Duration::from_secs(15));
-    assert_eq!(settings.event_retention, None);
+    assert!(settings.retention.policy().is_off());
     assert_eq!(settings.max_subscribers, 10_000);
     assert_eq!(settings.log_format, telemetry::Format::Pretty);
     assert_eq!(Ok(settings.log_filter), "info".parse());
+}
+
+#[test]
+fn a_wrong_number_is_one_line() {
+    for (arguments, expected) in [
+        (
+            &["--slow-query-milliseconds", "1.5"][..],
+            "SLOW_QUERY_MILLISECONDS: `1.5` is not a whole number, 0 to 86400000",
+        ),
+        (
+            &["--request-timeout-seconds", "0"],
+            "REQUEST_TIMEOUT_SECONDS: `0` is not a whole number, 1 to 3600",
+        ),
+        (
+            &["--event-retention-days", "0"],
+            "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
+        ),
+        (
+            &["--max-subscribers=-1"],
+            "MAX_SUBSCRIBERS: `-1` is not a whole number, 0 to 1000000",
+        ),
+        (
+            &["--graphql-max-complexity", "0"],
+            "GRAPHQL_MAX_COMPLEXITY: `0` is not a whole number, 1 to 1000000000",
+        ),
+    ] {
+        assert_eq!(line(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn retention_is_whole_days() {
+    for days in ["0", "1.5", "-7", "36501", "a week"] {
+        assert_eq!(
+            line(&[&format!("--trash-retention-days={days}")]),
+            format!("TRASH_RETENTION_DAYS: `{days}` is not a whole number, 1 to 36500")
+        );
+    }
+    let retention = settings(&["--trash-retention-days", "30"])
+        .retention
+        .policy();
+    assert_eq!(retention.trash, Some(Duration::from_hours(30 * 24)));
+    assert_eq!(retention.events, None);
+}
+
+#[test]
+fn a_metrics_token_is_never_shown() {
+    assert_eq!(
+        line(&["--metrics-token", "two s3cret words"]),
+        "METRICS_TOKEN: `…` is not a token; allowed are ASCII letters, digits and signs without blanks, as \
+         `openssl rand -hex 32` makes them"
+    );
+    let settings = settings(&["--metrics-token", "s3cret"]);
+    assert!(!format!("{settings:?}").contains("s3cret"));
 }
 
 #[test]
@@ -89,22 +143,6 @@ fn a_wrong_setting_is_one_line() {
         (
             &["--allow-open-access", "maybe"],
             "ALLOW_OPEN_ACCESS: `maybe` is not `true` or `false`",
-        ),
-        (
-            &["--request-timeout-seconds", "0"],
-            "REQUEST_TIMEOUT_SECONDS: `0` is not a whole number, 1 to 3600",
-        ),
-        (
-            &["--event-retention-days", "0"],
-            "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
-        ),
-        (
-            &["--max-subscribers=-1"],
-            "MAX_SUBSCRIBERS: `-1` is not a whole number, 0 to 1000000",
-        ),
-        (
-            &["--graphql-max-complexity", "0"],
-            "GRAPHQL_MAX_COMPLEXITY: `0` is not a whole number, 1 to 1000000000",
         ),
         (
             &["--rust-log", "image_gallery=loud"],
@@ -169,10 +207,6 @@ fn a_wrong_setting_of_the_database_is_one_line() {
             &["--database-direct-url=postgres://u:s3cret@h/d"],
             "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` is not the same database as sqlite://gallery.db; allowed: the \
              URL of a Postgres server, when the database itself is on it",
-        ),
-        (
-            &["--slow-query-milliseconds", "1.5"],
-            "SLOW_QUERY_MILLISECONDS: `1.5` is not a whole number, 0 to 86400000",
         ),
         (
             &["--database-url", "mysql://u:s3cret@h/d"],

@@ -143,7 +143,7 @@ pub(super) fn host_patterns(value: &str) -> Result<HostPatterns, String> {
 }
 
 /// A secret that is read into a form of its own, whose errors do not show it.
-pub(super) fn secret_list<T: FromStr<Err = String>>(value: &str) -> Result<T, String> {
+pub(super) fn parsed_secret<T: FromStr<Err = String>>(value: &str) -> Result<T, String> {
     value.parse()
 }
 

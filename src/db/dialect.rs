@@ -39,6 +39,35 @@ impl Dialect {
         }
     }
 
+    /// Whether an instant that was read is one. SQLite has no infinite ones: there it is what could not be read.
+    pub fn is_known(self, read: Timestamp) -> bool {
+        self == Self::Postgres || read != Timestamp::NEGATIVE_INFINITY
+    }
+
+    /// The row was put in the trash at this instant or sooner. False where it is not known when ([`Dialect::is_known`]).
+    pub fn is_deleted_by(self, instant: Timestamp) -> SimpleExpr {
+        match self {
+            Self::Postgres => Expr::col(image::Column::DeletedAt).lte(instant),
+            // Other programs' text may sort before the instant that it means: `2026-01-15 23:00`, or with an offset.
+            Self::Sqlite => Expr::cust_with_values(
+                "deleted_at <= ? AND length(deleted_at) >= 19 \
+                 AND strftime('%Y-%m-%dT%H:%M:%S', deleted_at) <= substr(?, 1, 19)",
+                [instant, instant],
+            ),
+        }
+    }
+
+    /// What makes this transaction the only one that does retention's work, or is false. It is held by the transaction
+    /// and not by the session: so it works behind a transaction pooler, and goes with a process that dies. SQLite's one
+    /// writer is the only one as it is.
+    pub(super) fn turn(self) -> Option<&'static str> {
+        match self {
+            // Any number, but always this one, and not the migrations'.
+            Self::Postgres => Some("pg_try_advisory_xact_lock(7598265189632274028)"),
+            Self::Sqlite => None,
+        }
+    }
+
     /// `updated_at` moved forward: to `now`, or where it is there already, by one microsecond.
     pub fn moved_forward(self, now: Timestamp) -> SimpleExpr {
         match self {

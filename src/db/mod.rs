@@ -16,6 +16,7 @@ pub mod search;
 mod source;
 mod trail;
 mod unit;
+mod vitals;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub use error::Error;
 use options::{Options, Target};
 pub use trail::Bounds;
 pub use unit::Unit;
+use vitals::Waiting;
+pub use vitals::{Pool, TrailVitals};
 
 /// How long a unit of work that met a conflict waits before each of its further attempts. Postgres has chosen it as the one
 /// that gives way, so the other goes on meanwhile.
@@ -53,6 +56,7 @@ pub struct Database {
     /// Held while this process gives events their positions.
     sequencing: tokio::sync::Mutex<()>,
     changes: Changes,
+    waiting: Waiting,
 }
 
 impl Database {
@@ -74,6 +78,7 @@ impl Database {
             is_migrated: AtomicBool::new(false),
             sequencing: tokio::sync::Mutex::new(()),
             changes,
+            waiting: Waiting::default(),
         })
     }
 
@@ -160,11 +165,11 @@ impl Database {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let source = self.source.clone();
+        let (source, waiting) = (self.source.clone(), self.waiting.clone());
         detached(async move {
             let mut pauses = RETRY_PAUSES.iter();
             loop {
-                let unit = source.begin(purpose).await?;
+                let unit = waiting.begin(&source, purpose).await?;
                 let outcome = finish(&unit, work(&unit).await).await;
                 match (outcome, pauses.next()) {
                     // Postgres itself has said that nothing of it was done.

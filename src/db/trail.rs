@@ -76,20 +76,13 @@ impl Database {
         self.read_primary(|unit| Box::pin(trail_state(unit))).await
     }
 
-    /// Drops events that are older than an instant, from the trail's beginning on, and counts them.
-    pub async fn prune_trail(&self, before: Timestamp) -> Result<u64, Error> {
-        let mut total = 0;
-        loop {
-            let dropped = self
-                .run(Purpose::Maintain, Signal::to_nobody(), move |unit| {
-                    Box::pin(prune(unit, before))
-                })
-                .await?;
-            total += dropped;
-            if dropped == 0 {
-                return Ok(total);
-            }
-        }
+    /// Drops the next events that are older than an instant, from the trail's beginning up to the first younger one, and
+    /// counts them. None while another process is at it.
+    pub async fn prune_trail(&self, before: Timestamp) -> Result<Option<u64>, Error> {
+        self.run(Purpose::Maintain, Signal::to_nobody(), move |unit| {
+            Box::pin(prune(unit, before))
+        })
+        .await
     }
 }
 
@@ -97,6 +90,18 @@ impl Unit {
     /// Where the trail begins and ends now, for those who have looked at it already.
     pub async fn trail_bounds(&self) -> Result<Bounds, Error> {
         Ok(trail_state(self).await?.into())
+    }
+
+    /// Makes this transaction the only one that does retention's work; false while another one is.
+    pub async fn takes_turn(&self) -> Result<bool, Error> {
+        let Some(turn) = self.dialect().turn() else {
+            return Ok(true);
+        };
+        let sql = format!("SELECT {turn} AS is_mine");
+        let statement = Statement::from_string(self.get_database_backend(), sql);
+        let row = self.query_one_raw(statement).await?;
+        let is_mine = row.map(|row| row.try_get("", "is_mine")).transpose()?;
+        Ok(is_mine.unwrap_or(false))
     }
 
     /// Says who makes the changes of this transaction.
@@ -139,11 +144,15 @@ async fn trail_state(unit: &Unit) -> Result<State, Error> {
     Ok(State::from_query_result(&row, "")?)
 }
 
-async fn prune(unit: &Unit, before: Timestamp) -> Result<u64, Error> {
-    match unit.dialect() {
+async fn prune(unit: &Unit, before: Timestamp) -> Result<Option<u64>, Error> {
+    if !unit.takes_turn().await? {
+        return Ok(None);
+    }
+    let dropped = match unit.dialect() {
         Dialect::Postgres => prune_postgres(unit, before).await,
         Dialect::Sqlite => prune_sqlite(unit, before).await,
-    }
+    };
+    dropped.map(Some)
 }
 
 async fn prune_postgres(unit: &Unit, before: Timestamp) -> Result<u64, Error> {

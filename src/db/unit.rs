@@ -17,6 +17,7 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Sqlite};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
+use tracing::{Instrument, Span};
 
 use super::{Dialect, Error, error};
 use crate::entity::Timestamp;
@@ -176,6 +177,24 @@ impl Unit {
         statement
     }
 
+    /// Of the lowest level: for traces. Values are bound, so the text has none.
+    fn span(&self, sql: &str) -> Span {
+        let system = match self.dialect {
+            Dialect::Postgres => "postgresql",
+            Dialect::Sqlite => "sqlite",
+        };
+        let verb = sql.split_ascii_whitespace().next();
+        tracing::trace_span!(
+            "statement",
+            otel.name = verb,
+            otel.kind = "client",
+            otel.status_code = tracing::field::Empty,
+            db.system.name = system,
+            db.system = system,
+            db.query.text = sql,
+        )
+    }
+
     /// Waits for an answer, and notes what it means for the unit.
     async fn watch<T>(
         &self,
@@ -187,6 +206,7 @@ impl Unit {
             Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
         });
         outcome.map_err(|error| {
+            Span::current().record("otel.status_code", "ERROR");
             self.has_failed.store(true, Ordering::Relaxed);
             if error::is_conflict(&error) {
                 self.has_conflict.store(true, Ordering::Relaxed);
@@ -228,15 +248,22 @@ impl ConnectionTrait for Unit {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let span = self.span(&statement.sql);
         let mut connection = self.connection.lock().await;
         let done = match &mut *connection {
             Connection::Postgres(connection) => {
                 let done = self.prepare(statement).execute(&mut **connection);
-                self.watch(done).await.map(ExecResult::from)
+                self.watch(done)
+                    .instrument(span)
+                    .await
+                    .map(ExecResult::from)
             }
             Connection::Sqlite(connection) => {
                 let done = self.prepare(statement).execute(&mut **connection);
-                self.watch(done).await.map(ExecResult::from)
+                self.watch(done)
+                    .instrument(span)
+                    .await
+                    .map(ExecResult::from)
             }
         };
         done.map_err(at_execution)
@@ -244,45 +271,58 @@ impl ConnectionTrait for Unit {
 
     /// Several statements in one message run in one transaction, and none of them is ever prepared.
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let span = self.span(sql);
         let sql = AssertSqlSafe(sql.to_owned());
         let mut connection = self.connection.lock().await;
         let done = match &mut *connection {
-            Connection::Postgres(connection) => {
-                self.watch(connection.execute(sql)).await.map(Into::into)
-            }
-            Connection::Sqlite(connection) => {
-                self.watch(connection.execute(sql)).await.map(Into::into)
-            }
+            Connection::Postgres(connection) => self
+                .watch(connection.execute(sql))
+                .instrument(span)
+                .await
+                .map(Into::into),
+            Connection::Sqlite(connection) => self
+                .watch(connection.execute(sql))
+                .instrument(span)
+                .await
+                .map(Into::into),
         };
         done.map_err(at_execution)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let span = self.span(&statement.sql);
         let mut connection = self.connection.lock().await;
         let row = match &mut *connection {
             Connection::Postgres(connection) => {
                 let row = self.prepare(statement).fetch_optional(&mut **connection);
-                self.watch(row).await.map(|row| row.map(Into::into))
+                self.watch(row)
+                    .instrument(span)
+                    .await
+                    .map(|row| row.map(Into::into))
             }
             Connection::Sqlite(connection) => {
                 let row = self.prepare(statement).fetch_optional(&mut **connection);
-                self.watch(row).await.map(|row| row.map(Into::into))
+                self.watch(row)
+                    .instrument(span)
+                    .await
+                    .map(|row| row.map(Into::into))
             }
         };
         row.map_err(at_query)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let span = self.span(&statement.sql);
         let mut connection = self.connection.lock().await;
         let rows: Result<Vec<QueryResult>, _> = match &mut *connection {
             Connection::Postgres(connection) => {
                 let rows = self.prepare(statement).fetch_all(&mut **connection);
-                let rows = self.watch(rows).await;
+                let rows = self.watch(rows).instrument(span).await;
                 rows.map(|rows| rows.into_iter().map(Into::into).collect())
             }
             Connection::Sqlite(connection) => {
                 let rows = self.prepare(statement).fetch_all(&mut **connection);
-                let rows = self.watch(rows).await;
+                let rows = self.watch(rows).instrument(span).await;
                 rows.map(|rows| rows.into_iter().map(Into::into).collect())
             }
         };

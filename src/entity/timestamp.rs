@@ -1,6 +1,7 @@
 //! An instant in microseconds, as both databases keep it.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, Utc};
 use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, Value, ValueType, ValueTypeErr};
@@ -46,6 +47,24 @@ impl Timestamp {
         self.0
     }
 
+    /// So much later; infinite where it is infinite already.
+    #[must_use]
+    pub fn later_by(self, duration: Duration) -> Self {
+        if self == Self::NEGATIVE_INFINITY {
+            return self;
+        }
+        Self(self.0.saturating_add(in_microseconds(duration)))
+    }
+
+    /// So much earlier; infinite where it is infinite already.
+    #[must_use]
+    pub fn earlier_by(self, duration: Duration) -> Self {
+        if self == Self::INFINITY {
+            return self;
+        }
+        Self(self.0.saturating_sub(in_microseconds(duration)))
+    }
+
     /// Cut to microseconds. `None` outside the years 0 to 9999, which RFC 3339 cannot write.
     pub fn from_datetime<Z: chrono::TimeZone>(datetime: &DateTime<Z>) -> Option<Self> {
         let utc = datetime.with_timezone(&Utc);
@@ -81,6 +100,10 @@ impl Timestamp {
             Self(instant.timestamp_micros())
         })
     }
+}
+
+fn in_microseconds(duration: Duration) -> i64 {
+    duration.as_micros().try_into().unwrap_or(i64::MAX)
 }
 
 /// Prints UTC with `Z` and six digits, e.g. `2026-01-15T10:30:00.123456Z`: of fixed width, so that it sorts as it

@@ -10,12 +10,13 @@ pub mod input;
 pub mod intent;
 mod list;
 mod metadata;
-mod prune;
+mod retention;
 mod stats;
 mod sweep;
 mod trail;
 mod trash;
 mod update;
+mod vitals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,11 +42,13 @@ pub use feed::{Start, Subscription};
 pub use filter::Filter;
 pub use image::Model as Image;
 pub use list::{List, Shelf, Slice};
+pub use retention::{Expired, Retention};
 pub use stats::{DayCount, LabelCount, MAX_DAYS};
 pub use sweep::{Sweep, Swept};
 pub use trail::{Cursor, Event, EventFilter, EventId, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged};
 pub use update::{Change, ImageUpdate};
+pub use vitals::{FeedVitals, StoredVitals, Vitals};
 
 /// How many may follow the trail at once, where nothing else is said.
 pub const DEFAULT_MAX_SUBSCRIBERS: usize = 10_000;
@@ -61,6 +64,7 @@ pub struct Gallery {
     feed: Feed,
     /// How long one call goes on beginning new transactions.
     sweep_time: Duration,
+    retention: Retention,
 }
 
 /// An image's identifier: the UUID taken from its URL.
@@ -196,6 +200,7 @@ impl Gallery {
             database,
             hosts,
             sweep_time: sweep::time_within(request_time),
+            retention: Retention::default(),
         }
     }
 

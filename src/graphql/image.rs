@@ -5,6 +5,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Interface, Object};
 use super::error::{Failure, Result};
 use super::event::{GalleryEvent, GalleryEventConnection};
 use super::filter::PageArguments;
+use super::gallery;
 use super::scalar::{DateTime, Json, Url};
 use crate::cloudinary::transform::{Crop, Format, Gravity, Transform, delivery_url};
 use crate::gallery;
@@ -183,6 +184,11 @@ impl Image {
     /// Set while the image is in the trash; null while it is active.
     async fn deleted_at(&self) -> Option<DateTime> {
         self.0.deleted_at.map(DateTime)
+    }
+
+    /// When retention will purge it; null while active or when retention is off.
+    async fn purge_at(&self, ctx: &Context<'_>) -> Option<DateTime> {
+        gallery(ctx).purge_at(&self.0).map(DateTime)
     }
 
     /// Audit trail of this image under its present owner, oldest first. Arguments and errors as of `Query.galleryEvents`.

@@ -18,7 +18,8 @@ pub(super) async fn sign_in(authenticator: &Authenticator, headers: &HeaderMap) 
     signed_in.unwrap_or_else(SignedIn::from)
 }
 
-fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
+/// The one `Authorization` of these headers.
+pub(super) fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         return Ok(None);

@@ -147,6 +147,7 @@ async fn respond(state: &State, head: &Parts, welcome: Welcome, requested: Reque
     let allowance = match allowance {
         Ok(allowance) => allowance,
         Err(limited) => {
+            state.metrics.count_error(Code::RateLimited.as_str());
             let reply = Reply::refused(Code::RateLimited.error(limited.message()));
             let mut response = turned_away(Code::RateLimited, &reply);
             limited.write(response.headers_mut());

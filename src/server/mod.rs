@@ -7,6 +7,7 @@ mod endpoint;
 mod graphiql;
 mod health;
 mod media;
+mod metrics;
 pub mod origin;
 mod pages;
 pub mod rate_limit;
@@ -35,7 +36,8 @@ use self::rate_limit::RateLimiter;
 use crate::auth::Authenticator;
 use crate::gallery::Gallery;
 use crate::graphql::error::Code;
-use crate::graphql::executor::Executor;
+use crate::graphql::executor::Observed;
+use crate::metrics::Metrics;
 use origin::Origins;
 
 /// What the operator may choose about HTTP.
@@ -58,7 +60,8 @@ pub struct Options {
 /// What the handlers share.
 #[derive(Clone)]
 struct State {
-    executor: Executor,
+    executor: Observed,
+    metrics: Arc<Metrics>,
     authenticator: Authenticator,
     rate_limiter: Arc<RateLimiter>,
     gallery: Arc<Gallery>,
@@ -90,7 +93,8 @@ impl Server {
     /// Binds the address. Port 0 takes any free one.
     pub async fn bind(
         address: SocketAddr,
-        executor: Executor,
+        executor: Observed,
+        metrics: Arc<Metrics>,
         authenticator: Authenticator,
         gallery: Arc<Gallery>,
         options: &Options,
@@ -101,6 +105,7 @@ impl Server {
         let grace = 2 * executor.time_out() + Duration::from_secs(1);
         let state = State {
             executor,
+            metrics,
             authenticator,
             rate_limiter: Arc::new(RateLimiter::new(options.rate.clone())),
             gallery,
@@ -151,13 +156,17 @@ fn router(state: State, options: &Options) -> Router {
         .route("/assets/{name}", get(pages::asset))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::page))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(cors(&options.origins))
         .layer(middleware::from_fn_with_state(
             options.origins.clone(),
             origin::check,
         ))
-        .layer(middleware::from_fn(request_id::name_request))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&state.metrics),
+            request_id::name_request,
+        ))
         .with_state(state)
 }
 

@@ -1,12 +1,16 @@
 //! A name for each request: in the log, in the answer's header, and in internal errors.
 
-use axum::extract::Request;
-use axum::http::HeaderValue;
+use std::sync::Arc;
+
+use axum::extract::{Request, State as Extract};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
+
+use crate::metrics::Metrics;
 
 /// The header that names the request in the answer.
 pub(super) const HEADER: &str = "x-request-id";
@@ -15,8 +19,12 @@ pub(super) const HEADER: &str = "x-request-id";
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub(super) String);
 
-/// Names the request, and logs how it ended.
-pub(super) async fn name_request(mut request: Request, next: Next) -> Response {
+/// Names the request, counts it, and logs how it ended.
+pub(super) async fn name_request(
+    Extract(metrics): Extract<Arc<Metrics>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = Uuid::new_v4().to_string();
     // Of this level, so that whatever is logged has the name beside it.
     let span = tracing::error_span!("request", request.id = id);
@@ -27,18 +35,19 @@ pub(super) async fn name_request(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER, value);
     }
-    let status = response.status().as_u16();
+    let status = response.status();
+    metrics.count_response(status.as_u16());
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     macro_rules! served {
         ($level:ident) => {
-            tracing::$level!(http.method = %method, http.path = path, http.status = status, duration_ms, "request served")
+            tracing::$level!(http.method = %method, http.path = path, http.status = status.as_u16(), duration_ms, "request served")
         };
     }
     span.in_scope(|| {
-        if path == "/graphql" {
+        if path == "/graphql" && status != StatusCode::OK {
             served!(info);
         } else {
-            // Probes come every few seconds.
+            // An operation has told of itself, and probes come every few seconds.
             served!(debug);
         }
     });

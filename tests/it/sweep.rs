@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::harness::rows::db_fill_trash;
 use crate::harness::{TestApp, TestDatabase, each_database, on_postgres};
 
 async fn trash(app: &TestApp, owner: &str) -> (String, String) {
@@ -36,26 +37,6 @@ async fn deleted(app: &TestApp) -> i64 {
     count["deletedImages"]["totalCount"]
         .as_i64()
         .expect("a count")
-}
-
-/// Fills the trash of `mass` in one statement.
-async fn fill(app: &TestApp, rows: u32) {
-    let columns = "image_id, user_id, image_url, metadata, created_at, updated_at, deleted_at";
-    let instant = "'2026-01-15T10:30:00.000000Z'";
-    let values = |id: &str| {
-        format!(
-            "{id}, 'mass', 'https://res.cloudinary.com/x', '{{}}', {instant}, {instant}, {instant}"
-        )
-    };
-    let sql = match app.database() {
-        TestDatabase::Postgres { .. } => format!("INSERT INTO image_gallery ({columns}) SELECT {} FROM generate_series(1, {rows})", values("gen_random_uuid()")),
-        TestDatabase::Sqlite { .. } => format!(
-            "WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < {rows})
-             INSERT INTO image_gallery ({columns}) SELECT {} FROM series",
-            values("randomblob(16)")
-        ),
-    };
-    app.db_execute(&sql).await;
 }
 
 each_database! {
@@ -94,7 +75,7 @@ each_database! {
     }
 
     async fn one_call_takes_ten_thousand_at_most(app: TestApp) {
-        fill(&app, 10_001).await;
+        db_fill_trash(&app, 10_001).await;
         trash(&app, "alice").await;
         let restored = sweep(&app, "restoreTrash", r#"userId: "alice""#).await;
         assert_eq!((&restored["count"], &restored["hasMore"]), (&json!(1), &json!(false)));
@@ -115,7 +96,7 @@ each_database! {
     }
 
     async fn sweeps_at_once_take_each_image_once(app: TestApp) {
-        fill(&app, 3_000).await;
+        db_fill_trash(&app, 3_000).await;
         let sweeps = join_all((0..6).map(|_| sweep(&app, "emptyTrash", "all: true"))).await;
         let purged: i64 = sweeps.iter().map(|swept| swept["count"].as_i64().expect("a count")).sum();
         let rest = sweep(&app, "emptyTrash", "all: true").await["count"].as_i64().expect("a count");
@@ -126,7 +107,7 @@ each_database! {
 
 each_database! {
     async fn what_was_purged_before_a_failure_is_answered_and_not_lost(app: TestApp) {
-        fill(&app, 600).await;
+        db_fill_trash(&app, 600).await;
         let last = match app.database() {
             TestDatabase::Postgres(_) => "UPDATE image_gallery SET user_id = 'kept', deleted_at = '2027-01-01' \
                 WHERE image_id = (SELECT image_id FROM image_gallery LIMIT 1);
@@ -150,7 +131,7 @@ each_database! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_sweep_ends_within_the_time_of_its_request_and_not_in_a_time_out() {
     on_postgres(&["--request-timeout-seconds=2"], async |app: TestApp| {
-        fill(&app, 2000).await;
+        db_fill_trash(&app, 2000).await;
         let slow = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.6); RETURN null; END $$;
             CREATE TRIGGER wait BEFORE DELETE ON image_gallery FOR EACH STATEMENT EXECUTE FUNCTION wait()";
         app.db_execute(slow).await;

@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::events::EventPage;
 use super::trail::{Cursor, Event, EventFilter, check_kept, events_between};
+use super::vitals::FeedVitals;
 use super::{Error, Gallery};
 use crate::auth::{Caller, Scope};
 use crate::db::{self, Bounds, Database};
@@ -62,6 +63,8 @@ struct Shared {
 struct State {
     subscribers: usize,
     is_reading: bool,
+    /// When the trail was last looked at, while somebody reads.
+    looked_at: Option<Instant>,
     parts: VecDeque<Part>,
 }
 
@@ -106,6 +109,17 @@ impl Feed {
             tokio::spawn(Arc::clone(&self.0).read_whatever_comes());
         }
         Ok(Seat(Arc::clone(&self.0)))
+    }
+}
+
+impl Feed {
+    /// How up to date the subscribers are; none where there are none, or none is told anything yet.
+    pub(super) fn vitals(&self) -> Option<FeedVitals> {
+        let looked_at = self.0.state().looked_at?;
+        Some(FeedVitals {
+            position: self.0.end.borrow().position,
+            looked_ago: looked_at.elapsed(),
+        })
     }
 }
 
@@ -201,6 +215,7 @@ impl Shared {
             match self.catch_up(has_begun).await {
                 Ok(()) => {
                     has_begun = true;
+                    self.state().looked_at = Some(Instant::now());
                     retry = Retry::default();
                 }
                 // The reader itself has fallen behind what is kept: its subscribers find out for themselves.
@@ -289,6 +304,7 @@ impl Shared {
         let is_over = state.subscribers == 0 || self.end.borrow().is_closed;
         if is_over {
             state.is_reading = false;
+            state.looked_at = None;
             state.parts.clear();
         }
         is_over

@@ -8,6 +8,7 @@
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
 mod admission;
+mod observed;
 pub(super) mod subscribe;
 
 use std::panic::AssertUnwindSafe;
@@ -45,6 +46,7 @@ use crate::gallery::{self, Gallery};
 
 pub use admission::Admission;
 use admission::ValidateOnly;
+pub use observed::Observed;
 
 /// An operation that may be executed: parsed, within the limits, and known by its kind.
 #[derive(Debug)]

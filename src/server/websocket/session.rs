@@ -258,7 +258,10 @@ impl Running {
         self.state
             .rate_limiter
             .check(&caller, self.address, 1)
-            .map_err(|limited| Reply::refused(Code::RateLimited.error(limited.message())))?;
+            .map_err(|limited| {
+                self.state.metrics.count_error(Code::RateLimited.as_str());
+                Reply::refused(Code::RateLimited.error(limited.message()))
+            })?;
         let executor = self.state.executor.clone();
         let prepared = executor.prepare(operation)?;
         let kind = prepared.kind();

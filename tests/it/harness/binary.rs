@@ -50,17 +50,6 @@ impl Program {
         self.start(arguments).output().await
     }
 
-    /// Starts serving, and waits until the log says where.
-    pub(crate) async fn serve(&self) -> ServerProcess {
-        let process = self.start(&["serve", "--port=0"]);
-        let address = eventually("the server says where it listens", async || {
-            process.assert_running();
-            listening_address(&process.stderr.text())
-        });
-        let address = address.await;
-        ServerProcess { process, address }
-    }
-
     /// Starts a command, and does not wait for its end.
     pub(crate) fn start(&self, arguments: &[&str]) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_image-gallery"))
@@ -78,6 +67,17 @@ impl Program {
             stderr: Collected::from(child.stderr.take().expect("a pipe")),
             child,
         }
+    }
+
+    /// Starts serving, and waits until the log says where.
+    pub(crate) async fn serve(&self) -> ServerProcess {
+        let process = self.start(&["serve", "--port=0"]);
+        let address = eventually("the server says where it listens", async || {
+            process.assert_running();
+            listening_address(&process.stderr.text())
+        });
+        let address = address.await;
+        ServerProcess { process, address }
     }
 }
 
@@ -155,6 +155,11 @@ impl Process {
     /// Ends it by SIGKILL, in the middle of whatever it does.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it can be killed");
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.stderr.text()
     }
 
     /// Waits until it has ended.

@@ -71,6 +71,26 @@ pub(crate) async fn db_insert(app: &TestApp, rows: &[Row]) {
     app.db_execute(&sql).await;
 }
 
+/// Fills the trash of `mass` in one statement; long ago, as for retention.
+pub(crate) async fn db_fill_trash(app: &TestApp, rows: usize) {
+    let columns = "image_id, user_id, image_url, metadata, created_at, updated_at, deleted_at";
+    let instant = "'2020-01-15T10:30:00.000000Z'";
+    let values = |id: &str| {
+        format!(
+            "{id}, 'mass', 'https://res.cloudinary.com/x', '{{}}', {instant}, {instant}, {instant}"
+        )
+    };
+    let sql = match app.database() {
+        TestDatabase::Postgres(_) => format!("INSERT INTO image_gallery ({columns}) SELECT {} FROM generate_series(1, {rows})", values("gen_random_uuid()")),
+        TestDatabase::Sqlite(_) => format!(
+            "WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < {rows})
+             INSERT INTO image_gallery ({columns}) SELECT {} FROM series",
+            values("randomblob(16)")
+        ),
+    };
+    app.db_execute(&sql).await;
+}
+
 /// Deletes rows by plain SQL.
 pub(crate) async fn db_delete(app: &TestApp, ids: &[Uuid]) {
     let ids: Vec<_> = ids.iter().map(|id| id_literal(app, *id)).collect();

@@ -192,7 +192,7 @@ pub(crate) fn message(header: &Value, claims: &Value) -> String {
 }
 
 /// The `Authorization` of a user.
-pub(super) fn user_authorization(id: &str) -> String {
+pub(crate) fn user_authorization(id: &str) -> String {
     authorization(&user_claims(id))
 }
 

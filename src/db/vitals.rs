@@ -1,0 +1,124 @@
+//! What an operator wants to know of the database at a moment: how busy its connections are, how far the trail is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use sqlx::pool::Pool as Connections;
+
+use super::source::{Purpose, Source};
+use super::{Database, Dialect, Error, Unit};
+
+/// One pool of connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// `primary` on Postgres, `readers` and `writer` on SQLite.
+    pub name: &'static str,
+    /// Connections that a unit of work holds.
+    pub in_use: usize,
+    /// Connections that nobody uses.
+    pub idle: usize,
+    /// How many there may be.
+    pub maximum: usize,
+    /// Units of work that have none yet.
+    pub waiting: usize,
+}
+
+/// How far the trail is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct TrailVitals {
+    /// The last position that was given.
+    pub last_position: i64,
+    /// Committed events without a position, counted up to 10,001.
+    pub waiting_events: i64,
+}
+
+/// Counts the units of work that wait for a connection: those that may write, and the others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Waiting(Arc<[AtomicUsize; 2]>);
+
+impl Waiting {
+    /// Counts as long as it takes to begin.
+    pub(super) async fn begin(&self, source: &Source, purpose: Purpose) -> Result<Unit, Error> {
+        let [writing, reading] = &*self.0;
+        let count = if purpose == Purpose::Read {
+            reading
+        } else {
+            writing
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        let _counted = Counted(count);
+        source.begin(purpose).await
+    }
+}
+
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Dialect {
+    fn trail_vitals(self) -> &'static str {
+        match self {
+            Self::Postgres => {
+                "SELECT last_position, (SELECT count(*) FROM (SELECT FROM image_gallery_event \
+                 WHERE position IS NULL LIMIT 10001) AS waiting) AS waiting_events FROM image_gallery_trail"
+            }
+            // Each event has its position as it is written.
+            Self::Sqlite => {
+                "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'image_gallery_event'), 0) \
+                 AS last_position, 0 AS waiting_events FROM image_gallery_trail"
+            }
+        }
+    }
+}
+
+impl Database {
+    /// How busy the connections are.
+    pub fn pools(&self) -> Vec<Pool> {
+        let [writing, reading] = &*self.waiting.0;
+        let (writing, reading) = (
+            writing.load(Ordering::Relaxed),
+            reading.load(Ordering::Relaxed),
+        );
+        match &self.source {
+            Source::Postgres { pool, .. } => vec![look(pool, "primary", writing + reading)],
+            Source::Sqlite {
+                readers, writer, ..
+            } => vec![
+                look(readers, "readers", reading),
+                look(writer, "writer", writing),
+            ],
+        }
+    }
+}
+
+impl Unit {
+    /// How far the trail is.
+    pub async fn trail_vitals(&self) -> Result<TrailVitals, Error> {
+        let backend = self.get_database_backend();
+        let statement = Statement::from_string(backend, self.dialect().trail_vitals());
+        let row = self.query_one_raw(statement).await?;
+        let missing =
+            || sea_orm::DbErr::RecordNotFound("image_gallery_trail has no row".to_owned());
+        Ok(TrailVitals::from_query_result(
+            &row.ok_or_else(missing)?,
+            "",
+        )?)
+    }
+}
+
+fn look<DB: sqlx::Database>(pool: &Connections<DB>, name: &'static str, waiting: usize) -> Pool {
+    let size = usize::try_from(pool.size()).unwrap_or(usize::MAX);
+    let idle = pool.num_idle();
+    Pool {
+        name,
+        in_use: size.saturating_sub(idle),
+        idle,
+        maximum: usize::try_from(pool.options().get_max_connections()).unwrap_or(usize::MAX),
+        waiting,
+    }
+}

@@ -1,0 +1,147 @@
+//! `/metrics`, for Prometheus.
+
+use axum::extract::State as Extract;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::State;
+use super::authentication::{CHALLENGE, authorization};
+use crate::auth::Denied;
+use crate::gallery::Vitals;
+use crate::metrics::{self, Readings};
+
+/// What is counted, and what has a value at the moment.
+pub(super) async fn page(Extract(state): Extract<State>, headers: HeaderMap) -> Response {
+    let may_read = match authorization(&headers) {
+        Ok(authorization) => state.authenticator.may_read_metrics(authorization).await,
+        // On an open server it does not matter what is sent.
+        Err(denied) => {
+            let anybody = state.authenticator.may_read_metrics(None).await;
+            anybody.map_err(|_| denied)
+        }
+    };
+    if let Err(denied) = may_read {
+        return refused(&denied);
+    }
+    let readings = read(&state.gallery.vitals().await);
+    match readings.and_then(|readings| state.metrics.to_text(&readings)) {
+        Ok(text) => {
+            let headers = [
+                (CONTENT_TYPE, metrics::CONTENT_TYPE),
+                (CACHE_CONTROL, "no-store"),
+            ];
+            (headers, text).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "what is counted cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn refused(denied: &Denied) -> Response {
+    let text = format!("{denied}\n");
+    match denied {
+        Denied::Unauthenticated(_) => (
+            StatusCode::UNAUTHORIZED,
+            [(WWW_AUTHENTICATE, CHALLENGE)],
+            text,
+        )
+            .into_response(),
+        Denied::Forbidden(_) => (StatusCode::FORBIDDEN, text).into_response(),
+        Denied::KeysUnavailable => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
+    }
+}
+
+fn read(vitals: &Vitals) -> prometheus::Result<Readings> {
+    let readings = Readings::default();
+    let version = [(vec![env!("CARGO_PKG_VERSION")], 1.0)];
+    readings.add_each("build_info", "1, with the version.", &["version"], version)?;
+    read_pools(vitals, &readings)?;
+    readings.add(
+        "subscribers",
+        "Subscriptions that this process serves.",
+        count(vitals.subscribers),
+    )?;
+    if let Some(feed) = vitals.feed {
+        readings.add(
+            "feed_look_age_seconds",
+            "Since subscribers of this process were last told what the trail has; at most about a second while all is well.",
+            feed.looked_ago.as_secs_f64(),
+        )?;
+    }
+    readings.add(
+        "database_up",
+        "1 when the database answers and its schema is there, else 0.",
+        f64::from(u8::from(vitals.stored.is_some())),
+    )?;
+    let Some(stored) = &vitals.stored else {
+        return Ok(readings);
+    };
+    readings.add(
+        "trail_last_position",
+        "How many events the audit trail has been given so far.",
+        count(stored.last_position),
+    )?;
+    readings.add(
+        "trail_waiting_events",
+        "Committed events that have no position yet, counted up to 10001. They get one when somebody reads the trail.",
+        count(stored.waiting_events),
+    )?;
+    if let Some(feed) = vitals.feed {
+        let behind = stored.last_position.saturating_sub(feed.position);
+        readings.add(
+            "feed_lag_events",
+            "By how many events subscribers of this process are behind the trail, at least.",
+            count(behind),
+        )?;
+    }
+    if let Some(overdue) = stored.overdue_images {
+        readings.add(
+            "retention_overdue_images",
+            "Images whose time in the trash is over and that are still there, counted up to 10001.",
+            count(overdue),
+        )?;
+    }
+    Ok(readings)
+}
+
+fn read_pools(vitals: &Vitals, readings: &Readings) -> prometheus::Result<()> {
+    let connections = vitals.pools.iter().flat_map(|pool| {
+        [
+            (vec![pool.name, "in_use"], count(pool.in_use)),
+            (vec![pool.name, "idle"], count(pool.idle)),
+        ]
+    });
+    readings.add_each(
+        "database_connections",
+        "Connections to the database by pool and state.",
+        &["pool", "state"],
+        connections,
+    )?;
+    let maximum = vitals.pools.iter();
+    let maximum = maximum.map(|pool| (vec![pool.name], count(pool.maximum)));
+    readings.add_each(
+        "database_connections_max",
+        "Connections that a pool has at most.",
+        &["pool"],
+        maximum,
+    )?;
+    let waiting = vitals.pools.iter();
+    let waiting = waiting.map(|pool| (vec![pool.name], count(pool.waiting)));
+    readings.add_each(
+        "database_waiting",
+        "Units of work that wait for a connection.",
+        &["pool"],
+        waiting,
+    )
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Prometheus has nothing but doubles"
+)]
+fn count(number: impl TryInto<u64>) -> f64 {
+    number.try_into().unwrap_or(u64::MAX) as f64
+}

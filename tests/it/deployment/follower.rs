@@ -122,11 +122,10 @@ impl Stream {
                 Some(message["payload"]["data"]["galleryEvents"].take())
             }
             Self::Response { response, rest } => loop {
-                while let Some((line, others)) = rest.split_once('\n') {
-                    let line = line.to_owned();
-                    *rest = others.to_owned();
-                    let data = line.strip_prefix("data: ");
-                    if let Some(data) = data.filter(|data| !data.is_empty()) {
+                while let Some(end) = rest.find('\n') {
+                    let line: String = rest.drain(..=end).collect();
+                    let data = line.trim_end().strip_prefix("data: ");
+                    if let Some(data) = data {
                         let mut reply: Value = serde_json::from_str(data).expect("JSON");
                         assert_eq!(reply.get("errors"), None, "{reply}");
                         return Some(reply["data"]["galleryEvents"].take());

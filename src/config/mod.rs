@@ -77,6 +77,13 @@ pub struct Settings {
     #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
     database_direct_url: Option<Secret>,
 
+    /// `DATABASE_READ_URL`, unset by default: a streaming replica of the database, for requests that ask for it with
+    /// `X-Gallery-Read: replica`
+    ///
+    /// Written like `DATABASE_URL`. Where it is behind what such a request wants to see, or away, the database itself serves.
+    #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
+    database_read_url: Option<Secret>,
+
     /// `AUTO_MIGRATE`, default `true` on SQLite, `false` on Postgres: run pending migrations at the start
     ///
     /// Without it the server starts all the same, says in the log which command to run, and answers 503 until then.
@@ -260,28 +267,22 @@ impl Settings {
             )));
         }
         Ok(Options {
-            direct: self.database_direct(&target)?,
+            direct: second_server(
+                "DATABASE_DIRECT_URL",
+                self.database_direct_url.as_ref(),
+                &target,
+            )?,
+            replica: second_server(
+                "DATABASE_READ_URL",
+                self.database_read_url.as_ref(),
+                &target,
+            )?,
             target,
             pooler: self.database_pooler,
             max_connections: self.database_max_connections,
             slow_query: self.slow_query,
             statement_time: statement_time(self.request_timeout),
         })
-    }
-
-    fn database_direct(&self, target: &Target) -> Result<Option<Target>, SettingError> {
-        let Some(url) = &self.database_direct_url else {
-            return Ok(None);
-        };
-        let direct = Target::from_url(&url.0)
-            .map_err(|error| SettingError::new(format!("DATABASE_DIRECT_URL: {error}")))?;
-        match (target, direct) {
-            (Target::Postgres(_), direct @ Target::Postgres(_)) => Ok(Some(direct)),
-            (target, direct) => Err(SettingError::new(format!(
-                "DATABASE_DIRECT_URL: `{direct}` is not the same database as {target}; allowed: the URL of a Postgres \
-                 server, when the database itself is on it"
-            ))),
-        }
     }
 
     fn database_target(&self) -> Result<Target, SettingError> {
@@ -360,6 +361,26 @@ impl Settings {
             self.host
         )))
     }
+}
+
+/// Another way to the same data: only Postgres has one.
+fn second_server(
+    variable: &str,
+    url: Option<&Secret>,
+    target: &Target,
+) -> Result<Option<Target>, SettingError> {
+    let Some(url) = url else {
+        return Ok(None);
+    };
+    let second = Target::from_url(&url.0)
+        .map_err(|error| SettingError::new(format!("{variable}: {error}")))?;
+    if let (Target::Postgres(_), Target::Postgres(_)) = (target, &second) {
+        return Ok(Some(second));
+    }
+    Err(SettingError::new(format!(
+        "{variable}: `{second}` does not go with {target}; allowed: the URL of a Postgres server, where the database itself \
+         is on one"
+    )))
 }
 
 /// A little less than a request has: the database gives up before the request does, and its answer still arrives.

@@ -205,8 +205,16 @@ fn a_wrong_setting_of_the_database_is_one_line() {
         ),
         (
             &["--database-direct-url=postgres://u:s3cret@h/d"],
-            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` is not the same database as sqlite://gallery.db; allowed: the \
-             URL of a Postgres server, when the database itself is on it",
+            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` does not go with sqlite://gallery.db; allowed: the URL of a \
+             Postgres server, where the database itself is on one",
+        ),
+        (
+            &[
+                "--database-url=postgres://u:s3cret@h/d",
+                "--database-read-url=sqlite://gallery.db",
+            ],
+            "DATABASE_READ_URL: `sqlite://gallery.db` does not go with postgres://u@h:5432/d; allowed: the URL of a \
+             Postgres server, where the database itself is on one",
         ),
         (
             &["--database-url", "mysql://u:s3cret@h/d"],

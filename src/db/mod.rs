@@ -12,6 +12,8 @@ mod error;
 mod migrations;
 pub mod options;
 pub mod page;
+mod position;
+mod replica;
 pub mod search;
 mod source;
 mod trail;
@@ -26,12 +28,15 @@ use sea_orm::ConnectionTrait;
 
 use changes::{Changes, Signal};
 use direct::Direct;
+use replica::Replica;
 use source::{Purpose, Source};
 
 pub use changes::Listener;
 pub use dialect::Dialect;
 pub use error::Error;
 use options::{Options, Target};
+pub use position::{NoPosition, Position};
+pub use replica::Reads;
 pub use trail::Bounds;
 pub use unit::Unit;
 use vitals::Waiting;
@@ -51,6 +56,7 @@ const RETRY_PAUSES: [Duration; 4] = [
 pub struct Database {
     source: Source,
     direct: Option<Direct>,
+    replica: Option<Replica>,
     /// Whether none of this program's migrations was pending when the database was last asked.
     is_migrated: AtomicBool,
     /// Held while this process gives events their positions.
@@ -63,7 +69,10 @@ impl Database {
     /// Connects, once, to learn at the start what is wrong. Later the pool connects anew by itself.
     pub async fn connect(options: &Options) -> Result<Self, Error> {
         let source = match &options.target {
-            Target::Postgres(target) => Source::postgres(target, options).await?,
+            Target::Postgres(target) => {
+                source::probe(target).await?;
+                Source::postgres(target, options)
+            }
             Target::Sqlite(target) => Source::sqlite(target, options).await?,
         };
         let changes = match &source {
@@ -72,8 +81,13 @@ impl Database {
             }
             Source::Sqlite { .. } => Changes::within_process(),
         };
+        let replica = match &options.replica {
+            Some(Target::Postgres(target)) => Some(Replica::new(target, options)),
+            _ => None,
+        };
         Ok(Self {
             direct: Direct::new(options, &source),
+            replica,
             source,
             is_migrated: AtomicBool::new(false),
             sequencing: tokio::sync::Mutex::new(()),
@@ -99,7 +113,16 @@ impl Database {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.run(Purpose::Read, Signal::to_nobody(), work).await
+        let mut run = self.unit_for(Purpose::Read);
+        let mut source = &self.source;
+        if let (Some(replica), Some(reads)) = (&self.replica, Reads::current())
+            && let Some(standby) = replica.source_for(&reads).await
+        {
+            source = standby;
+            run.waiting = Waiting::default();
+            run.served_by_replica = Some(reads);
+        }
+        run.run(source.clone(), work).await
     }
 
     /// As [`Database::read`], but always from the database that is written to: the trail is not read from a copy that may
@@ -110,7 +133,8 @@ impl Database {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.run(Purpose::Read, Signal::to_nobody(), work).await
+        let run = self.unit_for(Purpose::Read);
+        run.run(self.source.clone(), work).await
     }
 
     /// Runs a unit of work in one transaction: all of it is committed, or on an error nothing. The trail says that it
@@ -121,12 +145,8 @@ impl Database {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.run(
-            Purpose::Write,
-            self.changes.committed(),
-            signed(actor, work),
-        )
-        .await
+        let run = self.change(Purpose::Write);
+        run.run(self.source.clone(), signed(actor, work)).await
     }
 
     /// As [`Database::write`], but for work that no request waits for: its statements are not ended with a request's
@@ -137,18 +157,15 @@ impl Database {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.run(
-            Purpose::Maintain,
-            self.changes.committed(),
-            signed(actor, work),
-        )
-        .await
+        let run = self.change(Purpose::Maintain);
+        run.run(self.source.clone(), signed(actor, work)).await
     }
 
     /// Runs one statement without values, which commits by itself.
     async fn execute_alone(&self, sql: &str) -> Result<(), Error> {
         let sql = self.source.alone(sql);
-        self.run(Purpose::Alone, Signal::to_nobody(), move |unit| {
+        let run = self.unit_for(Purpose::Alone);
+        run.run(self.source.clone(), move |unit| {
             let sql = sql.clone();
             Box::pin(async move {
                 unit.execute_unprepared(&sql).await?;
@@ -158,35 +175,24 @@ impl Database {
         .await
     }
 
-    /// Runs a unit of work until it meets no conflict, as a task of its own, and tells of its commit.
-    async fn run<T, E, F>(&self, purpose: Purpose, committed: Signal, work: F) -> Result<T, E>
-    where
-        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        let (source, waiting) = (self.source.clone(), self.waiting.clone());
-        detached(async move {
-            let mut pauses = RETRY_PAUSES.iter();
-            loop {
-                let unit = waiting.begin(&source, purpose).await?;
-                let outcome = finish(&unit, work(&unit).await).await;
-                match (outcome, pauses.next()) {
-                    // Postgres itself has said that nothing of it was done.
-                    (Err(_), Some(pause)) if unit.has_conflict() => {
-                        drop(unit);
-                        tokio::time::sleep(*pause).await;
-                    }
-                    (outcome, _) => {
-                        if outcome.is_ok() {
-                            committed.give();
-                        }
-                        return outcome;
-                    }
-                }
-            }
-        })
-        .await
+    fn unit_for(&self, purpose: Purpose) -> Run {
+        Run {
+            purpose,
+            waiting: self.waiting.clone(),
+            committed: Signal::to_nobody(),
+            served_by_replica: None,
+            told_position: None,
+        }
+    }
+
+    /// A unit of work whose commit is told.
+    fn change(&self, purpose: Purpose) -> Run {
+        Run {
+            committed: self.changes.committed(),
+            // Nobody else has a use for it.
+            told_position: self.replica.as_ref().and_then(|_| Reads::current()),
+            ..self.unit_for(purpose)
+        }
     }
 
     /// Fails unless the database answers and none of this program's migrations is pending.
@@ -216,7 +222,7 @@ impl Database {
     }
 
     async fn ping(&self) -> Result<(), Error> {
-        self.read(|unit| Box::pin(unit.ping())).await
+        self.read_primary(|unit| Box::pin(unit.ping())).await
     }
 
     /// Closes every connection, after those in use have been given back.
@@ -224,6 +230,9 @@ impl Database {
         self.source.close().await;
         if let Some(direct) = &self.direct {
             direct.close().await;
+        }
+        if let Some(replica) = &self.replica {
+            replica.close().await;
         }
     }
 }
@@ -255,16 +264,91 @@ where
     }
 }
 
-/// Commits what was done, or takes it back.
-async fn finish<T, E: From<Error>>(unit: &Unit, outcome: Result<T, E>) -> Result<T, E> {
-    let outcome = match outcome {
-        Ok(done) => unit.commit().await.map(|()| done).map_err(E::from),
-        failed => failed,
-    };
-    if outcome.is_err() {
-        unit.roll_back().await;
+/// How a unit of work is run, and who hears of it.
+#[derive(Debug)]
+struct Run {
+    purpose: Purpose,
+    waiting: Waiting,
+    committed: Signal,
+    /// The request that the standby may fail.
+    served_by_replica: Option<Reads>,
+    /// The request that is told where the log was after the commit.
+    told_position: Option<Reads>,
+}
+
+impl Run {
+    /// Runs work as a task of its own.
+    async fn run<T, E, F>(self, source: Source, work: F) -> Result<T, E>
+    where
+        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        detached(async move {
+            let mut has_failed = true;
+            let outcome = self.until_no_conflict(&source, work, &mut has_failed).await;
+            if outcome.is_ok() {
+                self.committed.give();
+            } else if let Some(reads) = &self.served_by_replica
+                && has_failed
+            {
+                reads.fail();
+            }
+            outcome
+        })
+        .await
     }
-    outcome
+
+    /// Tells beside the outcome whether the database failed, and not the work.
+    async fn until_no_conflict<T, E, F>(
+        &self,
+        source: &Source,
+        work: F,
+        has_failed: &mut bool,
+    ) -> Result<T, E>
+    where
+        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync,
+        E: From<Error>,
+    {
+        let mut pauses = RETRY_PAUSES.iter();
+        loop {
+            let unit = self.waiting.begin(source, self.purpose).await?;
+            let outcome = self.finish(&unit, work(&unit).await).await;
+            match pauses.next() {
+                // Postgres itself has said that nothing of it was done.
+                Some(pause) if outcome.is_err() && unit.has_conflict() => {
+                    drop(unit);
+                    tokio::time::sleep(*pause).await;
+                }
+                _ => {
+                    *has_failed = unit.has_failed();
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    /// Commits what was done, or takes it back.
+    async fn finish<T, E: From<Error>>(&self, unit: &Unit, outcome: Result<T, E>) -> Result<T, E> {
+        let outcome = match outcome {
+            Ok(done) => self.commit(unit).await.map(|()| done).map_err(E::from),
+            failed => failed,
+        };
+        if outcome.is_err() {
+            unit.roll_back().await;
+        }
+        outcome
+    }
+
+    async fn commit(&self, unit: &Unit) -> Result<(), Error> {
+        let Some(reads) = &self.told_position else {
+            return unit.commit().await;
+        };
+        if let Some(position) = unit.commit_and_tell().await? {
+            reads.note_written(position);
+        }
+        Ok(())
+    }
 }
 
 /// Runs work to its end whether or not somebody still waits for it.

@@ -75,13 +75,9 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Connects, once, to learn at the start what is wrong. Later the pool connects anew by itself.
-    pub(super) async fn postgres(
-        target: &PgConnectOptions,
-        options: &Options,
-    ) -> Result<Self, Error> {
+    /// A pool that connects when it is asked for a connection.
+    pub(super) fn postgres(target: &PgConnectOptions, options: &Options) -> Self {
         let target = with_statement_log(target.clone(), options.slow_query);
-        probe(&target).await?;
         let mut pool = PoolOptions::<Postgres>::new()
             .max_connections(options.max_connections.get())
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -94,11 +90,11 @@ impl Source {
                 Box::pin(async move { connection.execute(setup).await.map(drop) })
             });
         }
-        Ok(Self::Postgres {
+        Self::Postgres {
             pool: pool.connect_lazy_with(target),
             pooler: options.pooler,
             statement_time: options.statement_time,
-        })
+        }
     }
 
     pub(super) async fn sqlite(

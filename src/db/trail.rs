@@ -7,7 +7,6 @@
 
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 
-use super::changes::Signal;
 use super::source::Purpose;
 use super::{Database, Dialect, Error, Unit};
 use crate::entity::Timestamp;
@@ -79,10 +78,11 @@ impl Database {
     /// Drops the next events that are older than an instant, from the trail's beginning up to the first younger one, and
     /// counts them. None while another process is at it.
     pub async fn prune_trail(&self, before: Timestamp) -> Result<Option<u64>, Error> {
-        self.run(Purpose::Maintain, Signal::to_nobody(), move |unit| {
-            Box::pin(prune(unit, before))
-        })
-        .await
+        self.unit_for(Purpose::Maintain)
+            .run(self.source.clone(), move |unit| {
+                Box::pin(prune(unit, before))
+            })
+            .await
     }
 }
 

@@ -14,11 +14,12 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Runtim
 use sea_query_sqlx::SqlxValues;
 use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Sqlite};
+use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Row, Sqlite};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
+use super::position::Position;
 use super::{Dialect, Error, error};
 use crate::entity::Timestamp;
 
@@ -111,6 +112,10 @@ impl Unit {
         Ok(())
     }
 
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
+
     pub(super) fn has_conflict(&self) -> bool {
         self.has_conflict.load(Ordering::Relaxed)
     }
@@ -129,13 +134,36 @@ impl Unit {
         if !self.in_transaction.load(Ordering::Relaxed) {
             return Ok(());
         }
-        // Postgres would roll back, and call that a success.
-        if self.dialect == Dialect::Postgres && self.has_failed.load(Ordering::Relaxed) {
+        self.require_sound()?;
+        self.execute_unprepared("COMMIT").await?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// As [`Unit::commit`] of a transaction on Postgres, and tells where the log was afterwards.
+    pub(super) async fn commit_and_tell(&self) -> Result<Option<Position>, Error> {
+        self.require_sound()?;
+        // One message: the answer to it is the answer to the commit.
+        let sql = "COMMIT; SELECT pg_current_wal_insert_lsn()::text";
+        let mut connection = self.connection.lock().await;
+        let Connection::Postgres(postgres) = &mut *connection else {
+            drop(connection);
+            return self.commit().await.map(|()| None);
+        };
+        let rows = self.watch(postgres.fetch_all(sql));
+        let rows = rows.instrument(self.span(sql)).await;
+        let rows = rows.map_err(at_execution)?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        let text = rows.first().and_then(|row| row.try_get::<&str, _>(0).ok());
+        Ok(text.and_then(|text| text.parse().ok()))
+    }
+
+    /// Postgres would roll back, and call that a success.
+    fn require_sound(&self) -> Result<(), Error> {
+        if self.dialect == Dialect::Postgres && self.has_failed() {
             let failed = "a statement of the transaction failed, so it cannot be committed";
             return Err(Error::Other(DbErr::Custom(failed.to_owned())));
         }
-        self.execute_unprepared("COMMIT").await?;
-        self.in_transaction.store(false, Ordering::Relaxed);
         Ok(())
     }
 

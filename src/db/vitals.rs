@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use sqlx::pool::Pool as Connections;
 
+use super::replica::Replica;
 use super::source::{Purpose, Source};
 use super::{Database, Dialect, Error, Unit};
 
 /// One pool of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
-    /// `primary` on Postgres, `readers` and `writer` on SQLite.
+    /// `primary` on Postgres, and `replica` where there is one; `readers` and `writer` on SQLite.
     pub name: &'static str,
     /// Connections that a unit of work holds.
     pub in_use: usize,
@@ -84,7 +85,7 @@ impl Database {
             writing.load(Ordering::Relaxed),
             reading.load(Ordering::Relaxed),
         );
-        match &self.source {
+        let mut pools = match &self.source {
             Source::Postgres { pool, .. } => vec![look(pool, "primary", writing + reading)],
             Source::Sqlite {
                 readers, writer, ..
@@ -92,7 +93,12 @@ impl Database {
                 look(readers, "readers", reading),
                 look(writer, "writer", writing),
             ],
+        };
+        if let Some(Source::Postgres { pool, .. }) = self.replica.as_ref().map(Replica::source) {
+            // A request that would have to wait there goes to the primary.
+            pools.push(look(pool, "replica", 0));
         }
+        pools
     }
 }
 

@@ -22,7 +22,7 @@ use super::media::{Accepted, Media, is_json};
 use super::request::{self, Requested};
 use super::request_id::RequestId;
 use super::stream::{self, Framing};
-use super::{State, graphiql, websocket};
+use super::{State, graphiql, replica, websocket};
 use crate::auth::{Caller, SignedIn};
 use crate::graphql::error::Code;
 use crate::graphql::executor::Prepared;
@@ -154,16 +154,21 @@ async fn respond(state: &State, head: &Parts, welcome: Welcome, requested: Reque
             return response;
         }
     };
-    let mut response = match (requested, welcome.json) {
-        (Requested::One(operation), _) => {
-            execute_one(state, head, welcome, signed_in, operation).await
+    let reads = replica::reads(&head.headers);
+    let execute = async {
+        match (requested, welcome.json) {
+            (Requested::One(operation), _) => {
+                execute_one(state, head, welcome, signed_in, operation).await
+            }
+            (Requested::Batch(operations), Some(media)) => {
+                let replies = execute_batch(state, &signed_in.caller, operations).await;
+                answer_batch(&replies, media)
+            }
+            (Requested::Batch(_), None) => not_acceptable(),
         }
-        (Requested::Batch(operations), Some(media)) => {
-            let replies = execute_batch(state, &signed_in.caller, operations).await;
-            answer_batch(&replies, media)
-        }
-        (Requested::Batch(_), None) => not_acceptable(),
     };
+    let mut response = reads.scope(execute).await;
+    replica::tell_position(&reads, response.headers_mut());
     if let Some(allowance) = allowance {
         allowance.write(response.headers_mut());
     }

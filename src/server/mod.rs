@@ -11,6 +11,7 @@ mod metrics;
 pub mod origin;
 mod pages;
 pub mod rate_limit;
+mod replica;
 mod request;
 mod request_id;
 mod stream;
@@ -177,7 +178,7 @@ fn cors(origins: &Origins) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(
-            [request_id::HEADER, "retry-after"]
+            [request_id::HEADER, "retry-after", replica::POSITION]
                 .into_iter()
                 .chain(rate_limit::HEADERS)
                 .map(HeaderName::from_static)

@@ -24,6 +24,7 @@ mod persisted;
 mod pooler;
 mod proxy;
 mod rate_limit;
+mod replica;
 mod restarts;
 mod retention;
 mod schema;

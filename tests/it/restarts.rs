@@ -195,36 +195,54 @@ async fn timed(app: &TestApp, query: &str, variables: Value) -> (Reply, Duration
     (reply, started.elapsed())
 }
 
+#[track_caller]
+fn assert_given_up(reply: &Reply, elapsed: Duration) {
+    let code = reply.error_code();
+    assert!(
+        ["TIMEOUT", "SERVICE_UNAVAILABLE"].contains(&code.as_str()),
+        "{}",
+        reply.body
+    );
+    assert!(elapsed < SOON, "{elapsed:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_died_without_a_word_are_noticed_and_replaced() {
     on_postgres(&[], async |direct: TestApp| {
-        let settings = &["--request-timeout-seconds=2", "--database-max-connections=6"];
+        let settings = &[
+            "--request-timeout-seconds=2",
+            "--database-max-connections=6",
+        ];
         let (app, wire) = by_wire(direct.database().clone(), settings).await;
         let id = direct.user("alice").create_image().await;
         // Every connection of the pool is open, and idle.
         let warm = join_all((0..20).map(|_| app.run(COUNT, json!({}))));
         warm.await;
-        // One statement is under way.
+        // Every connection of the pool has a statement under way.
         let mut other = sqlx::PgConnection::connect(&direct.database().url())
             .await
             .expect("it answers");
         let lock = "BEGIN; SELECT 1 FROM image_gallery FOR UPDATE";
         other.execute(lock).await.expect("the row is free");
         let mutation = "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }";
-        let (waiting_app, waiting_id) = (app.clone(), id.clone());
-        let waiting = tokio::spawn(async move {
-            timed(&waiting_app, mutation, json!({ "id": waiting_id })).await
+        let waiting = (0..6).map(|_| {
+            let (app, id) = (app.clone(), id.clone());
+            tokio::spawn(async move { timed(&app, mutation, json!({ "id": id })).await })
         });
-        let is_waiting = "SELECT 1::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        eventually("it waits for the lock", async || direct.db_query_text(is_waiting).await).await;
+        let waiting: Vec<_> = waiting.collect();
+        let waiters = "SELECT 1::text FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock' HAVING count(*) = 6";
+        eventually("they wait for the lock", async || {
+            direct.db_query_text(waiters).await
+        })
+        .await;
         wire.cut();
-        let (reply, elapsed) = waiting.await.expect("it ends");
-        assert!(["TIMEOUT", "SERVICE_UNAVAILABLE"].contains(&reply.error_code().as_str()), "{}", reply.body);
-        assert!(elapsed < SOON, "{elapsed:?}");
+        for reply in join_all(waiting).await {
+            let (reply, elapsed) = reply.expect("it ends");
+            assert_given_up(&reply, elapsed);
+        }
         for (reply, elapsed) in join_all((0..12).map(|_| timed(&app, COUNT, json!({})))).await {
-            let code = reply.error_code();
-            assert!(["TIMEOUT", "SERVICE_UNAVAILABLE"].contains(&code.as_str()), "{}", reply.body);
-            assert!(elapsed < SOON, "{elapsed:?}");
+            assert_given_up(&reply, elapsed);
         }
         other.execute("ROLLBACK").await.expect("it answers");
         wire.mend();

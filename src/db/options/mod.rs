@@ -42,6 +42,8 @@ pub struct Options {
     pub pooler: Pooler,
     /// A connection past a transaction pooler, where one is named: to a Postgres server.
     pub direct: Option<Target>,
+    /// A streaming standby of `target`, for requests that ask for it.
+    pub replica: Option<Target>,
     /// How long a request's statement may take in the database.
     pub statement_time: Duration,
     /// How many connections the pool may hold.

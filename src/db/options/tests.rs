@@ -293,7 +293,8 @@ fn options_show_no_password() {
     let options = Options {
         target: Target::postgres(server.clone()),
         pooler: Pooler::Transaction,
-        direct: Some(Target::postgres(server)),
+        direct: Some(Target::postgres(server.clone())),
+        replica: Some(Target::postgres(server)),
         statement_time: Duration::from_secs(14),
         max_connections: NonZeroU32::MIN,
         slow_query: Duration::from_millis(500),

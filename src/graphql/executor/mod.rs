@@ -42,6 +42,7 @@ use super::reply::Reply;
 use super::shape::Shape;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
+use crate::db::Reads;
 use crate::gallery::{self, Gallery};
 
 pub use admission::Admission;
@@ -49,7 +50,7 @@ use admission::ValidateOnly;
 pub use observed::Observed;
 
 /// An operation that may be executed: parsed, within the limits, and known by its kind.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Prepared {
     text: String,
     document: ExecutableDocument,
@@ -179,13 +180,37 @@ impl Executor {
         }
         let shown_cost = prepared.shown_cost;
         let request_id = prepared.request_id.clone();
-        let work = AssertUnwindSafe(self.run(caller, prepared)).catch_unwind();
+        let work = AssertUnwindSafe(self.run_or_turn_to_primary(caller, prepared)).catch_unwind();
         let reply = match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_panic)) => panicked(&request_id),
             Err(_elapsed) => self.timed_out(),
         };
         reply.showing(shown_cost)
+    }
+
+    async fn run_or_turn_to_primary(&self, caller: Caller, prepared: Prepared) -> Reply {
+        let reads = Reads::current().filter(Reads::may_use_replica);
+        match (reads, prepared.kind) {
+            (Some(reads), OperationType::Query) => {
+                Box::pin(self.run_on_replica(caller, prepared, reads)).await
+            }
+            (reads, _) => {
+                if let Some(reads) = reads {
+                    reads.turn_to_primary();
+                }
+                self.run(caller, prepared).await
+            }
+        }
+    }
+
+    /// A replica that fails in the middle costs no error: the whole query is asked again, of one database.
+    async fn run_on_replica(&self, caller: Caller, prepared: Prepared, reads: Reads) -> Reply {
+        let reply = self.run(caller.clone(), prepared.clone()).await;
+        if reads.has_failed() {
+            return self.run(caller, prepared).await;
+        }
+        reply
     }
 
     fn timed_out(&self) -> Reply {

@@ -52,6 +52,7 @@ full_page_writes = off
 END
     cat >"$directory/data/pg_hba.conf" <<END
 host all postgres 127.0.0.1/32 password
+host replication postgres 127.0.0.1/32 password
 host all all 127.0.0.1/32 scram-sha-256
 END
 }

@@ -17,6 +17,7 @@ mod pgbouncer;
 mod postgres;
 pub(crate) mod rows;
 mod socket;
+mod standby;
 pub(crate) mod token;
 mod ways;
 mod wire;
@@ -37,6 +38,7 @@ pub(crate) use nginx::Nginx;
 pub(crate) use outage::Outage;
 pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use socket::{Refused, Socket};
+pub(crate) use standby::Standby;
 pub(crate) use ways::Way;
 pub(crate) use wire::Wire;
 

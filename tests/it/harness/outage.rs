@@ -32,6 +32,11 @@ impl Outage {
         }
     }
 
+    /// Where the cluster's programs are.
+    pub(super) fn binaries(&self) -> &Path {
+        &self.binaries
+    }
+
     /// Every process of the cluster ends as in a crash.
     pub(crate) fn stop(&self) {
         self.control(&["--mode=immediate", "stop"]);

@@ -1,0 +1,191 @@
+//! Reads from a streaming standby, for requests that ask for them.
+//!
+//! 1. A request says what it wants of its reads (`Reads`), and everything that it reads runs within that.
+//! 2. Its first read decides for all of them: the standby, when it answers, is a standby, and has replayed what the request
+//!    wants to see; else the primary.
+//! 3. A standby that fails later has spoilt the query: it is to be asked again, of the primary, which also serves whatever
+//!    else the request has.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, Statement};
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, timeout};
+
+use super::options::Options;
+use super::position::Position;
+use super::source::{Purpose, Source};
+use super::{Error, Unit};
+
+/// How long a request looks for the standby before the primary serves it.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// For how long a standby that did not answer is not asked again.
+const PAUSE: Duration = Duration::from_secs(2);
+
+tokio::task_local! {
+    static READS: Reads;
+}
+
+/// What a request wants of its reads, and what became of it. Clones are of the same request.
+#[derive(Clone, Debug, Default)]
+pub struct Reads(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    wants_replica: bool,
+    after: Option<Position>,
+    /// Whether the standby serves; decided by the first read.
+    is_replica: OnceCell<bool>,
+    has_failed: AtomicBool,
+    has_changed: AtomicBool,
+    written: AtomicU64,
+}
+
+impl Reads {
+    /// From the primary.
+    pub fn primary() -> Self {
+        Self::default()
+    }
+
+    /// From a standby that has replayed everything up to a position, where there is one.
+    pub fn replica(after: Option<Position>) -> Self {
+        Self(Arc::new(Shared {
+            wants_replica: true,
+            after,
+            ..Shared::default()
+        }))
+    }
+
+    /// Runs a request. What it spawns is not part of it.
+    pub async fn scope<T>(&self, request: impl Future<Output = T>) -> T {
+        // A request's future is large, and would be so twice.
+        READS.scope(self.clone(), Box::pin(request)).await
+    }
+
+    /// Those of the request that runs here.
+    pub fn current() -> Option<Self> {
+        READS.try_with(Self::clone).ok()
+    }
+
+    /// Whether the standby may still serve.
+    pub fn may_use_replica(&self) -> bool {
+        let is_over = self.has_failed() || self.0.has_changed.load(Ordering::Relaxed);
+        self.0.wants_replica && !is_over
+    }
+
+    /// The request changes something: what it reads from now on has to show that.
+    pub fn turn_to_primary(&self) {
+        self.0.has_changed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the standby failed in the middle, so that the query has to be asked again of the primary.
+    pub fn has_failed(&self) -> bool {
+        self.0.has_failed.load(Ordering::Relaxed)
+    }
+
+    /// Up to where a standby has to be for the request's own changes to be seen; none where nothing was changed, or no
+    /// standby is known.
+    pub fn written(&self) -> Option<Position> {
+        Position::from_number(self.0.written.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn fail(&self) {
+        self.0.has_failed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_written(&self, position: Position) {
+        self.0
+            .written
+            .fetch_max(position.number(), Ordering::Relaxed);
+    }
+}
+
+/// The standby.
+#[derive(Debug)]
+pub(super) struct Replica {
+    source: Source,
+    /// Not asked before this many milliseconds of `started`.
+    away_until: AtomicU64,
+    started: Instant,
+}
+
+impl Replica {
+    /// It need not answer: then the primary serves.
+    pub(super) fn new(target: &PgConnectOptions, options: &Options) -> Self {
+        Self {
+            source: Source::postgres(target, options),
+            away_until: AtomicU64::new(0),
+            started: Instant::now(),
+        }
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The standby's connections, for a request that wants them, while it may have them.
+    pub(super) async fn source_for(&self, reads: &Reads) -> Option<&Source> {
+        if !reads.may_use_replica() {
+            return None;
+        }
+        let decide = || self.serves(reads.0.after);
+        let is_replica = *reads.0.is_replica.get_or_init(decide).await;
+        is_replica.then_some(&self.source)
+    }
+
+    async fn serves(&self, after: Option<Position>) -> bool {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if now < self.away_until.load(Ordering::Relaxed) {
+            return false;
+        }
+        let replayed = match timeout(PATIENCE, self.replayed()).await {
+            Ok(Ok(replayed)) => replayed,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the replica cannot be asked, and the primary serves in its place");
+                self.rest(now);
+                return false;
+            }
+            Err(_) => {
+                tracing::warn!("the replica does not answer, and the primary serves in its place");
+                self.rest(now);
+                return false;
+            }
+        };
+        replayed.is_some_and(|replayed| after.is_none_or(|after| after <= replayed))
+    }
+
+    fn rest(&self, now: u64) {
+        let pause = u64::try_from(PAUSE.as_millis()).unwrap_or(0);
+        self.away_until
+            .store(now.saturating_add(pause), Ordering::Relaxed);
+    }
+
+    /// Up to where the standby is; none when it is none.
+    async fn replayed(&self) -> Result<Option<Position>, Error> {
+        let source = self.source.clone();
+        super::detached(async move {
+            let unit = source.begin(Purpose::Read).await?;
+            let replayed = replayed(&unit).await?;
+            unit.commit().await?;
+            Ok(replayed)
+        })
+        .await
+    }
+
+    pub(super) async fn close(&self) {
+        self.source.close().await;
+    }
+}
+
+async fn replayed(unit: &Unit) -> Result<Option<Position>, Error> {
+    let sql = "SELECT pg_last_wal_replay_lsn()::text WHERE pg_is_in_recovery()";
+    let statement = Statement::from_string(unit.get_database_backend(), sql);
+    let Some(row) = unit.query_one_raw(statement).await? else {
+        return Ok(None);
+    };
+    let text: Option<String> = row.try_get_by_index(0).map_err(Error::from)?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}

@@ -51,6 +51,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         max_depth: settings.graphql_max_depth,
         max_complexity: settings.graphql_max_complexity,
         max_aliases: settings.graphql_max_aliases,
+        max_answer_bytes: settings.graphql_max_answer_bytes,
         max_tokens: settings.graphql_max_tokens,
     };
     let admission = settings.documents.admission(&limits)?;

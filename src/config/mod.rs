@@ -198,6 +198,13 @@ pub struct Settings {
         value_parser = Checked(whole_number::<1, 1_000_000>))]
     pub graphql_max_tokens: usize,
 
+    /// `GRAPHQL_MAX_ANSWER_BYTES`, default 67108864: what the answer of an operation may take in memory
+    ///
+    /// Its text, and 64 bytes for each value.
+    #[arg(long, env, value_name = "BYTES", help_heading = LIMITS, default_value = "67108864",
+        value_parser = Checked(whole_number::<1024, 1_000_000_000>))]
+    pub graphql_max_answer_bytes: usize,
+
     /// `GRAPHQL_MAX_BATCH`, default 10: how many operations one request may have, as a JSON array
     #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "10",
         value_parser = Checked(whole_number::<1, 1000>))]

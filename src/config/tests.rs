@@ -54,6 +54,7 @@ fn defaults() {
     assert_eq!(settings.graphql_max_depth, 15);
     assert_eq!(settings.graphql_max_complexity, 10_000);
     assert_eq!(settings.graphql_max_aliases, 30);
+    assert_eq!(settings.graphql_max_answer_bytes, 67_108_864);
     assert_eq!(settings.graphql_max_tokens, 5000);
     assert_eq!(settings.max_body_bytes, 8_388_608);
     assert_eq!(settings.request_timeout, Duration::from_secs(15));
@@ -77,6 +78,10 @@ fn a_wrong_number_is_one_line() {
         (
             &["--event-retention-days", "0"],
             "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
+        ),
+        (
+            &["--graphql-max-answer-bytes", "64M"],
+            "GRAPHQL_MAX_ANSWER_BYTES: `64M` is not a whole number, 1024 to 1000000000",
         ),
         (
             &["--max-subscribers=-1"],

@@ -15,6 +15,7 @@ pub mod page;
 mod position;
 mod replica;
 pub mod search;
+mod share;
 mod source;
 mod trail;
 mod unit;
@@ -37,6 +38,7 @@ pub use error::Error;
 use options::{Options, Target};
 pub use position::{NoPosition, Position};
 pub use replica::Reads;
+pub use share::within_share;
 pub use trail::Bounds;
 pub use unit::Unit;
 use vitals::Waiting;
@@ -284,6 +286,7 @@ impl Run {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        let _place = share::place().await;
         detached(async move {
             let mut has_failed = true;
             let outcome = self.until_no_conflict(&source, work, &mut has_failed).await;

@@ -8,6 +8,7 @@
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
 mod admission;
+mod answer;
 mod observed;
 pub(super) mod subscribe;
 
@@ -17,7 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_graphql::extensions::{
-    Extension, ExtensionContext, ExtensionFactory, NextExecute, NextValidation,
+    Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, NextValidation,
+    ResolveInfo,
 };
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
@@ -25,7 +27,8 @@ use async_graphql::parser::types::{
     SelectionSet,
 };
 use async_graphql::{
-    Name, Positioned, Request, Response, ServerError, ValidationResult, Value, Variables,
+    Name, Positioned, Request, Response, ServerError, ServerResult, ValidationResult, Value,
+    Variables,
 };
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -42,11 +45,12 @@ use super::reply::Reply;
 use super::shape::Shape;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
-use crate::db::Reads;
+use crate::db::{Reads, within_share};
 use crate::gallery::{self, Gallery};
 
 pub use admission::Admission;
 use admission::ValidateOnly;
+use answer::AnswerSize;
 pub use observed::Observed;
 
 /// An operation that may be executed: parsed, within the limits, and known by its kind.
@@ -180,7 +184,8 @@ impl Executor {
         }
         let shown_cost = prepared.shown_cost;
         let request_id = prepared.request_id.clone();
-        let work = AssertUnwindSafe(self.run_or_turn_to_primary(caller, prepared)).catch_unwind();
+        let work = within_share(self.run_or_turn_to_primary(caller, prepared));
+        let work = AssertUnwindSafe(work).catch_unwind();
         let reply = match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_panic)) => panicked(&request_id),
@@ -239,7 +244,12 @@ impl Executor {
         if let Some(trail_end) = trail_end {
             started.request = started.request.data(trail_end);
         }
-        let mut response = self.schema.execute(started.request).await;
+        let answer = AnswerSize::at_most(self.limits.max_answer_bytes);
+        let request = started.request.data(answer.clone());
+        let mut response = self.schema.execute(request).await;
+        if let Err(too_large) = answer.check() {
+            return Reply::lost(too_large);
+        }
         self.look_for_migrations(&mut response.errors).await;
         let was_executed = started.was_executed.get();
         if let Some((hash, text)) = started.persist_as
@@ -492,9 +502,32 @@ impl Extension for Stages {
         if let Ok(WasExecuted(flag)) = ctx.data::<WasExecuted>() {
             flag.store(true, Ordering::Relaxed);
         }
+        if let Ok(answer) = ctx.data::<AnswerSize>() {
+            answer.clear();
+        }
         if ctx.data::<ValidateOnly>().is_ok() {
             return Response::default();
         }
         next.run(ctx, operation_name).await
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        let Ok(answer) = ctx.data::<AnswerSize>() else {
+            return next.run(ctx, info).await;
+        };
+        answer.check()?;
+        let is_json = info.return_type.trim_end_matches('!') == "JSON";
+        let value = next.run(ctx, info).await?;
+        if let Some(value) = &value
+            && answer.count(value, is_json)
+        {
+            tokio::task::yield_now().await;
+        }
+        Ok(value)
     }
 }

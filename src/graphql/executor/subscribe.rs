@@ -11,6 +11,7 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
+use super::answer::AnswerSize;
 use super::{Executor, Prepared, Reply, Started, finish, meant, panicked};
 use crate::auth::Caller;
 use crate::graphql::coercion::Executed;
@@ -136,10 +137,12 @@ impl Executor {
             request_id,
             ..
         } = prepared.into_request(caller);
-        let request = request.data(progress.clone());
+        let answer = AnswerSize::at_most(self.limits.max_answer_bytes);
+        let request = request.data(progress.clone()).data(answer.clone());
         let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         Ok(responses.map(move |response| {
             let reply = match response {
+                Ok(_) if let Err(too_large) = answer.check() => Reply::lost(too_large),
                 Ok(response) => {
                     let executed = was_executed.get().then_some(Executed::Query);
                     finish(response, executed.as_ref(), &request_id)

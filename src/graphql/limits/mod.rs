@@ -38,6 +38,8 @@ pub struct Limits {
     pub max_complexity: usize,
     /// `GRAPHQL_MAX_ALIASES`: aliases once every fragment is written out.
     pub max_aliases: usize,
+    /// `GRAPHQL_MAX_ANSWER_BYTES`: what an answer takes in memory while it is made.
+    pub max_answer_bytes: usize,
 }
 
 impl Default for Limits {
@@ -47,6 +49,7 @@ impl Default for Limits {
             max_depth: 15,
             max_complexity: 10_000,
             max_aliases: 30,
+            max_answer_bytes: 64 * 1024 * 1024,
         }
     }
 }

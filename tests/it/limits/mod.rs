@@ -1,5 +1,6 @@
 //! Requests made to hurt: each is refused quickly, and the server goes on serving.
 
+mod answer;
 mod complexity;
 mod cost;
 mod variables;

@@ -15,6 +15,8 @@ use crate::graphql::shape::{Paging, Shape};
 const COUNT: usize = 50;
 /// A full-text search.
 const SEARCH: usize = 50;
+/// A look into the metadata of every image that may match.
+const CONTAINMENT: usize = 50;
 /// A page that is read for each object that it is selected of: up to three statements, where a field of a row is none.
 const PAGE_OF_EACH: usize = 20;
 
@@ -65,7 +67,7 @@ pub(super) fn tariff(
     let is_page = shape.paging(shape.of_field(parent, name)) == Some(Paging::Connection);
     let own = own_price(shape, parent, name, is_page);
     Tariff {
-        own: own.saturating_add(if searches(values, field) { SEARCH } else { 0 }),
+        own: own.saturating_add(filter_price(values, field)),
         times: if is_page {
             page_size(values, field)
         } else {
@@ -89,12 +91,15 @@ fn own_price(shape: &Shape, parent: Option<&Name>, field: &Name, is_page: bool) 
     1
 }
 
-/// A filter by a text that is not blank.
-fn searches(values: Values<'_>, field: &Field) -> bool {
-    let filter = values.argument(field, "filter");
-    let search = filter.and_then(|filter| values.entry(filter, "search"));
-    let text = search.and_then(Given::text);
-    text.is_some_and(|text| !text.trim().is_empty())
+/// What the conditions cost that an index may not answer by itself. A blank search is none.
+fn filter_price(values: Values<'_>, field: &Field) -> usize {
+    let Some(filter) = values.argument(field, "filter") else {
+        return 0;
+    };
+    let search = values.entry(filter, "search").and_then(Given::text);
+    let search = search.filter(|text| !text.trim().is_empty());
+    let containment = values.entry(filter, "metadataContains");
+    search.map_or(0, |_| SEARCH) + containment.map_or(0, |_| CONTAINMENT)
 }
 
 /// What `first` or `last` asks for. Out of range is refused by the field itself, and costs the nearest bound here.

@@ -1,0 +1,114 @@
+//! How large an answer may become: it is counted while it is made, and given up when it is too much. Complexity counts
+//! fields, but stored metadata may be a hundred thousand values in one of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_graphql::{ServerError, Value};
+
+use crate::graphql::error::Code;
+
+/// What a value takes beside its text.
+const VALUE_BYTES: usize = 64;
+/// After so many bytes other requests get their turn: making an answer waits for nothing.
+const TURN_BYTES: usize = 1024 * 1024;
+
+/// The size of one answer so far, or of one event's; clones count together.
+#[derive(Clone, Debug)]
+pub(super) struct AnswerSize(Arc<Counted>);
+
+#[derive(Debug)]
+struct Counted {
+    bytes: AtomicUsize,
+    maximum: usize,
+}
+
+impl AnswerSize {
+    /// Nothing so far, and at most `maximum` bytes in memory.
+    pub(super) fn at_most(maximum: usize) -> Self {
+        Self(Arc::new(Counted {
+            bytes: AtomicUsize::new(0),
+            maximum,
+        }))
+    }
+
+    /// Begins anew, with the next event.
+    pub(super) fn clear(&self) {
+        self.0.bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// Fails once it is too much: from then on nothing more is worth making.
+    pub(super) fn check(&self) -> Result<(), ServerError> {
+        let maximum = self.0.maximum;
+        if self.0.bytes.load(Ordering::Relaxed) <= maximum {
+            return Ok(());
+        }
+        Err(Code::TooComplex.error(format!(
+            "the answer takes more than {maximum} bytes in memory (its text, and {VALUE_BYTES} for each value); at most \
+             {maximum} are allowed (GRAPHQL_MAX_ANSWER_BYTES): ask for fewer items or fields"
+        )))
+    }
+
+    /// Counts a field's value; what is selected within an object has been counted by its own fields. Tells whether it is
+    /// time to let others have their turn.
+    pub(super) fn count(&self, value: &Value, is_json: bool) -> bool {
+        let size = if is_json {
+            size_within(value)
+        } else {
+            size_of(value)
+        };
+        let before = self.0.bytes.fetch_add(size, Ordering::Relaxed);
+        before / TURN_BYTES != before.saturating_add(size) / TURN_BYTES
+    }
+}
+
+fn size_of(value: &Value) -> usize {
+    match value {
+        Value::String(text) => VALUE_BYTES.saturating_add(text.len()),
+        _ => VALUE_BYTES,
+    }
+}
+
+/// With everything that is in it. JSON has been read to some 130 levels at most.
+fn size_within(value: &Value) -> usize {
+    let within: usize = match value {
+        Value::List(items) => items.iter().map(size_within).sum(),
+        Value::Object(entries) => entries
+            .iter()
+            .map(|(key, value)| key.len() + size_within(value))
+            .sum(),
+        _ => 0,
+    };
+    size_of(value) + within
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::value;
+
+    use super::*;
+
+    #[test]
+    fn json_counts_with_everything_in_it() {
+        let json = value!({ "a": [1, "xyz"], "bc": {} });
+        assert_eq!(size_of(&json), VALUE_BYTES);
+        assert_eq!(size_within(&json), 5 * VALUE_BYTES + 3 + 1 + 2);
+    }
+
+    #[test]
+    fn an_answer_is_given_up_once_it_is_too_much() {
+        let size = AnswerSize::at_most(2 * VALUE_BYTES);
+        let (first, second) = (size.clone(), size.clone());
+        assert!(!first.count(&value!(1), false));
+        assert!(!second.count(&value!(2), false));
+        assert!(size.check().is_ok());
+        first.count(&value!(3), false);
+        assert!(Code::TooComplex.is_of(&second.check().expect_err("too much")));
+        size.clear();
+        assert!(second.check().is_ok());
+        assert!(
+            first.count(&value!("x".repeat(TURN_BYTES)), false),
+            "it is time"
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! How large one answer may become, and how much of the database one request may have at a time.
+
+use serde_json::{Value, json};
+
+use super::numbered;
+use crate::harness::{
+    Socket, TestApp, each_database, eventually, image_url, on_postgres, on_sqlite,
+};
+
+/// Images with metadata of 30,000 numbers each, as large as it may be.
+async fn db_fill_with_numbers(app: &TestApp, images: usize) {
+    let metadata = json!({ "numbers": vec![0; 30_000] });
+    let input = |_| {
+        let url = image_url(&uuid::Uuid::new_v4().to_string());
+        json!({ "userId": "alice", "imageUrl": url, "metadata": metadata })
+    };
+    let inputs: Vec<Value> = (0..images).map(input).collect();
+    let created = app
+        .run(
+            "mutation($input: [CreateImageInput!]!) { createImages(input: $input) { results { created } } }",
+            json!({ "input": inputs }),
+        )
+        .await;
+    assert_eq!(
+        created["createImages"]["results"].as_array().map(Vec::len),
+        Some(images)
+    );
+}
+
+each_database! {
+    async fn an_answer_that_becomes_too_large_is_given_up(app: TestApp) {
+        db_fill_with_numbers(&app, 20).await;
+        let page = app.run("{ images { nodes { metadata } } }", json!({})).await;
+        assert_eq!(page["images"]["nodes"].as_array().map(Vec::len), Some(20));
+        let aliases = numbered(30, |n| format!("a{n}: images {{ nodes {{ metadata }} edges {{ node {{ metadata }} }} }} "));
+        let reply = app.graphql(&format!("{{ {aliases} }}"), json!({})).await;
+        assert_eq!(reply.error_code(), "QUERY_TOO_COMPLEX");
+        let message = reply.body["errors"][0]["message"].as_str().unwrap_or_default();
+        assert!(message.contains("at most 67108864 are allowed (GRAPHQL_MAX_ANSWER_BYTES)"), "{message}");
+        assert_eq!(reply.body["errors"].as_array().map(Vec::len), Some(1), "one error says it all");
+        assert_eq!(reply.body["data"], Value::Null);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_subscription_each_event_counts_for_itself() {
+    on_sqlite(
+        &["--graphql-max-answer-bytes=3000"],
+        async |app: TestApp| {
+            let mut socket = Socket::begun(&app, json!({})).await;
+            let query = "subscription { galleryEvents(after: \"\") { image { metadata } } }";
+            socket.subscribe("1", query, json!({})).await;
+            let create = async |metadata: Value| {
+            let url = image_url(&uuid::Uuid::new_v4().to_string());
+            let input = json!({ "userId": "alice", "imageUrl": url, "metadata": metadata });
+            let mutation = "mutation($input: CreateImageInput!) { createImage(input: $input) { created } }";
+            app.run(mutation, json!({ "input": input })).await;
+        };
+        let metadata = json!({ "text": "x".repeat(1000) });
+            for _ in 0..5 {
+                create(metadata.clone()).await;
+                let event = socket.hear().await;
+                let image = &event["payload"]["data"]["galleryEvents"]["image"];
+                assert_eq!(image["metadata"], metadata, "{event}");
+            }
+            create(json!({ "text": "x".repeat(4000) })).await;
+            let event = socket.hear().await;
+            assert_eq!(
+                event["payload"]["errors"][0]["extensions"]["code"], "QUERY_TOO_COMPLEX",
+                "{event}"
+            );
+        },
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_of_many_lists_leaves_connections_to_others() {
+    on_postgres(&["--database-max-connections=4"], async |app: TestApp| {
+        app.user("alice").create_image().await;
+        let mut other = app.database().db_connect().await;
+        sqlx::Executor::execute(
+            &mut other,
+            "BEGIN; LOCK TABLE image_gallery IN ACCESS EXCLUSIVE MODE",
+        )
+        .await
+        .expect("a lock");
+        let lists = numbered(30, |n| format!("a{n}: images {{ nodes {{ id }} }} "));
+        let document = format!("{{ {lists} }}");
+        let waiting = "SELECT count(*)::text FROM pg_stat_activity \
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let others = async {
+            eventually("the request waits for the table", async || {
+                let count = app.db_query_text(waiting).await;
+                (count.as_deref() != Some("0")).then_some(())
+            })
+            .await;
+            let reply = app
+                .run(
+                    "{ galleryEvents { nodes { type } } trailCursor }",
+                    json!({}),
+                )
+                .await;
+            assert_eq!(
+                reply["galleryEvents"]["nodes"],
+                json!([{ "type": "CREATED" }])
+            );
+            assert_eq!(app.db_query_text(waiting).await.as_deref(), Some("2"));
+            drop(other);
+        };
+        let (reply, ()) = tokio::join!(app.run(&document, json!({})), others);
+        assert_eq!(reply.as_object().map(serde_json::Map::len), Some(30));
+    })
+    .await;
+}

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`cli`] | the commands: serve, migrate, purge-expired, schema |
 //! | [`config`] | every setting: name, default, meaning |
-//! | [`telemetry`] | the log |
+//! | [`telemetry`] | the log and traces |
 //! | [`metrics`] | what is counted, for Prometheus |
 //! | [`server`] | HTTP: router, layers, start and stop |
 //! | [`graphql`] | the contract: types, limits, errors, and the executor that every operation goes through |

@@ -25,12 +25,14 @@ fn start() -> anyhow::Result<()> {
     // The environment may be written to only while there is one thread, so this is no `#[tokio::main]`.
     cli::env_file::load(Path::new(".env"))?;
     let cli = Cli::read()?;
-    telemetry::start(&cli.settings.log_filter, cli.settings.log_format)?;
+    let telemetry = telemetry::start(&cli.settings.telemetry.options())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start threads")?;
-    runtime.block_on(cli.run())
+    let outcome = runtime.block_on(cli.run());
+    telemetry.stop();
+    outcome
 }
 
 /// Prints an error in one line; clap's own (`--help` is one) as clap means them, and what stops a migration in a line each.

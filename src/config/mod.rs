@@ -8,6 +8,7 @@ mod documents;
 mod error;
 mod rate;
 mod retention;
+mod telemetry;
 mod value;
 
 use std::ffi::{OsStr, OsString};
@@ -22,7 +23,6 @@ use sqlx::postgres::PgSslMode;
 use crate::cloudinary::url::HostPatterns;
 use crate::db::options::{Host, Options, Pooler, Server, Target, readable_file, ssl_mode};
 use crate::server::origin::{Origin, Origins};
-use crate::telemetry;
 
 pub use access::AccessSettings;
 pub use documents::DocumentSettings;
@@ -30,6 +30,7 @@ pub use error::SettingError;
 use error::first_line;
 pub use rate::RateSettings;
 pub use retention::RetentionSettings;
+pub use telemetry::TelemetrySettings;
 use value::{
     Checked, Secret, address, boolean, connection_count, database_host, host_patterns,
     milliseconds, origin, port, seconds, secret, text, whole_number,
@@ -42,7 +43,6 @@ const LISTENING: &str = "Listening";
 const LIMITS: &str = "Limits of one request";
 const SUBSCRIPTIONS: &str = "Subscriptions";
 const CONTENT: &str = "Content";
-const LOGS: &str = "Logs";
 
 /// Everything that an operator may set.
 #[derive(Args, Clone, Debug)]
@@ -198,10 +198,10 @@ pub struct Settings {
         value_parser = Checked(whole_number::<1, 1_000_000>))]
     pub graphql_max_tokens: usize,
 
-    /// `GRAPHQL_MAX_ANSWER_BYTES`, default 67108864: what the answer of an operation may take in memory
+    /// `GRAPHQL_MAX_ANSWER_BYTES`, default 268435456: what the answer of an operation may take in memory, in bytes
     ///
-    /// Its text, and 64 bytes for each value.
-    #[arg(long, env, value_name = "BYTES", help_heading = LIMITS, default_value = "67108864",
+    /// The rows that it is made of count as well.
+    #[arg(long, env, value_name = "BYTES", help_heading = LIMITS, default_value = "268435456",
         value_parser = Checked(whole_number::<1024, 1_000_000_000>))]
     pub graphql_max_answer_bytes: usize,
 
@@ -237,15 +237,9 @@ pub struct Settings {
         value_parser = Checked(whole_number::<0, 1_000_000>))]
     pub max_subscribers: usize,
 
-    /// `RUST_LOG`, default `info`: which log lines are written, a level or a list like `info,image_gallery=debug`
-    #[arg(long = "rust-log", env = "RUST_LOG", value_name = "FILTER", help_heading = LOGS, default_value = "info",
-        value_parser = Checked(str::parse::<telemetry::Filter>))]
-    pub log_filter: telemetry::Filter,
-
-    /// `LOG_FORMAT`, default `pretty`: `pretty` for people, `json` for programs
-    #[arg(long, env, value_name = "FORMAT", help_heading = LOGS, default_value = "pretty",
-        value_parser = Checked(str::parse::<telemetry::Format>))]
-    pub log_format: telemetry::Format,
+    /// What is told of what happens.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
 }
 
 impl Settings {

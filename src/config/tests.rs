@@ -4,8 +4,8 @@ use reqwest::Url;
 
 use super::error::variable;
 use super::*;
-use crate::auth;
 use crate::graphql::limits::Limits;
+use crate::{auth, telemetry};
 
 fn settings(arguments: &[&str]) -> Settings {
     Settings::from_arguments(arguments).expect("settings")
@@ -54,14 +54,16 @@ fn defaults() {
     assert_eq!(settings.graphql_max_depth, 15);
     assert_eq!(settings.graphql_max_complexity, 10_000);
     assert_eq!(settings.graphql_max_aliases, 30);
-    assert_eq!(settings.graphql_max_answer_bytes, 67_108_864);
+    assert_eq!(settings.graphql_max_answer_bytes, 268_435_456);
     assert_eq!(settings.graphql_max_tokens, 5000);
     assert_eq!(settings.max_body_bytes, 8_388_608);
     assert_eq!(settings.request_timeout, Duration::from_secs(15));
     assert!(settings.retention.policy().is_off());
     assert_eq!(settings.max_subscribers, 10_000);
-    assert_eq!(settings.log_format, telemetry::Format::Pretty);
-    assert_eq!(Ok(settings.log_filter), "info".parse());
+    let telemetry = settings.telemetry.options();
+    assert_eq!(telemetry.format, telemetry::Format::Pretty);
+    assert_eq!(Ok(telemetry.filter), "info".parse());
+    assert!(telemetry.traces.is_none());
 }
 
 #[test]
@@ -109,6 +111,18 @@ fn retention_is_whole_days() {
         .policy();
     assert_eq!(retention.trash, Some(Duration::from_hours(30 * 24)));
     assert_eq!(retention.events, None);
+}
+
+#[test]
+fn a_collector_is_a_url_of_http() {
+    for url in ["localhost:4318", "grpc://localhost:4317", "http://", "x"] {
+        assert_eq!(
+            line(&[&format!("--otel-exporter-otlp-endpoint={url}")]),
+            format!(
+                "OTEL_EXPORTER_OTLP_ENDPOINT: `{url}` is not an http or https URL, like http://localhost:4318"
+            )
+        );
+    }
 }
 
 #[test]

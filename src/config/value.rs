@@ -175,6 +175,13 @@ pub(super) fn http_url(value: &str) -> Result<Url, String> {
         })
 }
 
+/// Where a collector is; what is sent there are no secrets.
+pub(super) fn collector_url(value: &str) -> Result<Url, String> {
+    let url = Url::parse(value).ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| "is not an http or https URL, like http://localhost:4318".to_owned())
+}
+
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")

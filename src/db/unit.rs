@@ -205,8 +205,12 @@ impl Unit {
         statement
     }
 
-    /// Of the lowest level: for traces. Values are bound, so the text has none.
+    /// For traces, so of the lowest level: of the statements that a request makes, and not of what the server asks every
+    /// second by itself. Values are bound, so the text has none.
     fn span(&self, sql: &str) -> Span {
+        if Span::current().is_none() {
+            return Span::none();
+        }
         let system = match self.dialect {
             Dialect::Postgres => "postgresql",
             Dialect::Sqlite => "sqlite",

@@ -21,12 +21,18 @@ pub(super) struct ImageConnection(Arc<Answer>);
 struct Answer {
     list: List,
     page: Page,
-    slice: Slice,
+    images: Vec<Image>,
+    has_more: bool,
 }
 
 impl ImageConnection {
     pub(super) fn new(list: List, page: Page, slice: Slice) -> Self {
-        Self(Arc::new(Answer { list, page, slice }))
+        Self(Arc::new(Answer {
+            list,
+            page,
+            images: slice.images.into_iter().map(Image::from).collect(),
+            has_more: slice.has_more,
+        }))
     }
 }
 
@@ -44,17 +50,17 @@ pub(super) struct ImageEdge {
 impl ImageConnection {
     /// For caches that paginate (Apollo, urql, Relay).
     async fn edges(&self) -> Vec<ImageEdge> {
-        let Answer { page, slice, .. } = &*self.0;
-        let edge = |image: &crate::gallery::Image| ImageEdge {
-            cursor: page.order.cursor(image).encode(),
-            node: Image(image.clone()),
+        let Answer { page, images, .. } = &*self.0;
+        let edge = |image: &Image| ImageEdge {
+            cursor: page.order.cursor(&image.0).encode(),
+            node: image.clone(),
         };
-        slice.images.iter().map(edge).collect()
+        images.iter().map(edge).collect()
     }
 
     /// For a single page.
     async fn nodes(&self) -> Vec<Image> {
-        self.0.slice.images.iter().cloned().map(Image).collect()
+        self.0.images.clone()
     }
 
     /// Where the page lies in the list.
@@ -116,16 +122,16 @@ impl PageInfo {
 #[async_trait]
 impl Paged for Answer {
     fn cut_from(&self) -> Option<End> {
-        self.slice.has_more.then_some(self.page.end)
+        self.has_more.then_some(self.page.end)
     }
 
     async fn has_more_behind(&self, ctx: &Context<'_>) -> Result<bool> {
         let Some(before) = self.page.before else {
             return Ok(false);
         };
-        match self.slice.images.last() {
+        match self.images.last() {
             Some(last) => {
-                let last = self.page.order.position(last);
+                let last = self.page.order.position(&last.0);
                 self.has_beyond(ctx, last, Side::After).await
             }
             None => self.has_beyond(ctx, before, Side::FromOn).await,
@@ -136,9 +142,9 @@ impl Paged for Answer {
         let Some(after) = self.page.after else {
             return Ok(false);
         };
-        match self.slice.images.first() {
+        match self.images.first() {
             Some(first) => {
-                let first = self.page.order.position(first);
+                let first = self.page.order.position(&first.0);
                 self.has_beyond(ctx, first, Side::Before).await
             }
             None => self.has_beyond(ctx, after, Side::UpTo).await,
@@ -146,17 +152,17 @@ impl Paged for Answer {
     }
 
     fn start_cursor(&self) -> Option<String> {
-        self.slice.images.first().map(|image| self.cursor(image))
+        self.images.first().map(|image| self.cursor(image))
     }
 
     fn end_cursor(&self) -> Option<String> {
-        self.slice.images.last().map(|image| self.cursor(image))
+        self.images.last().map(|image| self.cursor(image))
     }
 }
 
 impl Answer {
-    fn cursor(&self, image: &crate::gallery::Image) -> String {
-        self.page.order.cursor(image).encode()
+    fn cursor(&self, image: &Image) -> String {
+        self.page.order.cursor(&image.0).encode()
     }
 
     async fn has_beyond(&self, ctx: &Context<'_>, position: Position, side: Side) -> Result<bool> {

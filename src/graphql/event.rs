@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use async_trait::async_trait;
 
+use super::answer::charge_rows;
 use super::connection::{PageInfo, Paged};
 use super::error::{Failure, Result};
 use super::filter::PageArguments;
@@ -88,8 +89,13 @@ impl GalleryEvent {
     /// The image as it is now; null once purged, and where the caller may not see it (created anew by another owner).
     async fn image(&self, ctx: &Context<'_>) -> Option<async_graphql::Result<Image>> {
         let image = (self.page).image(gallery(ctx), caller(ctx), self.event.image_id);
-        let image = image.await.map_err(Failure::from);
-        super::error::nullable(image.map(|image| image.map(Image)))
+        let image = match image.await.map_err(Failure::from) {
+            Ok(image) => image?,
+            Err(failure) => return Some(Err(failure.into())),
+        };
+        // The page has read it once for all of its events.
+        let charged = charge_rows(ctx, [&*image]);
+        Some(charged.map(|()| Image(image)))
     }
 
     /// When it happened.

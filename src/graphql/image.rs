@@ -1,5 +1,7 @@
 //! `Image`: one stored image as the API shows it, and `Node`.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, ID, InputObject, Interface, Object};
 
 use super::error::{Failure, Result};
@@ -115,7 +117,13 @@ pub(super) struct ImageTransform {
 
 /// An AI-generated image whose file lies on Cloudinary.
 #[derive(Clone, Debug)]
-pub(super) struct Image(pub(super) gallery::Image);
+pub(super) struct Image(pub(super) Arc<gallery::Image>);
+
+impl From<gallery::Image> for Image {
+    fn from(image: gallery::Image) -> Self {
+        Self(Arc::new(image))
+    }
+}
 
 /// An AI-generated image whose file lies on Cloudinary.
 #[Object]

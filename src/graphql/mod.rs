@@ -1,5 +1,6 @@
 //! The contract: every type, field and error code of the API, and the one place that executes operations.
 
+mod answer;
 mod argument;
 mod coercion;
 mod connection;

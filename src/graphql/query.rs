@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
+use super::answer::charge_rows;
 use super::argument::Flag;
 use super::connection::ImageConnection;
 use super::error::{Failure, Result, nullable};
@@ -32,7 +33,8 @@ impl Query {
         #[graphql(desc = "The `id` of any object.")] id: ID,
     ) -> Option<async_graphql::Result<Node>> {
         let found = find_nodes(ctx, &[id]).await;
-        nullable(found.map(|nodes| nodes.into_iter().flatten().next()))
+        let node = found.map(|nodes| nodes.into_iter().flatten().next());
+        node.transpose()
     }
 
     /// At most 100 ids; null in the place of each that is not there.
@@ -40,13 +42,14 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids; more are BAD_USER_INPUT.")] ids: Vec<ID>,
-    ) -> Result<Vec<Option<Node>>> {
+    ) -> async_graphql::Result<Vec<Option<Node>>> {
         caller(ctx).scope(None)?;
         if ids.len() > MAX_BATCH {
             return Err(Failure::bad_input(format!(
                 "ids: {} were given; at most {MAX_BATCH} are allowed",
                 ids.len()
-            )));
+            ))
+            .into());
         }
         find_nodes(ctx, &ids).await
     }
@@ -81,13 +84,14 @@ impl Query {
             i32,
         >,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
-    ) -> Result<ImageConnection> {
+    ) -> async_graphql::Result<ImageConnection> {
         let order = order_by.map_or(newest_first(Field::CreatedAt), Order::from);
         caller(ctx).scope(None)?;
         if order.field == Field::DeletedAt {
             return Err(Failure::bad_input(
                 "orderBy: active images cannot be ordered by DELETED_AT; use CREATED_AT or UPDATED_AT, or deletedImages",
-            ));
+            )
+            .into());
         }
         let arguments = PageArguments {
             first,
@@ -125,7 +129,7 @@ impl Query {
             i32,
         >,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
-    ) -> Result<ImageConnection> {
+    ) -> async_graphql::Result<ImageConnection> {
         let order = order_by.map_or(newest_first(Field::DeletedAt), Order::from);
         let arguments = PageArguments {
             first,
@@ -224,8 +228,9 @@ pub(super) fn event_filter(
 }
 
 /// Images and events by their ids, in their order; none in the place of each that is not there.
-async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> {
+async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> async_graphql::Result<Vec<Option<Node>>> {
     let images = gallery(ctx).find(caller(ctx), &image_ids(ids)).await?;
+    charge_rows(ctx, images.iter().flatten())?;
     let event_ids: Vec<_> = ids.iter().map(|id| EventId::parse(id)).collect();
     let (page, places) = gallery(ctx).find_events(caller(ctx), &event_ids).await?;
     let event = |place: Option<usize>| {
@@ -236,7 +241,7 @@ async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> 
         .into_iter()
         .zip(places)
         .map(|(image, place)| match image {
-            Some(image) => Some(Node::Image(Image(image))),
+            Some(image) => Some(Node::Image(image.into())),
             None => event(place),
         })
         .collect())
@@ -253,7 +258,7 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Image>> {
     let found = gallery(ctx)
         .find(caller(ctx), &[ImageId::parse(id)])
         .await?;
-    Ok(found.into_iter().flatten().next().map(Image))
+    Ok(found.into_iter().flatten().next().map(Image::from))
 }
 
 async fn connection(
@@ -263,7 +268,7 @@ async fn connection(
     filter: Option<ImageFilter>,
     order: Order,
     arguments: &PageArguments,
-) -> Result<ImageConnection> {
+) -> async_graphql::Result<ImageConnection> {
     caller(ctx).scope(None)?;
     let list = List {
         shelf,
@@ -272,5 +277,6 @@ async fn connection(
     };
     let page = arguments.page(order)?;
     let slice = gallery(ctx).list(caller(ctx), &list, &page).await?;
+    charge_rows(ctx, &slice.images)?;
     Ok(ImageConnection::new(list, page, slice))
 }

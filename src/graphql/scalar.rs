@@ -1,6 +1,7 @@
 //! The contract's own scalars.
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{InputValueError, InputValueResult, Name, Scalar, ScalarType, Value};
+use async_graphql_value::RAW_VALUE_TOKEN;
 use chrono::{DateTime as ChronoDateTime, NaiveDate};
 
 use crate::entity::Timestamp;
@@ -62,11 +63,30 @@ pub(super) struct Json(pub(super) serde_json::Value);
 #[Scalar(name = "JSON")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
-        Ok(Self(value.into_json()?))
+        Ok(Self(json_of(value)))
     }
 
+    /// As text, which the reply holds as it is: built of values, digits would take forty times their room.
     fn to_value(&self) -> Value {
-        Value::from_json(self.0.clone()).unwrap_or_default()
+        let text = Value::String(self.0.to_string());
+        Value::Object([(Name::new(RAW_VALUE_TOKEN), text)].into_iter().collect())
+    }
+}
+
+/// The library's own way would take an object that bears [`RAW_VALUE_TOKEN`] for JSON that is still to be read.
+fn json_of(value: Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Number(number) => serde_json::Value::Number(number),
+        Value::String(text) => serde_json::Value::String(text),
+        Value::Boolean(truth) => serde_json::Value::Bool(truth),
+        Value::Enum(name) => serde_json::Value::String(name.to_string()),
+        Value::Binary(bytes) => bytes.iter().copied().collect(),
+        Value::List(items) => items.into_iter().map(json_of).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, field)| (name.to_string(), json_of(field)))
+            .collect(),
     }
 }
 
@@ -86,5 +106,26 @@ impl ScalarType for Url {
 
     fn to_value(&self) -> Value {
         Value::String(self.0.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn json_is_taken_and_given_as_it_is() {
+        for value in [
+            json!({ "a": [1, -2.5, "x", null, true, {}], "é": u64::MAX }),
+            json!({ RAW_VALUE_TOKEN: "[[1" }),
+            json!([{ "a": { RAW_VALUE_TOKEN: "[1]" } }]),
+        ] {
+            let given = Value::from_json(value.clone()).expect("a value");
+            assert_eq!(Json::parse(given).expect("any JSON").0, value);
+            let taken = serde_json::to_string(&Json(value.clone()).to_value());
+            assert_eq!(taken.expect("JSON"), value.to_string());
+        }
     }
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State as Extract};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::metrics::Metrics;
+use crate::telemetry;
 
 /// The header that names the request in the answer.
 pub(super) const HEADER: &str = "x-request-id";
@@ -27,16 +28,24 @@ pub(super) async fn name_request(
 ) -> Response {
     let id = Uuid::new_v4().to_string();
     // Of this level, so that whatever is logged has the name beside it.
-    let span = tracing::error_span!("request", request.id = id);
+    let span = tracing::error_span!(telemetry::LOG_SPAN, request.id = id);
+    let traced = trace(&request, &id, &span);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = (next.run(request))
+        .instrument(traced.clone())
+        .instrument(span.clone())
+        .await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER, value);
     }
     let status = response.status();
     metrics.count_response(status.as_u16());
+    traced.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        traced.record("otel.status_code", "ERROR");
+    }
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     macro_rules! served {
         ($level:ident) => {
@@ -52,4 +61,34 @@ pub(super) async fn name_request(
         }
     });
     response
+}
+
+/// The request as a span of a trace, of the lowest level so that it does not stand in the log; none but for GraphQL. The
+/// query string is left out: a GET has its variables there.
+fn trace(request: &Request, id: &str, parent: &Span) -> Span {
+    if request.uri().path() != "/graphql" {
+        return Span::none();
+    }
+    let name = match *request.method() {
+        Method::GET => "GET /graphql",
+        Method::POST => "POST /graphql",
+        // Whatever a caller calls it.
+        _ => "HTTP /graphql",
+    };
+    let span = tracing::trace_span!(
+        parent: parent,
+        "http",
+        otel.name = name,
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
+        http.request.method = %request.method(),
+        http.response.status_code = tracing::field::Empty,
+        url.path = "/graphql",
+        request.id = id,
+    );
+    telemetry::follow(&span, |name| {
+        let value = request.headers().get(name)?;
+        value.to_str().ok()
+    });
+    span
 }

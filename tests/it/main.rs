@@ -33,6 +33,7 @@ mod stats;
 mod stream;
 mod subscription;
 mod sweep;
+mod traces;
 mod trail;
 mod trash;
 mod trusted;

@@ -139,6 +139,35 @@ async fn connections_in_use_and_units_that_wait_for_one_are_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_whose_caller_hangs_up_is_counted_as_abandoned() {
+    on_postgres(&[], async |app: TestApp| {
+        app.user("alice").create_image().await;
+        let mut other = <sqlx::PgConnection as sqlx::Connection>::connect(&app.database().url())
+            .await
+            .expect("it answers");
+        let lock = "BEGIN; LOCK TABLE image_gallery IN ACCESS EXCLUSIVE MODE";
+        sqlx::Executor::execute(&mut other, lock)
+            .await
+            .expect("a lock");
+        let waits = async {
+            let waiting = "SELECT 'waits' FROM pg_stat_activity \
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let is_waiting = async || app.db_query_text(waiting).await;
+            eventually("the query waits", is_waiting).await;
+        };
+        // Whichever is done first ends the other: the query cannot be.
+        tokio::select! {
+            reply = app.graphql("{ images { totalCount } }", json!({})) => panic!("{reply:?}"),
+            () = waits => {}
+        }
+        let abandoned = "image_gallery_operations_total{outcome=\"abandoned\",type=\"query\"}";
+        let is_counted = async || (samples(&app).await.get(abandoned) == Some(&1.0)).then_some(());
+        eventually("it is counted", is_counted).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_one_signs_in_the_page_is_for_its_token_and_for_programs() {
     let settings = [
         "--auth-mode=supabase",

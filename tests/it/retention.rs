@@ -12,7 +12,8 @@ use uuid::Uuid;
 use crate::harness::rows::{Row, db_fill_trash, db_insert, node_ids};
 use crate::harness::token::now;
 use crate::harness::{
-    Output, Program, Socket, TestApp, TestDatabase, each_database, eventually, on_postgres,
+    Output, Program, Socket, TestApp, TestDatabase, each_database, eventually, on_pgbouncer,
+    on_postgres,
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -236,6 +237,31 @@ async fn a_process_waits_for_its_turn_and_goes_on_when_the_other_one_is_gone() {
         // As when it is killed: its lock goes with it.
         drop(other);
         assert_eq!(purged(&process.output().await.expect_success()), 3);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn through_a_transaction_pooler_two_servers_purge_each_image_once() {
+    let settings = ["--trash-retention-days=30", "--event-retention-days=30"];
+    on_pgbouncer(false, &settings, async |app: TestApp| {
+        db_fill_trash(&app, 3000).await;
+        app.db_execute(
+            "UPDATE image_gallery_event SET occurred_at = '2020-01-01T00:00:00.000000Z'",
+        )
+        .await;
+        // The program goes to the database itself, and takes turns with the server behind the pooler all the same.
+        let program = program(app.database(), 30);
+        let (by_hand, ()) = tokio::join!(program.run(&["purge-expired"]), app.restart());
+        by_hand.expect_success();
+        let is_done = async || {
+            let old = "image_gallery_event WHERE occurred_at < '2021-01-01'";
+            let is_done =
+                db_count(&app, "image_gallery").await == 0 && db_count(&app, old).await == 0;
+            is_done.then_some(())
+        };
+        eventually("everything is done", is_done).await;
+        assert_purged_once(&app, 3000).await;
     })
     .await;
 }

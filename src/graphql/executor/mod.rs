@@ -8,7 +8,6 @@
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
 mod admission;
-mod answer;
 mod observed;
 pub(super) mod subscribe;
 
@@ -34,9 +33,12 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
+use super::answer::AnswerSize;
 use super::coercion::Executed;
 use super::error::{Code, Failure, code_of, database_face, parse_failed, set_code};
-use super::limits::{Cost, LimitExceeded, Limits, check, check_complexity, complexity, scan};
+use super::limits::{
+    Cost, LimitExceeded, Limits, check, check_complexity, check_copies, complexity, scan,
+};
 use super::merge::merge;
 use super::operation::Operation;
 use super::persisted::{DocumentHash, PersistedDocuments};
@@ -50,7 +52,6 @@ use crate::gallery::{self, Gallery};
 
 pub use admission::Admission;
 use admission::ValidateOnly;
-use answer::AnswerSize;
 pub use observed::Observed;
 
 /// An operation that may be executed: parsed, within the limits, and known by its kind.
@@ -150,6 +151,15 @@ impl Executor {
             let complexity = complexity(&operation.node, fragments, &variables, &self.shape);
             cost.note_complexity(complexity);
             within(check_complexity(complexity, &self.limits), cost)?;
+            let sent_bytes = admitted.text.len();
+            let copies = check_copies(
+                &document,
+                &operation.node,
+                &variables,
+                &self.shape,
+                sent_bytes,
+            );
+            within(copies, cost)?;
         }
         Ok(Prepared {
             text: admitted.text,
@@ -184,7 +194,7 @@ impl Executor {
         }
         let shown_cost = prepared.shown_cost;
         let request_id = prepared.request_id.clone();
-        let work = within_share(self.run_or_turn_to_primary(caller, prepared));
+        let work = within_share(Box::pin(self.run_or_turn_to_primary(caller, prepared)));
         let work = AssertUnwindSafe(work).catch_unwind();
         let reply = match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,

@@ -11,9 +11,9 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
-use super::answer::AnswerSize;
 use super::{Executor, Prepared, Reply, Started, finish, meant, panicked};
 use crate::auth::Caller;
+use crate::graphql::answer::AnswerSize;
 use crate::graphql::coercion::Executed;
 use crate::graphql::error::Code;
 use crate::graphql::reply::Delivery;

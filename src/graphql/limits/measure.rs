@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
 use async_graphql::{Name, Positioned};
 
-use super::{LimitExceeded, Limits, MAX_NESTING, MAX_SELECTIONS};
+use super::{LimitExceeded, Limits, MAX_INTROSPECTED_LISTS, MAX_NESTING, MAX_SELECTIONS};
+
+/// What leads from one type to many others: nested, an answer grows at every level. Other implementations count the same
+/// four, <https://github.com/graphql/graphql-js/blob/16.x.x/src/validation/rules/MaxIntrospectionDepthRule.ts>.
+const INTROSPECTED_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
 
 /// What an operation measures once every fragment is written out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,14 +31,16 @@ pub fn check(
         document,
         fragments: HashMap::new(),
     };
+    let mut of_fragments = 0_usize;
     let mut selections = 0_usize;
     let mut meant = Measured::default();
     for name in document.fragments.keys() {
-        selections = selections.max(measure.fragment(name, 0)?.selections);
+        of_fragments = of_fragments.max(measure.fragment(name, 0)?.selections);
     }
     for (name, operation) in document.operations.iter() {
         let cost = measure.selection_set(&operation.node.selection_set.node, 0)?;
-        selections = selections.max(cost.selections);
+        // Each operation is written out and validated, whichever is meant.
+        selections = selections.saturating_add(cost.selections);
         if operation_name.is_none() || name.map(Name::as_str) == operation_name {
             cost.check(limits)?;
             meant = Measured {
@@ -43,6 +49,7 @@ pub fn check(
             };
         }
     }
+    let selections = selections.max(of_fragments);
     if selections > MAX_SELECTIONS {
         return Err(LimitExceeded::Selections(selections));
     }
@@ -57,6 +64,8 @@ struct Cost {
     aliases: usize,
     /// Fragments within fragments.
     spreads: usize,
+    /// Lists of the schema within each other.
+    introspected_lists: usize,
 }
 
 impl Cost {
@@ -81,6 +90,7 @@ impl Cost {
         self.depth = self.depth.max(other.depth);
         self.aliases = self.aliases.saturating_add(other.aliases);
         self.spreads = self.spreads.max(other.spreads);
+        self.introspected_lists = self.introspected_lists.max(other.introspected_lists);
     }
 }
 
@@ -121,8 +131,15 @@ impl<'a> Measure<'a> {
 
     fn field(&mut self, field: &'a Field, spreads: usize) -> Result<Cost, LimitExceeded> {
         let within = self.selection_set(&field.selection_set.node, spreads)?;
-        let is_introspection = matches!(field.name.node.as_str(), "__schema" | "__type");
+        let name = field.name.node.as_str();
+        let is_introspection = matches!(name, "__schema" | "__type");
+        let is_list = INTROSPECTED_LISTS.contains(&name);
+        let introspected_lists = within.introspected_lists + usize::from(is_list);
+        if is_introspection && introspected_lists > MAX_INTROSPECTED_LISTS {
+            return Err(LimitExceeded::Introspection(introspected_lists));
+        }
         Ok(Cost {
+            introspected_lists,
             depth: if is_introspection {
                 1
             } else {
@@ -265,6 +282,42 @@ mod tests {
                 aliases: 32,
                 maximum: 30
             })
+        );
+    }
+
+    #[test]
+    fn introspection_goes_from_types_to_types_twice_at_most() {
+        let nested = |levels: usize| {
+            format!(
+                "{}name{}",
+                "possibleTypes { ...n interfaces { ".repeat(levels),
+                "} }".repeat(levels)
+            )
+        };
+        let type_of = |levels| {
+            let nested = nested(levels);
+            format!(r#"{{ __type(name: "Node") {{ {nested} }} }} fragment n on __Type {{ name }}"#)
+        };
+        assert_eq!(checked(&type_of(1)), Ok(()));
+        assert_eq!(checked(&type_of(15)), Err(LimitExceeded::Introspection(30)));
+        let text = "{ __schema { types { ...f } } }
+            fragment f on __Type { fields { args { type { ofType { ...i } } } } }
+            fragment i on __Type { inputFields { type { fields { name } } } }";
+        assert_eq!(checked(text), Err(LimitExceeded::Introspection(3)));
+    }
+
+    #[test]
+    fn every_operation_is_counted_whichever_is_meant() {
+        let fields = (0..90).map(|number| format!("a{number}:id "));
+        let fields = fields.collect::<Vec<_>>().concat();
+        let spread = "images { nodes { ...f } } ";
+        let others = (0..110).map(|number| format!("query q{number} {{ {spread} }} "));
+        let others = others.collect::<Vec<_>>().concat();
+        let text = format!("query q {{ __typename }} {others} fragment f on Image {{ {fields} }}");
+        let document = parse_query(&text).expect("the test's document parses");
+        assert_eq!(
+            check(&document, Some("q"), &Limits::default()),
+            Err(LimitExceeded::Selections(110 * 93 + 1))
         );
     }
 

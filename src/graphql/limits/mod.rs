@@ -13,7 +13,7 @@ mod measure;
 mod scan;
 mod variables;
 
-pub(super) use complexity::{check_complexity, complexity};
+pub(super) use complexity::{check_complexity, check_copies, complexity};
 pub use cost::Cost;
 pub use measure::{Measured, check};
 pub use scan::scan;
@@ -26,6 +26,9 @@ pub const MAX_NESTING: usize = 64;
 pub const MAX_BYTES: usize = 256 * 1024;
 /// The most fields, inline fragments and spreads once every fragment is written out.
 pub const MAX_SELECTIONS: usize = 10_000;
+/// The most lists of types, fields and the like within each other that introspection may ask for. Tools ask for one, and
+/// people rarely for two.
+pub const MAX_INTROSPECTED_LISTS: usize = 2;
 
 /// Limits of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +52,7 @@ impl Default for Limits {
             max_depth: 15,
             max_complexity: 10_000,
             max_aliases: 30,
-            max_answer_bytes: 64 * 1024 * 1024,
+            max_answer_bytes: 256 * 1024 * 1024,
         }
     }
 }
@@ -101,6 +104,16 @@ pub enum LimitExceeded {
         /// The limit.
         maximum: usize,
     },
+    /// Large variables used so often that the copies are too much.
+    #[error(
+        "the arguments come to {bytes} bytes where every variable is written out wherever it is used; at most {maximum} are allowed: use large variables less often"
+    )]
+    Copies {
+        /// What was asked.
+        bytes: usize,
+        /// The limit.
+        maximum: usize,
+    },
     /// Too many lists and objects within each other, in a variable.
     #[error(
         "variables: nested {0} deep; at most {MAX_VARIABLE_NESTING} levels of lists and objects are allowed"
@@ -114,6 +127,11 @@ pub enum LimitExceeded {
         "the document selects {0} fields and fragments once its fragments are written out; at most {MAX_SELECTIONS} are allowed"
     )]
     Selections(usize),
+    /// Introspection that goes round and round.
+    #[error(
+        "introspection nests `fields`, `inputFields`, `interfaces` and `possibleTypes` {0} deep; at most {MAX_INTROSPECTED_LISTS} levels are allowed"
+    )]
+    Introspection(usize),
     /// Too many fragments within fragments.
     #[error(
         "fragments are spread within fragments more than {MAX_NESTING} deep; at most {MAX_NESTING} levels are allowed"

@@ -94,7 +94,7 @@ impl CreateImagePayload {
     fn new(outcome: std::result::Result<Created, Vec<Fault>>, path: &[&str]) -> Self {
         match outcome {
             Ok(created) => Self {
-                image: Some(Image(created.image)),
+                image: Some(Image::from(created.image)),
                 created: created.is_new,
                 user_errors: Vec::new(),
             },

@@ -146,7 +146,10 @@ impl TrashMutation {
         let outcomes = gallery(ctx).soft_delete(caller(ctx), &ids).await?;
         let (moved, refused) = divide(&ids, outcomes);
         Ok(SoftDeleteImagesPayload {
-            images: moved.into_iter().map(|moved| Image(moved.image)).collect(),
+            images: moved
+                .into_iter()
+                .map(|moved| Image::from(moved.image))
+                .collect(),
             user_errors: in_list(&refused),
         })
     }
@@ -168,7 +171,10 @@ impl TrashMutation {
         let outcomes = gallery(ctx).restore(caller(ctx), &ids).await?;
         let (moved, refused) = divide(&ids, outcomes);
         Ok(RestoreImagesPayload {
-            images: moved.into_iter().map(|moved| Image(moved.image)).collect(),
+            images: moved
+                .into_iter()
+                .map(|moved| Image::from(moved.image))
+                .collect(),
             user_errors: in_list(&refused),
         })
     }
@@ -223,7 +229,11 @@ fn single(
     outcomes: Vec<std::result::Result<Moved, Refusal>>,
 ) -> (Option<Image>, bool, Vec<UserError>) {
     match outcomes.into_iter().next() {
-        Some(Ok(moved)) => (Some(Image(moved.image)), moved.has_changed, Vec::new()),
+        Some(Ok(moved)) => (
+            Some(Image::from(moved.image)),
+            moved.has_changed,
+            Vec::new(),
+        ),
         Some(Err(refusal)) => (None, false, vec![UserError::new(&refusal, &["id"])]),
         None => (None, false, Vec::new()),
     }

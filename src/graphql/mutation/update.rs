@@ -56,7 +56,7 @@ impl UpdateMutation {
         let outcome = gallery(ctx).update(caller(ctx), id, input.into()).await?;
         Ok(match outcome {
             Ok(image) => UpdateImagePayload {
-                image: Some(Image(image)),
+                image: Some(Image::from(image)),
                 user_errors: Vec::new(),
             },
             Err(faults) => UpdateImagePayload {
@@ -73,7 +73,7 @@ impl UpdateMutation {
 /// The image that stands in the way of its own change.
 fn stored_image(fault: &Fault) -> Option<Image> {
     match &fault.refusal {
-        Refusal::Conflict(image) | Refusal::Deleted(image) => Some(Image(image.as_ref().clone())),
+        Refusal::Conflict(image) | Refusal::Deleted(image) => Some(image.as_ref().clone().into()),
         _ => None,
     }
 }

@@ -8,6 +8,7 @@
 mod app;
 mod binary;
 mod caller;
+pub(crate) mod collector;
 mod database;
 mod django;
 mod key_server;

@@ -3,6 +3,7 @@
 mod answer;
 mod complexity;
 mod cost;
+mod growth;
 mod variables;
 
 use std::time::{Duration, Instant};

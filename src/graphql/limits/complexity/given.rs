@@ -50,7 +50,7 @@ impl<'a> Values<'a> {
 
     /// A variable's value, <https://spec.graphql.org/October2021/#sec-Coercing-Variable-Values>: a null that was sent is
     /// no default.
-    fn variable(self, name: &Name) -> Option<&'a Sent> {
+    pub(super) fn variable(self, name: &Name) -> Option<&'a Sent> {
         let sent = self.variables.get(name);
         let default = || {
             let mut definitions = self.definitions.iter();

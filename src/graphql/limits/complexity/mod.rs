@@ -10,6 +10,7 @@
 //!
 //! Sums stop at the greatest number instead of passing it, and each fragment is priced once, however often it is spread.
 
+mod copies;
 mod given;
 mod price;
 #[cfg(test)]
@@ -22,6 +23,9 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Variables};
 
+pub(in crate::graphql) use self::copies::check_copies;
+
+use self::copies::Scales;
 use self::given::Values;
 use self::price::{Tariff, tariff};
 use super::{LimitExceeded, Limits};
@@ -37,18 +41,7 @@ pub(in crate::graphql) fn complexity(
     variables: &Variables,
     shape: &Shape,
 ) -> usize {
-    let mut till = Till {
-        shape,
-        fragments,
-        values: Values {
-            definitions: &operation.variable_definitions,
-            variables,
-        },
-        priced: HashMap::new(),
-    };
-    let root = root_of(operation.ty);
-    till.selection_set(Some(&root), &operation.selection_set.node)
-        .once
+    Till::new(operation, fragments, variables, shape).whole(operation)
 }
 
 /// Holds a complexity against its limit.
@@ -97,9 +90,43 @@ struct Till<'a> {
     fragments: &'a Fragments,
     values: Values<'a>,
     priced: HashMap<&'a Name, Price>,
+    /// Instead of its price, what a field's arguments weigh.
+    scales: Option<Scales>,
 }
 
 impl<'a> Till<'a> {
+    fn new(
+        operation: &'a OperationDefinition,
+        fragments: &'a Fragments,
+        variables: &'a Variables,
+        shape: &'a Shape,
+    ) -> Self {
+        Self {
+            shape,
+            fragments,
+            values: Values {
+                definitions: &operation.variable_definitions,
+                variables,
+            },
+            priced: HashMap::new(),
+            scales: None,
+        }
+    }
+
+    fn whole(&mut self, operation: &'a OperationDefinition) -> usize {
+        let root = root_of(operation.ty);
+        self.selection_set(Some(&root), &operation.selection_set.node)
+            .once
+    }
+
+    /// What a field costs by itself, where its tariff says so much.
+    fn own(&mut self, own: usize, field: &Field) -> usize {
+        match &mut self.scales {
+            Some(scales) => scales.weight_of_arguments(self.values, field),
+            None => own,
+        }
+    }
+
     fn selection_set(&mut self, parent: Option<&Name>, set: &'a SelectionSet) -> Price {
         let mut total = Price::default();
         let mut by_object: HashMap<&Name, Price> = HashMap::new();
@@ -147,7 +174,7 @@ impl<'a> Till<'a> {
     fn field(&mut self, parent: Option<&Name>, field: &'a Field) -> Price {
         let name = &field.name.node;
         if matches!(name.as_str(), "__schema" | "__type") {
-            return Price::default();
+            return Price::once(self.own(0, field));
         }
         let own_type = self.shape.of_field(parent, name);
         let within = self.selection_set(own_type, &field.selection_set.node);
@@ -162,6 +189,7 @@ impl<'a> Till<'a> {
             (Some(Paging::PageInfo), _) => Price::default(),
             _ => {
                 let Tariff { own, times } = tariff(self.shape, self.values, parent, field);
+                let own = self.own(own, field);
                 Price::once(own.saturating_add(self.total(own_type, within, times)))
             }
         }

@@ -164,7 +164,10 @@ fn a_search_costs_fifty_unless_it_is_blank() {
         (json!({ "s": null }), 4),
         (json!({ "s": " \t" }), 4),
         (json!({ "f": { "search": "dog" } }), 4 + 100),
-        (json!({ "f": { "search": "dog", "metadataContains": {} } }), 4 + 150),
+        (
+            json!({ "f": { "search": "dog", "metadataContains": {} } }),
+            4 + 150,
+        ),
         (json!({ "f": { "metadataContains": null } }), 4 + 50),
         (json!({ "f": { "search": null } }), 4 + 50),
         (json!({ "f": { "search": "" }, "s": "" }), 4),

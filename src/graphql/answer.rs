@@ -1,15 +1,23 @@
 //! How large an answer may become: it is counted while it is made, and given up when it is too much. Complexity counts
-//! fields, but stored metadata may be a hundred thousand values in one of them.
+//! fields, and a thousand of them may be a thousand booleans, or a thousand times 64 KiB of metadata. What a row holds is
+//! known only once it is read, so rows count as well: they are kept until their fields have been resolved.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_graphql::{ServerError, Value};
+use async_graphql::{Context, ServerError, Value};
+use serde_json::Value as Json;
 
-use crate::graphql::error::Code;
+use super::error::Code;
+use crate::gallery::Image;
 
 /// What a value takes beside its text.
-const VALUE_BYTES: usize = 64;
+const VALUE_BYTES: usize = size_of::<Value>();
+/// What a row takes beside its texts and its metadata.
+const ROW_BYTES: usize = 512;
+/// What a value within a row's metadata takes beside its text, and what one more does in an object beside its name.
+const JSON_BYTES: usize = size_of::<Json>();
+const ENTRY_BYTES: usize = 64;
 /// After so many bytes other requests get their turn: making an answer waits for nothing.
 const TURN_BYTES: usize = 1024 * 1024;
 
@@ -44,9 +52,15 @@ impl AnswerSize {
             return Ok(());
         }
         Err(Code::TooComplex.error(format!(
-            "the answer takes more than {maximum} bytes in memory (its text, and {VALUE_BYTES} for each value); at most \
-             {maximum} are allowed (GRAPHQL_MAX_ANSWER_BYTES): ask for fewer items or fields"
+            "the answer takes more than {maximum} bytes in memory; at most {maximum} are allowed \
+             (GRAPHQL_MAX_ANSWER_BYTES): ask for shorter pages or fewer fields"
         )))
+    }
+
+    /// Counts rows that have been read.
+    fn count_rows<'i>(&self, images: impl IntoIterator<Item = &'i Image>) {
+        let bytes = images.into_iter().map(weight_of_row).sum();
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Counts a field's value; what is selected within an object has been counted by its own fields. Tells whether it is
@@ -55,14 +69,30 @@ impl AnswerSize {
         let size = if is_json {
             size_within(value)
         } else {
-            size_of(value)
+            size_of_value(value)
         };
         let before = self.0.bytes.fetch_add(size, Ordering::Relaxed);
         before / TURN_BYTES != before.saturating_add(size) / TURN_BYTES
     }
 }
 
-fn size_of(value: &Value) -> usize {
+/// Counts rows that the answer is about to be made of, and refuses them where that is too much.
+pub(super) fn charge_rows<'i>(
+    ctx: &Context<'_>,
+    images: impl IntoIterator<Item = &'i Image>,
+) -> async_graphql::Result<()> {
+    let Some(answer) = ctx.data_opt::<AnswerSize>() else {
+        return Ok(());
+    };
+    answer.count_rows(images);
+    answer.check().map_err(|error| async_graphql::Error {
+        message: error.message,
+        source: None,
+        extensions: error.extensions,
+    })
+}
+
+fn size_of_value(value: &Value) -> usize {
     match value {
         Value::String(text) => VALUE_BYTES.saturating_add(text.len()),
         _ => VALUE_BYTES,
@@ -79,7 +109,29 @@ fn size_within(value: &Value) -> usize {
             .sum(),
         _ => 0,
     };
-    size_of(value) + within
+    size_of_value(value) + within
+}
+
+fn weight_of_row(image: &Image) -> usize {
+    let prompts = [&image.original_prompt, &image.refined_prompt];
+    let prompts: usize = prompts.into_iter().flatten().map(String::len).sum();
+    let metadata: usize = image.metadata.0.iter().map(weight_of_entry).sum();
+    ROW_BYTES + image.image_url.len() + prompts + metadata
+}
+
+fn weight_of_entry((name, value): (&String, &Json)) -> usize {
+    ENTRY_BYTES + name.len() + weight_of_value(value)
+}
+
+/// What is stored is nested no deeper than its reader allows.
+fn weight_of_value(value: &Json) -> usize {
+    JSON_BYTES
+        + match value {
+            Json::String(text) => text.len(),
+            Json::Array(items) => items.iter().map(weight_of_value).sum(),
+            Json::Object(fields) => fields.iter().map(weight_of_entry).sum(),
+            Json::Null | Json::Bool(_) | Json::Number(_) => 0,
+        }
 }
 
 #[cfg(test)]
@@ -91,7 +143,7 @@ mod tests {
     #[test]
     fn json_counts_with_everything_in_it() {
         let json = value!({ "a": [1, "xyz"], "bc": {} });
-        assert_eq!(size_of(&json), VALUE_BYTES);
+        assert_eq!(size_of_value(&json), VALUE_BYTES);
         assert_eq!(size_within(&json), 5 * VALUE_BYTES + 3 + 1 + 2);
     }
 

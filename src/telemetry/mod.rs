@@ -1,16 +1,49 @@
-//! Logs: what is written, in which form, to the standard error.
+//! The log, which goes to the standard error, and traces.
+
+mod traces;
 
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
 
+use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-/// Libraries that report each statement at `info` or `debug`: heard only when they are asked for by name.
-const TALKATIVE: [&str; 2] = ["sqlx", "sea_orm"];
+use traces::Traces;
+pub use traces::{Options as TraceOptions, follow};
+
+/// Libraries that report each statement or batch at `info` or `debug`: heard only when they are asked for by name.
+const TALKATIVE: [&str; 3] = ["sqlx", "sea_orm", "opentelemetry"];
+
+/// The name of the span that names the request in each line of the log.
+pub const LOG_SPAN: &str = "request";
+
+/// What is told, and where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which log lines are written.
+    pub filter: Filter,
+    /// The form of a log line.
+    pub format: Format,
+    /// Where traces go, if anywhere.
+    pub traces: Option<TraceOptions>,
+}
+
+/// What has to be brought to its end with the program.
+#[derive(Debug)]
+pub struct Telemetry(Option<Traces>);
+
+impl Telemetry {
+    /// Sends the traces that are not sent yet, for at most five seconds.
+    pub fn stop(self) {
+        if let Some(traces) = self.0 {
+            traces.flush();
+        }
+    }
+}
 
 /// Which log lines are written: a level, or `target=level` pairs, as `tracing_subscriber::EnvFilter` reads them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,11 +102,17 @@ impl Filter {
     }
 }
 
-/// Begins to log. Fails when the process logs already.
-pub fn start(filter: &Filter, format: Format) -> Result<(), TryInitError> {
+/// Begins to log, and to send traces. Fails when the process logs already, or where the way to the collector cannot be
+/// set up.
+pub fn start(options: &Options) -> anyhow::Result<Telemetry> {
+    let traces = options.traces.as_ref().map(Traces::new);
+    let traces = traces.transpose().context("cannot set up traces")?;
     tracing_subscriber::registry()
-        .with(lines(format).with_filter(filter.layer()))
+        .with(lines(options.format).with_filter(options.filter.layer()))
+        .with(traces.as_ref().map(Traces::layer))
         .try_init()
+        .context("cannot begin to log")?;
+    Ok(Telemetry(traces))
 }
 
 fn lines(format: Format) -> Box<dyn Layer<Registry> + Send + Sync> {
@@ -93,12 +132,15 @@ mod tests {
     #[test]
     fn libraries_report_statements_only_when_asked_by_name() {
         for (text, expected) in [
-            ("info", "sea_orm=warn,sqlx=warn,info"),
-            ("debug", "sea_orm=warn,sqlx=warn,debug"),
+            ("info", "opentelemetry=warn,sea_orm=warn,sqlx=warn,info"),
+            ("debug", "opentelemetry=warn,sea_orm=warn,sqlx=warn,debug"),
             ("warn", "warn"),
             ("error", "error"),
             ("off", "off"),
-            ("info,sqlx=debug", "sea_orm=warn,sqlx=debug,info"),
+            (
+                "info,sqlx=debug",
+                "opentelemetry=warn,sea_orm=warn,sqlx=debug,info",
+            ),
         ] {
             let filter: Filter = text.parse().expect(text);
             assert_eq!(filter.layer().to_string(), expected, "{text}");

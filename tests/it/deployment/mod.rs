@@ -160,7 +160,7 @@ async fn one_of_two_ends(end: End) {
         let (written, followers, ()) = tokio::join!(writing, following, killing);
         assert!(!is_healthy(ports[0], "/healthz") && is_healthy(ports[1], "/readyz"));
         // A request that was on its way to the killed one, and none after it.
-        let most = if end == End::Killed { 1 } else { 0 };
+        let most = usize::from(end == End::Killed);
         for (_, failures) in &written {
             assert!(*failures <= most, "{failures}");
         }

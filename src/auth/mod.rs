@@ -6,6 +6,7 @@ mod metrics_token;
 mod service_tokens;
 mod token;
 
+pub use jwks::published_keys;
 pub use metrics_token::MetricsToken;
 pub use service_tokens::ServiceTokens;
 pub use token::{Authenticator, Options, SignedIn, TokenOptions};

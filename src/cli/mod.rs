@@ -1,5 +1,6 @@
 //! The command line: which command runs, with which settings. One file for each command.
 
+mod doctor;
 pub mod env_file;
 mod migrate;
 mod purge_expired;
@@ -36,6 +37,8 @@ enum Command {
         #[command(subcommand)]
         direction: migrate::Direction,
     },
+    /// Look for the usual mistakes of an installation, and say how to mend each; changes nothing
+    Doctor,
     /// Purge the images and drop the events whose time has come, once
     PurgeExpired,
     /// Print the API's schema, as in the file `schema.graphql`
@@ -60,6 +63,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(self.settings).await,
             Command::Migrate { direction } => migrate::run(&self.settings, direction).await,
+            Command::Doctor => doctor::run(&self.settings).await,
             Command::PurgeExpired => purge_expired::run(&self.settings).await,
             Command::Schema => schema::run(),
         }

@@ -47,13 +47,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let access = settings.access.options()?;
     let authenticator =
         Authenticator::new(access).context("cannot set up TLS for the key server")?;
-    let limits = Limits {
-        max_depth: settings.graphql_max_depth,
-        max_complexity: settings.graphql_max_complexity,
-        max_aliases: settings.graphql_max_aliases,
-        max_answer_bytes: settings.graphql_max_answer_bytes,
-        max_tokens: settings.graphql_max_tokens,
-    };
+    let limits = limits(&settings);
     let admission = settings.documents.admission(&limits)?;
     let options = settings.database()?;
     let target = &options.target;
@@ -131,6 +125,17 @@ impl RunningServer {
         self.serving.await.context("the server's task failed")??;
         self.gallery.database().close().await;
         Ok(())
+    }
+}
+
+/// What one operation may ask for.
+pub(super) fn limits(settings: &Settings) -> Limits {
+    Limits {
+        max_depth: settings.graphql_max_depth,
+        max_complexity: settings.graphql_max_complexity,
+        max_aliases: settings.graphql_max_aliases,
+        max_answer_bytes: settings.graphql_max_answer_bytes,
+        max_tokens: settings.graphql_max_tokens,
     }
 }
 

@@ -85,7 +85,7 @@ fn mode(value: &str) -> Result<Mode, String> {
 
 impl AccessSettings {
     /// Whether nobody signs in.
-    pub(super) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.auth_mode == Mode::Open
     }
 
@@ -121,10 +121,7 @@ impl AccessSettings {
                 "AUTH_MODE=open: nobody signs in, and everybody who reaches the server may read, change and purge every \
                  image",
             );
-            if self.supabase_jwt_secret.is_some()
-                || self.service_tokens.is_some()
-                || self.metrics_token.is_some()
-            {
+            if self.has_idle_tokens() {
                 warnings.push(
                     "tokens are set, but AUTH_MODE=open pays them no heed; set AUTH_MODE=supabase",
                 );
@@ -137,6 +134,35 @@ impl AccessSettings {
             );
         }
         warnings
+    }
+
+    /// Whether there is something to check tokens with, and nobody signs in.
+    pub fn has_idle_tokens(&self) -> bool {
+        self.is_open()
+            && (self.supabase_jwt_secret.is_some()
+                || self.service_tokens.is_some()
+                || self.metrics_token.is_some())
+    }
+
+    /// What shows that another secret was meant, as the end of a sentence. API keys are refused before.
+    pub fn secret_mistake(&self) -> Option<&'static str> {
+        let secret = self.supabase_jwt_secret.as_ref()?.0.as_str();
+        if secret.trim() != secret {
+            Some("begins or ends with white space")
+        } else if uuid::Uuid::parse_str(secret).is_ok() {
+            Some("is a UUID: the id of a key, not a secret")
+        } else if secret.len() < GOOD_SECRET_BYTES {
+            Some("has less than 32 characters, and can be guessed from a token")
+        } else {
+            None
+        }
+    }
+
+    /// The project at Supabase whose keys check tokens, `abc` of `https://abc.supabase.co`.
+    pub fn project(&self) -> Option<String> {
+        let server = self.key_server()?;
+        let project = server.host_str()?.strip_suffix(".supabase.co")?;
+        Some(project.to_owned())
     }
 
     fn key_server(&self) -> Option<Url> {

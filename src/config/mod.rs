@@ -21,7 +21,9 @@ use clap::{Args, Command, FromArgMatches};
 use sqlx::postgres::PgSslMode;
 
 use crate::cloudinary::url::HostPatterns;
-use crate::db::options::{Host, Options, Pooler, Server, Target, readable_file, ssl_mode};
+use crate::db::options::{
+    Host, Options, PASSWORD_PLACEHOLDER, Pooler, Server, Target, certificate_file, ssl_mode,
+};
 use crate::server::origin::{Origin, Origins};
 
 pub use access::AccessSettings;
@@ -53,7 +55,8 @@ pub struct Settings {
     /// Any character may stand in the password; a `%` that two hexadecimal digits follow, and whatever else the shell
     /// or `.env` would touch, is written percent-encoded (`%25`). Parameters for Postgres: `sslmode` (default `prefer`;
     /// `disable`, `require`, `verify-ca`, `verify-full`), `sslrootcert`, `application_name`, `host` (the directory of a
-    /// Unix socket). For SQLite: `mode=rwc` makes the file when it is not there.
+    /// Unix socket). Only `verify-full` holds off somebody in between, with the server's own authority in `sslrootcert`
+    /// unless it is a public one. For SQLite: `mode=rwc` makes the file when it is not there.
     #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
     database_url: Option<Secret>,
 
@@ -128,7 +131,7 @@ pub struct Settings {
     supabase_db_sslmode: PgSslMode,
 
     /// `SUPABASE_DB_SSLROOTCERT`, unset by default: file of the certificate authority for `verify-ca` and `verify-full`
-    #[arg(long, env, value_name = "FILE", help_heading = SUPABASE, value_parser = Checked(readable_file))]
+    #[arg(long, env, value_name = "FILE", help_heading = SUPABASE, value_parser = Checked(certificate_file))]
     supabase_db_sslrootcert: Option<PathBuf>,
 
     /// `HOST`, default `127.0.0.1`: address to listen on, an IP address or `localhost`
@@ -307,6 +310,12 @@ impl Settings {
         ) else {
             return Err(self.supabase_incomplete(host));
         };
+        if password.0 == PASSWORD_PLACEHOLDER {
+            return Err(SettingError::new(format!(
+                "SUPABASE_DB_PASSWORD: `{PASSWORD_PLACEHOLDER}` still stands in place of the password; allowed: the \
+                 database's password (Project Settings → Database)"
+            )));
+        }
         let mut server = Server::new(host.clone(), self.supabase_db_port, user, &password.0, name);
         server.ssl_mode = self.supabase_db_sslmode;
         server
@@ -346,7 +355,8 @@ impl Settings {
         }
     }
 
-    fn is_on_loopback(&self) -> bool {
+    /// Whether it listens to this machine only.
+    pub fn is_on_loopback(&self) -> bool {
         self.host.to_canonical().is_loopback()
     }
 

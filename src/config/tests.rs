@@ -206,7 +206,57 @@ fn a_wrong_setting_of_the_database_is_one_line() {
             "DATABASE_MAX_CONNECTIONS: `0` is not a whole number, 1 to 1000",
         ),
         (
-            &["--database-pooler", "pgbouncer"],
+            &["--slow-query-milliseconds", "1.5"],
+            "SLOW_QUERY_MILLISECONDS: `1.5` is not a whole number, 0 to 86400000",
+        ),
+        (
+            &["--request-timeout-seconds", "0"],
+            "REQUEST_TIMEOUT_SECONDS: `0` is not a whole number, 1 to 3600",
+        ),
+        (
+            &["--event-retention-days", "0"],
+            "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
+        ),
+        (
+            &["--max-subscribers=-1"],
+            "MAX_SUBSCRIBERS: `-1` is not a whole number, 0 to 1000000",
+        ),
+        (
+            &["--graphql-max-complexity", "0"],
+            "GRAPHQL_MAX_COMPLEXITY: `0` is not a whole number, 1 to 1000000000",
+        ),
+        (
+            &["--rust-log", "image_gallery=loud"],
+            "RUST_LOG: `image_gallery=loud` is not a log filter: `error`, `warn`, `info`, `debug`, `trace`, \
+             `off`, or a list like `info,image_gallery=debug`",
+        ),
+        (
+            &["--trusted-documents", "/not/there"],
+            "TRUSTED_DOCUMENTS: `/not/there` is not a file that can be read",
+        ),
+        (
+            &["--trusted-documents-mode", "warn"],
+            "TRUSTED_DOCUMENTS_MODE: `warn` is not `enforce` or `report`",
+        ),
+        (
+            &["--graphql-introspection", "off"],
+            "GRAPHQL_INTROSPECTION: `off` is not `true` or `false`",
+        ),
+        (
+            &["--log-format", "xml"],
+            "LOG_FORMAT: `xml` is not `pretty` or `json`",
+        ),
+        (&["--prot", "1"], "unexpected argument '--prot' found"),
+    ] {
+        assert_eq!(line(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_way_to_the_database_is_one_line() {
+    for (arguments, expected) in [
+        (
+            &["--database-pooler", "pgbouncer"][..],
             "DATABASE_POOLER: `pgbouncer` is not `session` or `transaction`",
         ),
         (
@@ -262,6 +312,21 @@ fn a_wrong_setting_of_the_database_is_one_line() {
         (
             &["--supabase-db-sslrootcert", "/not/there"],
             "SUPABASE_DB_SSLROOTCERT: `/not/there` is not a file that can be read",
+        ),
+        (
+            &["--supabase-db-sslrootcert", "Cargo.toml"],
+            "SUPABASE_DB_SSLROOTCERT: `Cargo.toml` holds no certificate; allowed: a file in PEM form, with `-----BEGIN \
+             CERTIFICATE-----`",
+        ),
+        (
+            &[
+                "--supabase-db-host=db.example.com",
+                "--supabase-db-name=n",
+                "--supabase-db-user=u",
+                "--supabase-db-password=[YOUR-PASSWORD]",
+            ],
+            "SUPABASE_DB_PASSWORD: `[YOUR-PASSWORD]` still stands in place of the password; allowed: the database's \
+             password (Project Settings → Database)",
         ),
     ] {
         assert_eq!(line(arguments), expected, "{arguments:?}");

@@ -84,7 +84,7 @@ impl From<sqlx::Error> for Error {
 }
 
 /// What kept a connection from being made.
-fn at_connecting(error: &sqlx::Error) -> Error {
+pub(super) fn at_connecting(error: &sqlx::Error) -> Error {
     classify(error).unwrap_or_else(|| match error {
         sqlx::Error::Database(reported) => Error::Refused(reported.message().to_owned()),
         other => Error::Unavailable(other.to_string()),

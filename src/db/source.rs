@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 
 use super::options::{Options, Pooler};
 use super::unit::{Connection, Unit, Use};
-use super::{Dialect, Error, error};
+use super::{Dialect, Error, error, obstacle};
 
 /// How long a request waits for a connection before the database counts as away.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -243,9 +243,18 @@ fn limits(statement_time: Duration, set: &str) -> String {
 
 /// A pool would try until its time is up and then tell nothing of the reason; one connection does.
 pub(super) async fn probe(target: &PgConnectOptions) -> Result<(), Error> {
-    let probe = timeout(ACQUIRE_TIMEOUT, target.connect()).await;
-    let probe = probe.map_err(|_| Error::Unavailable("it does not answer".to_owned()))??;
-    Ok(probe.close().await?)
+    Ok(connect(target).await?.close().await?)
+}
+
+/// One connection, or what is in its way and what to do about it.
+pub(super) async fn connect(target: &PgConnectOptions) -> Result<PgConnection, Error> {
+    // Two libraries bring one each, and with `verify-ca` sqlx wants to be told which. Another may have told already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match timeout(ACQUIRE_TIMEOUT, target.connect()).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(obstacle::explained(error, target).await),
+        Err(_) => Err(obstacle::without_answer(target).await),
+    }
 }
 
 /// Whether an idle connection still lives. sqlx's own test waits for an answer as long as for a connection altogether.

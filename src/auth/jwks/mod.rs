@@ -126,6 +126,12 @@ impl KeyServer {
     }
 }
 
+/// Asks a key server how many keys it has that tokens can be checked with, or says why it gives none.
+pub async fn published_keys(url: Url) -> Result<usize, String> {
+    let server = KeyServer::new(url).map_err(|error| reason(&error))?;
+    Ok(server.fetch().await?.len())
+}
+
 /// An error with its causes, which the client library's own text leaves out.
 fn reason(error: &reqwest::Error) -> String {
     let mut text = error.to_string();

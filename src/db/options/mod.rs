@@ -11,12 +11,14 @@ mod shown;
 mod url;
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnectOptions;
 
@@ -31,7 +33,7 @@ pub const DEFAULT_POSTGRES_PORT: u16 = 5432;
 const APPLICATION_NAME: &str = "image-gallery";
 const POSTGRES_PARAMETERS: [&str; 4] = ["sslmode", "sslrootcert", "application_name", "host"];
 /// What Supabase's dashboard writes where the password belongs.
-const PASSWORD_PLACEHOLDER: &str = "[YOUR-PASSWORD]";
+pub const PASSWORD_PLACEHOLDER: &str = "[YOUR-PASSWORD]";
 
 /// What the database layer wants to know.
 #[derive(Clone, Debug)]
@@ -255,7 +257,7 @@ impl Server {
                     .map_err(|reason| format!("has the sslmode `{value}`, which {reason}"))?;
             }
             "sslrootcert" => {
-                let path = readable_file(&value)
+                let path = certificate_file(&value)
                     .map_err(|reason| format!("has the sslrootcert `{value}`, which {reason}"))?;
                 self.ssl_root_certificate = Some(path);
             }
@@ -333,6 +335,41 @@ pub fn readable_file(text: &str) -> Result<PathBuf, String> {
         Ok(metadata) if metadata.is_file() => Ok(PathBuf::from(text)),
         _ => Err("is not a file that can be read".to_owned()),
     }
+}
+
+/// Reads the path of a file of certificates; the error ends a sentence that begins with the value.
+///
+/// The driver passes over whatever in the file is no certificate, and where nothing is left trusts public authorities.
+pub fn certificate_file(text: &str) -> Result<PathBuf, String> {
+    let path = readable_file(text)?;
+    let pem = std::fs::read(&path).map_err(|_| "is not a file that can be read".to_owned())?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => Ok(path),
+        _ => Err(
+            "holds no certificate; allowed: a file in PEM form, with `-----BEGIN CERTIFICATE-----`"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Whether the way to a server stays on this machine.
+pub fn is_local(target: &PgConnectOptions) -> bool {
+    let host = target.get_host();
+    let address = host.parse::<IpAddr>();
+    target.get_socket().is_some()
+        || host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Whether a host is a project's own at Supabase, `db.<project>.supabase.co`, which has an IPv6 address only.
+pub fn is_supabase_direct(host: &str) -> bool {
+    host.starts_with("db.") && (host.ends_with(".supabase.co") || host.ends_with(".supabase.com"))
+}
+
+/// Whether a host is that of Supabase's pooler, which serves the projects of a region.
+pub fn is_supabase_pooler(host: &str) -> bool {
+    host.ends_with(".pooler.supabase.com")
 }
 
 #[cfg(test)]

@@ -125,6 +125,8 @@ fn the_parts_of_a_url() {
 #[test]
 fn tls_is_as_the_url_says() {
     let certificate = tempfile::NamedTempFile::new().expect("a file");
+    let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    std::fs::write(certificate.path(), pem).expect("it can be written");
     let path = certificate.path().display();
     for (url, mode) in [
         ("postgres://u@h/d".to_owned(), "Prefer"),
@@ -220,6 +222,12 @@ fn a_wrong_url_is_one_line_without_the_password() {
             "postgres://u:secret@h/d?sslrootcert=/not/there",
             "postgres://u:…@h/d?…",
             "has the sslrootcert `/not/there`, which is not a file that can be read",
+        ),
+        (
+            "postgres://u:secret@h/d?sslrootcert=Cargo.toml",
+            "postgres://u:…@h/d?…",
+            "has the sslrootcert `Cargo.toml`, which holds no certificate; allowed: a file in PEM form, with `-----BEGIN \
+             CERTIFICATE-----`",
         ),
         (
             "postgres://u:secret@h/d?sslmode=require&pgbouncer=true",

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Makes a temporary PostgreSQL cluster that lives as long as this script's standard input is open.
 #
-#   sh cluster.sh [argument of initdb]…
+#   [TLS_CERTIFICATE=… TLS_KEY=…] sh cluster.sh [argument of initdb]…
+#
+# With a certificate and its key, in PEM form, it offers TLS, and every role but the superuser has to use it.
 #
 # Prints one line, `ready postgres://postgres:PASSWORD@127.0.0.1:PORT/postgres?sslmode=disable`, and then waits. Whoever
 # started it holds the other end of standard input; when that process ends, in whatever way, the cluster stops and its
@@ -50,10 +52,17 @@ fsync = off
 synchronous_commit = off
 full_page_writes = off
 END
+    others=host
+    if [ -n "${TLS_KEY-}" ]; then
+        others=hostssl
+        echo "$TLS_CERTIFICATE" >"$directory/data/server.crt"
+        echo "$TLS_KEY" >"$directory/data/server.key"
+        echo "ssl = on" >>"$directory/data/postgresql.conf"
+    fi
     cat >"$directory/data/pg_hba.conf" <<END
 host all postgres 127.0.0.1/32 password
 host replication postgres 127.0.0.1/32 password
-host all all 127.0.0.1/32 scram-sha-256
+$others all all 127.0.0.1/32 scram-sha-256
 END
 }
 

@@ -23,7 +23,7 @@ impl Fixture for SignedApp {
 
     async fn set_up(database: TestDatabase, settings: &[&str]) -> Self {
         let keys = KeyServer::start().await;
-        let url = format!("--supabase-url=http://{}", keys.address);
+        let url = format!("--supabase-url={}", keys.url());
         let settings = [settings, &["--auth-mode=supabase", &url]].concat();
         let app = TestApp::set_up(database, &settings).await;
         Self { app, keys }
@@ -43,7 +43,8 @@ struct State {
 }
 
 impl KeyServer {
-    async fn start() -> Self {
+    /// Starts it on a free port.
+    pub(crate) async fn start() -> Self {
         let state = Arc::new(Mutex::new(State {
             status: StatusCode::OK,
             body: json!({ "keys": [] }).to_string(),
@@ -63,6 +64,11 @@ impl KeyServer {
         // Ends with the test's runtime.
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { address, state }
+    }
+
+    /// The value for `SUPABASE_URL`.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// Publishes these keys from now on, and no others.

@@ -19,6 +19,7 @@ mod postgres;
 pub(crate) mod rows;
 mod socket;
 mod standby;
+mod tls;
 pub(crate) mod token;
 mod ways;
 mod wire;
@@ -34,12 +35,13 @@ pub(crate) use binary::{Output, Program, ServerProcess};
 pub(crate) use caller::{User, image_url};
 pub(crate) use database::TestDatabase;
 pub(crate) use django::Django;
-pub(crate) use key_server::SignedApp;
+pub(crate) use key_server::{KeyServer, SignedApp};
 pub(crate) use nginx::Nginx;
 pub(crate) use outage::Outage;
 pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use socket::{Refused, Socket};
 pub(crate) use standby::Standby;
+pub(crate) use tls::{TlsDatabase, on_tls};
 pub(crate) use ways::Way;
 pub(crate) use wire::Wire;
 
@@ -129,6 +131,22 @@ pub(crate) async fn on_pgbouncer(
         let database = server.create_database(TestApp::IS_MIGRATED).await;
         run_through_pgbouncer(database, has_direct_url, settings, body).await;
     }
+}
+
+/// Runs a test's body on an empty Postgres database of its own, with the URL that leads there through PgBouncer in
+/// transaction mode.
+pub(crate) async fn on_pgbouncer_url(body: impl AsyncFnOnce(TestDatabase, String)) {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let database = server.create_database(TestDatabase::IS_MIGRATED).await;
+    let Some(url) = database.pooled_url() else {
+        return database.remove().await;
+    };
+    run(database, &[], async |database: TestDatabase| {
+        body(database, url).await;
+    })
+    .await;
 }
 
 /// As [`on_own_cluster`], with PgBouncer between the server and the cluster.

@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::binary::Program;
 use super::database::TemporaryDatabase;
 use super::pgbouncer::PgBouncer;
+use super::tls::Identity;
 
 /// Tells a keeper of a given server which run's databases are its own.
 const RUN_VARIABLE: &str = "IMAGE_GALLERY_TEST_RUN";
@@ -48,7 +49,7 @@ impl Server {
         let server = SHARED.get_or_init(|| {
             let server = match env::var_os("TEST_POSTGRES_URL") {
                 Some(url) => Self::given(&url.to_string_lossy()).map(Some),
-                None => Self::cluster(&[]),
+                None => Self::cluster(&[], None),
             };
             server.map(|server| server.map(Arc::new))
         });
@@ -57,13 +58,28 @@ impl Server {
 
     /// A temporary cluster for one test, gone as soon as it is dropped.
     pub(super) fn own_cluster(initdb_arguments: &[&str]) -> Option<Arc<Self>> {
-        found_or_skipped(Self::cluster(initdb_arguments).map(|server| server.map(Arc::new)))
+        let server = Self::cluster(initdb_arguments, None);
+        found_or_skipped(server.map(|server| server.map(Arc::new)))
     }
 
-    fn cluster(initdb_arguments: &[&str]) -> Result<Option<Self>, String> {
+    /// A temporary cluster that offers TLS, and has every role use it but the harness's own.
+    pub(super) fn with_tls(identity: &Identity) -> Option<Arc<Self>> {
+        let server = Self::cluster(&[], Some(identity));
+        found_or_skipped(server.map(|server| server.map(Arc::new)))
+    }
+
+    fn cluster(
+        initdb_arguments: &[&str],
+        identity: Option<&Identity>,
+    ) -> Result<Option<Self>, String> {
         let mut command = Command::new("sh");
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/harness/cluster.sh");
         command.arg(script).args(initdb_arguments);
+        if let Some(identity) = identity {
+            command
+                .env("TLS_CERTIFICATE", &identity.certificate)
+                .env("TLS_KEY", &identity.key);
+        }
         let mut keeper = Keeper::start(command.stdout(Stdio::piped()))?;
         let mut said = String::new();
         for line in keeper.lines() {

@@ -1,0 +1,113 @@
+//! `image-gallery doctor`: looks for the usual mistakes of an installation, and says of each how to mend it. It changes
+//! nothing.
+
+mod access;
+mod postgres;
+mod report;
+mod sqlite;
+
+use super::serve;
+use crate::config::{SettingError, Settings};
+use crate::db::options::{Options, Target};
+use crate::db::{self, Database};
+use report::{Finding, Report};
+
+/// Prints a line for each finding; fails when one of them is wrong.
+pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
+    let mut report = Report::default();
+    report.add(settings_that_disagree(settings));
+    match settings.database() {
+        Ok(options) => report.add(database(settings, &options).await),
+        Err(error) => report.add([Finding::wrong("settings", error.to_string())]),
+    }
+    report.add(access::look(settings).await);
+    super::print(&report.text())?;
+    match report.wrong() {
+        0 => Ok(()),
+        1 => anyhow::bail!("one of these is wrong"),
+        wrong => anyhow::bail!("{wrong} of these are wrong"),
+    }
+}
+
+/// Each setting for itself was read before.
+fn settings_that_disagree(settings: &Settings) -> Vec<Finding> {
+    let listening = settings.listen_address().map(|address| {
+        Finding::ok(
+            "settings",
+            format!("they can be read; it listens on {address}"),
+        )
+    });
+    let documents = settings.documents.admission(&serve::limits(settings));
+    let wrong = |error: SettingError| Finding::wrong("settings", error.to_string());
+    let mut findings = vec![listening.unwrap_or_else(wrong)];
+    findings.extend(documents.err().map(wrong));
+    findings
+}
+
+async fn database(settings: &Settings, options: &Options) -> Vec<Finding> {
+    match &options.target {
+        Target::Postgres(target) => postgres::look(settings, options, target).await,
+        Target::Sqlite(target) => sqlite::look(settings, options, target).await,
+    }
+}
+
+/// Looks at the tables on Postgres.
+async fn schema(settings: &Settings, options: &Options) -> Vec<Finding> {
+    let survey = async {
+        let database = Database::connect(options).await?;
+        let survey = database.survey().await;
+        database.close().await;
+        survey
+    };
+    match survey.await {
+        Ok(survey) => surveyed(survey, settings.auto_migrate(&options.target)),
+        Err(error) => vec![Finding::wrong("migrations", unreadable(&error))],
+    }
+}
+
+fn unreadable(error: &db::Error) -> String {
+    format!("the tables cannot be looked at: {error}")
+}
+
+/// Migrations, the table's shape, and what else `migrate up` would look at.
+fn surveyed(survey: migration::Survey, is_automatic: bool) -> Vec<Finding> {
+    let pending: Vec<String> = (survey.migrations.iter())
+        .filter(|(_, is_applied)| !is_applied)
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut findings = Vec::new();
+    if pending.is_empty() {
+        let count = survey.migrations.len();
+        findings.push(Finding::ok(
+            "migrations",
+            format!("all {count} are applied"),
+        ));
+        if survey.differences.is_empty() && survey.plan.is_empty() {
+            findings.push(Finding::ok(
+                "table",
+                "`image_gallery` has the columns and indexes that it should",
+            ));
+        }
+        let amiss = |what| Finding::wrong("table", what).mended("run `image-gallery migrate up`");
+        findings.extend(survey.plan.into_iter().map(amiss));
+    } else {
+        let what = format!("pending: {}", pending.join(", "));
+        findings.push(if is_automatic && survey.differences.is_empty() {
+            Finding::ok("migrations", format!("{what}; the next start runs them"))
+        } else {
+            Finding::wrong("migrations", what)
+                .mended("run `image-gallery migrate up` (`migrate status` says what it would do)")
+        });
+    }
+    let other = |what| {
+        Finding::wrong("table", what).mended(
+            "change the table (README, Beside Django); until then `migrate up` does nothing",
+        )
+    };
+    findings.extend(survey.differences.into_iter().map(other));
+    // Each says itself how to mend it.
+    findings.extend(
+        (survey.warnings.into_iter()).map(|warning| Finding::wrong("row security", warning)),
+    );
+    findings
+}

@@ -1,0 +1,305 @@
+//! A Postgres server: the way there, what is in between, rights, and the clock.
+
+use sqlx::postgres::PgConnectOptions;
+
+use super::report::Finding;
+use crate::config::Settings;
+use crate::db::inspect::{self, PostgresFacts};
+use crate::db::options::{
+    Options, Pooler, Target, is_local, is_supabase_direct, is_supabase_pooler,
+};
+
+/// What is tried before a release.
+const OLDEST_TRIED: i32 = 15;
+/// Where Supabase's pooler is in transaction mode.
+const TRANSACTION_PORT: u16 = 6543;
+/// Clocks that differ by more are told, in milliseconds.
+const SKEW: i64 = 5_000;
+/// Clocks that differ by more make tokens be refused.
+const LEEWAY: i64 = 30_000;
+
+const CONNECTION: &str = "connection";
+const POOLER: &str = "pooler";
+const TLS: &str = "tls";
+const NAME_POOLER: &str = "set DATABASE_POOLER=transaction, and DATABASE_DIRECT_URL for migrations; or connect past the pooler \
+                           (Supabase: port 5432)";
+
+/// Looks at the server, and where it answers, at the tables.
+pub(super) async fn look(
+    settings: &Settings,
+    options: &Options,
+    target: &PgConnectOptions,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let shown = &options.target;
+    let facts = match inspect::postgres(target).await {
+        Ok(facts) => facts,
+        Err(error) => {
+            findings.push(Finding::wrong(
+                CONNECTION,
+                format!("cannot connect to {shown}: {error}"),
+            ));
+            findings.extend(unseen_pooler(options, target));
+            findings.extend(project(settings, target));
+            return findings;
+        }
+    };
+    findings.push(Finding::ok(
+        CONNECTION,
+        format!("{shown}, PostgreSQL {}", facts.version),
+    ));
+    findings.extend(server(&facts));
+    findings.push(tls(&facts, target));
+    findings.extend(pooler(options, target, facts.shares_sessions));
+    findings.extend(direct(options, &facts).await);
+    findings.extend(replica(options).await);
+    findings.push(clock(facts.clock_ahead));
+    findings.extend(project(settings, target));
+    findings.push(rights(&facts, target.get_username()));
+    let mut options = options.clone();
+    if facts.shares_sessions == Some(true) {
+        // What is wrong there has been said; the tables can be looked at all the same.
+        options.pooler = Pooler::Transaction;
+    }
+    findings.extend(super::schema(settings, &options).await);
+    findings
+}
+
+fn server(facts: &PostgresFacts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if facts.major < OLDEST_TRIED {
+        let what = format!(
+            "PostgreSQL {} is older than what this program is tried with",
+            facts.version
+        );
+        findings.push(
+            Finding::warning(CONNECTION, what)
+                .mended(format!("upgrade the server to {OLDEST_TRIED} or newer")),
+        );
+    }
+    if facts.is_read_only {
+        findings.push(
+            Finding::wrong(CONNECTION, "the server takes no writes: it is a standby, or told so")
+                .mended("name the primary in DATABASE_URL or SUPABASE_DB_HOST, or unset `default_transaction_read_only`"),
+        );
+    }
+    findings
+}
+
+fn tls(facts: &PostgresFacts, target: &PgConnectOptions) -> Finding {
+    let mode = facts.ssl_mode;
+    if is_local(target) {
+        let what = if facts.is_encrypted {
+            "encrypted"
+        } else {
+            "not encrypted, and it need not be"
+        };
+        return Finding::ok(
+            TLS,
+            format!("sslmode={mode}, {what}: it stays on this machine"),
+        );
+    }
+    let remedy = "set sslmode=verify-full (SUPABASE_DB_SSLMODE) and sslrootcert (SUPABASE_DB_SSLROOTCERT), the file of the \
+                  server's authority";
+    if !facts.is_encrypted {
+        let what = format!(
+            "sslmode={mode}, not encrypted: whoever is in between reads the password's proof and every row, and can change them"
+        );
+        let host = target.get_host();
+        return if is_supabase_direct(host) || is_supabase_pooler(host) {
+            Finding::wrong(TLS, what).mended(remedy)
+        } else {
+            Finding::warning(TLS, what).mended(remedy)
+        };
+    }
+    match mode {
+        "verify-full" => Finding::ok(TLS, "sslmode=verify-full: encrypted, with the right server"),
+        "verify-ca" => Finding::warning(
+            TLS,
+            "sslmode=verify-ca: encrypted, but with any server that has a certificate of a public authority",
+        )
+        .mended(remedy),
+        _ => Finding::warning(
+            TLS,
+            format!("sslmode={mode}: encrypted, but with whoever answers, as no certificate is checked"),
+        )
+        .mended(remedy),
+    }
+}
+
+/// What was seen of a pooler, and what the settings say of it.
+fn pooler(
+    options: &Options,
+    target: &PgConnectOptions,
+    shares_sessions: Option<bool>,
+) -> Vec<Finding> {
+    let (Pooler::Session, Some(is_shared)) = (options.pooler, shares_sessions) else {
+        let mut findings = unseen_pooler(options, target);
+        if findings.is_empty() && options.pooler == Pooler::Session {
+            let what = "a second connection could not be had, so whether a pooler is in between cannot be told";
+            let remedy = "leave more connections free, and try again";
+            findings.push(Finding::warning(POOLER, what).mended(remedy));
+        } else if options.pooler == Pooler::Transaction {
+            let what = "DATABASE_POOLER=transaction: nothing relies on a session";
+            findings.insert(0, Finding::ok(POOLER, what));
+        }
+        return findings;
+    };
+    let mut findings = vec![if is_shared {
+        Finding::wrong(
+            POOLER,
+            "DATABASE_POOLER=session, but connections share sessions: a pooler in transaction mode is in between, and \
+             prepared statements and settings get lost or mixed up",
+        )
+        .mended(NAME_POOLER)
+    } else {
+        let what = "DATABASE_POOLER=session, and each connection has a session of its own";
+        Finding::ok(POOLER, what)
+    }];
+    findings.extend(user_of_pooler(target));
+    findings
+}
+
+/// What the settings alone show.
+fn unseen_pooler(options: &Options, target: &PgConnectOptions) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let (host, port) = (target.get_host(), target.get_port());
+    let is_supabase = is_supabase_pooler(host) || is_supabase_direct(host);
+    match options.pooler {
+        Pooler::Session if port == TRANSACTION_PORT && is_supabase => {
+            let what = format!(
+                "DATABASE_POOLER=session, but port {port} of {host} is Supabase's pooler in transaction mode"
+            );
+            findings.push(Finding::wrong(POOLER, what).mended(NAME_POOLER));
+        }
+        Pooler::Transaction if options.direct.is_none() => {
+            let what = "without DATABASE_DIRECT_URL `migrate` refuses, and changes of other processes are looked for once a \
+                        second";
+            let remedy =
+                "set DATABASE_DIRECT_URL to the database itself, or to a pooler in session mode";
+            findings.push(Finding::warning(POOLER, what).mended(remedy));
+        }
+        Pooler::Session | Pooler::Transaction => {}
+    }
+    findings.extend(user_of_pooler(target));
+    findings
+}
+
+fn user_of_pooler(target: &PgConnectOptions) -> Option<Finding> {
+    let user = target.get_username();
+    let is_plain = is_supabase_pooler(target.get_host()) && !user.contains('.');
+    is_plain.then(|| {
+        Finding::wrong(POOLER, format!("Supabase's pooler knows no user `{user}`"))
+            .mended("the user is postgres.<project> there, as the dashboard's Connect shows it")
+    })
+}
+
+/// The connection past the pooler.
+async fn direct(options: &Options, facts: &PostgresFacts) -> Option<Finding> {
+    const AREA: &str = "direct connection";
+    let Some(direct @ Target::Postgres(target)) = &options.direct else {
+        return None;
+    };
+    let found = match inspect::postgres(target).await {
+        Ok(found) => found,
+        Err(error) => {
+            let what = format!("cannot connect to DATABASE_DIRECT_URL, {direct}: {error}");
+            return Some(Finding::wrong(AREA, what));
+        }
+    };
+    if found.identity != facts.identity {
+        let what = format!(
+            "DATABASE_DIRECT_URL, {direct}, is another database than {}",
+            options.target
+        );
+        return Some(Finding::wrong(AREA, what).mended("name the same one in both"));
+    }
+    Some(match found.shares_sessions {
+        Some(true) => Finding::wrong(
+            AREA,
+            format!(
+                "DATABASE_DIRECT_URL, {direct}, leads through a pooler in transaction mode as well"
+            ),
+        )
+        .mended(
+            "set it to the database itself, or to a pooler in session mode (Supabase: port 5432)",
+        ),
+        _ => Finding::ok(
+            AREA,
+            format!("DATABASE_DIRECT_URL, {direct}, is the same database"),
+        ),
+    })
+}
+
+/// Where it is not of use, the primary serves.
+async fn replica(options: &Options) -> Option<Finding> {
+    const AREA: &str = "replica";
+    let Some(replica @ Target::Postgres(target)) = &options.replica else {
+        return None;
+    };
+    Some(match inspect::postgres(target).await {
+        Ok(found) if found.is_read_only => {
+            Finding::ok(AREA, format!("DATABASE_READ_URL, {replica}, is a standby"))
+        }
+        Ok(_) => Finding::warning(
+            AREA,
+            format!("DATABASE_READ_URL, {replica}, is no standby: it takes writes"),
+        )
+        .mended("name a streaming replica of the database, or unset it"),
+        Err(error) => Finding::warning(
+            AREA,
+            format!(
+                "cannot connect to DATABASE_READ_URL, {replica}, and the primary serves: {error}"
+            ),
+        ),
+    })
+}
+
+fn clock(ahead: i64) -> Finding {
+    const AREA: &str = "clock";
+    let seconds = ahead.abs() / 1000;
+    let direction = if ahead < 0 { "behind" } else { "ahead of" };
+    let what = format!("the database's clock is {seconds} s {direction} this machine's");
+    let remedy =
+        "set both by NTP: times of images are taken from either, and tokens may be refused";
+    match ahead.abs() {
+        skew if skew > LEEWAY => Finding::wrong(AREA, what).mended(remedy),
+        skew if skew > SKEW => Finding::warning(AREA, what).mended(remedy),
+        _ => Finding::ok(AREA, "the database's agrees with this machine's"),
+    }
+}
+
+/// Tokens of one project, images of another.
+fn project(settings: &Settings, target: &PgConnectOptions) -> Option<Finding> {
+    let keys = settings.access.project()?;
+    let host = target.get_host();
+    let database = if is_supabase_pooler(host) {
+        target.get_username().split_once('.')?.1
+    } else if is_supabase_direct(host) {
+        host.split('.').nth(1)?
+    } else {
+        return None;
+    };
+    (keys != database).then(|| {
+        let what = format!(
+            "SUPABASE_URL is the project `{keys}`, but the database is that of `{database}`"
+        );
+        Finding::warning("keys", what).mended("name the same project in both, unless that is meant")
+    })
+}
+
+fn rights(facts: &PostgresFacts, user: &str) -> Finding {
+    const AREA: &str = "rights";
+    if facts.lacking_rights.is_empty() {
+        return Finding::ok(
+            AREA,
+            format!("`{user}` has those that it needs on the tables"),
+        );
+    }
+    let lacking = facts.lacking_rights.join("; ");
+    Finding::wrong(AREA, format!("`{user}` lacks {lacking}"))
+        .mended("connect as the tables' owner, or GRANT the owner's role to this one")
+}
+
+#[cfg(test)]
+mod tests;

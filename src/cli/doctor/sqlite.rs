@@ -1,0 +1,69 @@
+//! A SQLite file: whether it can be read and written.
+
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+
+use super::report::Finding;
+use crate::config::Settings;
+use crate::db::inspect;
+use crate::db::options::Options;
+
+/// Looks at the file, and where it is there, at the tables in it.
+pub(super) async fn look(
+    settings: &Settings,
+    options: &Options,
+    target: &SqliteConnectOptions,
+) -> Vec<Finding> {
+    let file = target.get_filename();
+    let mut findings = vec![directory(file)];
+    if !file.exists() {
+        let shown = file.display();
+        findings.push(
+            Finding::warning("connection", format!("there is no file `{shown}` yet"))
+                .mended("`serve` makes it when DATABASE_URL ends with `?mode=rwc`; if there should be one, check the path and the working directory"),
+        );
+        return findings;
+    }
+    match inspect::sqlite(target).await {
+        Ok(facts) => {
+            let journal = match facts.journal.as_str() {
+                "wal" => "with write-ahead logging".to_owned(),
+                other => format!(
+                    "with the journal `{other}`, which the start turns to write-ahead logging"
+                ),
+            };
+            let shown = file.display();
+            findings.push(Finding::ok(
+                "connection",
+                format!("`{shown}` can be read and written, {journal}"),
+            ));
+            let is_automatic = settings.auto_migrate(&options.target);
+            findings.extend(super::surveyed(facts.survey, is_automatic));
+        }
+        Err(error) => {
+            let what = format!("`{}` cannot be used: {error}", file.display());
+            findings.push(Finding::wrong("connection", what).mended(
+                "check that it is a SQLite file, that this user may write it, and that no other program holds it for long",
+            ));
+        }
+    }
+    findings
+}
+
+/// Beside the file SQLite makes others, its log among them.
+fn directory(file: &Path) -> Finding {
+    let directory = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let shown = directory.display();
+    match inspect::can_make_files(directory) {
+        Ok(()) => Finding::ok("directory", format!("files can be made in `{shown}`")),
+        Err(error) => Finding::wrong(
+            "directory",
+            format!("no file can be made in `{shown}`: {error}"),
+        )
+        .mended("make it, or let this user write there: SQLite keeps its log beside the database"),
+    }
+}

@@ -1,0 +1,283 @@
+//! What keeps a connection to Postgres from being made, and what to do about it: one line, without the password.
+
+use std::error::Error as StdError;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+use rustls::CertificateError;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use super::Error;
+use super::error::at_connecting;
+use super::options::{is_supabase_direct, is_supabase_pooler};
+
+const POOLER: &str = "take the session pooler's host instead (in Supabase's dashboard Connect → Session pooler: \
+                      aws-<n>-<region>.pooler.supabase.com, user postgres.<project>)";
+const CA_FILE: &str = "`sslrootcert` (SUPABASE_DB_SSLROOTCERT)";
+
+/// Says what is in the way, and how to mend it.
+pub(super) async fn explained(error: sqlx::Error, target: &PgConnectOptions) -> Error {
+    match &error {
+        sqlx::Error::Database(reported) => refusal(reported.as_ref(), target),
+        sqlx::Error::Tls(cause) => Error::Unavailable(no_tls(cause.as_ref(), target)),
+        sqlx::Error::Io(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(tls) => Error::Unavailable(broken_tls(tls, target)),
+            None => Error::Unavailable(unreachable(cause, target).await),
+        },
+        sqlx::Error::Protocol(what) => Error::Unavailable(format!(
+            "what answers at {} does not speak as Postgres does ({what}); check host and port",
+            place(target)
+        )),
+        _ => at_connecting(&error),
+    }
+}
+
+/// Says what to look at where nothing has answered in time.
+pub(super) async fn without_answer(target: &PgConnectOptions) -> Error {
+    if target.get_socket().is_some() {
+        return Error::Unavailable(format!("{} does not answer", place(target)));
+    }
+    let (host, port) = (target.get_host(), target.get_port());
+    Error::Unavailable(match tokio::net::lookup_host((host, port)).await {
+        Err(cause) => unknown_host(host, &cause),
+        Ok(addresses) => silent(target, &addresses.collect::<Vec<_>>()),
+    })
+}
+
+fn place(target: &PgConnectOptions) -> String {
+    let port = target.get_port();
+    match target.get_socket() {
+        Some(directory) => format!("{}/.s.PGSQL.{port}", directory.display()),
+        None if target.get_host().contains(':') => format!("[{}]:{port}", target.get_host()),
+        None => format!("{}:{port}", target.get_host()),
+    }
+}
+
+async fn unreachable(cause: &io::Error, target: &PgConnectOptions) -> String {
+    let (host, port) = (target.get_host(), target.get_port());
+    if target.get_socket().is_some() {
+        return format!(
+            "the Unix socket {} cannot be used ({cause}); check directory and port, and that the server is running",
+            place(target)
+        );
+    }
+    match tokio::net::lookup_host((host, port)).await {
+        Err(cause) => unknown_host(host, &cause),
+        Ok(addresses) => without_way(cause, target, &addresses.collect::<Vec<_>>()),
+    }
+}
+
+fn unknown_host(host: &str, cause: &io::Error) -> String {
+    let found = format!("the host `{host}` is not known ({cause})");
+    if is_supabase_direct(host) {
+        return format!(
+            "{found}; it is gone while a project is paused, and has an IPv6 address only: where this machine has no IPv6, {POOLER}"
+        );
+    }
+    format!(
+        "{found}; check it in DATABASE_URL or SUPABASE_DB_HOST, and that this machine reaches a name server"
+    )
+}
+
+fn without_way(cause: &io::Error, target: &PgConnectOptions, addresses: &[SocketAddr]) -> String {
+    let place = place(target);
+    match cause.kind() {
+        ErrorKind::ConnectionRefused => format!(
+            "nothing listens at {place} ({cause}); check host and port, and that the server is running and listens there"
+        ),
+        ErrorKind::UnexpectedEof
+        | ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe => {
+            format!(
+                "{place} ended the connection before it was made ({cause}); check that it is Postgres' port, and whether a \
+                 firewall or a pooler in between wants TLS (sslmode=require) or another address to come from"
+            )
+        }
+        ErrorKind::TimedOut => silent(target, addresses),
+        _ if is_only_ipv6(addresses) => format!(
+            "the host `{}` has an IPv6 address only, and this machine's network has no way there ({cause}); {}",
+            target.get_host(),
+            without_ipv6(target.get_host())
+        ),
+        _ => {
+            format!("no way leads to {place} ({cause}); check the host, and this machine's network")
+        }
+    }
+}
+
+fn silent(target: &PgConnectOptions, addresses: &[SocketAddr]) -> String {
+    let found = format!("{} does not answer", place(target));
+    if is_only_ipv6(addresses) {
+        let remedy = without_ipv6(target.get_host());
+        return format!(
+            "{found}, and has an IPv6 address only; where this machine has no IPv6, {remedy}"
+        );
+    }
+    format!(
+        "{found}; check host and port, and the firewalls in between (Supabase: Network Restrictions)"
+    )
+}
+
+fn is_only_ipv6(addresses: &[SocketAddr]) -> bool {
+    !addresses.is_empty() && addresses.iter().all(SocketAddr::is_ipv6)
+}
+
+fn without_ipv6(host: &str) -> &'static str {
+    if is_supabase_direct(host) {
+        POOLER
+    } else {
+        "connect by an IPv4 address, or give this machine IPv6"
+    }
+}
+
+/// What sqlx itself finds wrong before or instead of a handshake.
+fn no_tls(cause: &(dyn StdError + 'static), target: &PgConnectOptions) -> String {
+    if let Some(tls) = cause.downcast_ref() {
+        return broken_tls(tls, target);
+    }
+    let text = cause.to_string();
+    if text.contains("does not support TLS") {
+        return format!(
+            "the server offers no TLS, which sslmode={} wants; turn it on there (`ssl = on`), or, only where nobody can \
+             listen in between, set sslmode=disable (SUPABASE_DB_SSLMODE)",
+            mode_name(target.get_ssl_mode())
+        );
+    }
+    format!("TLS cannot be set up ({text}); check {CA_FILE}, and the host's name")
+}
+
+fn broken_tls(error: &rustls::Error, target: &PgConnectOptions) -> String {
+    let host = target.get_host();
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => format!(
+            "the server's certificate is not trusted: it is signed neither by an authority in {CA_FILE} nor by a public one; \
+             set that to the file of the server's own authority (Supabase: Project Settings → Database → SSL Configuration)"
+        ),
+        rustls::Error::InvalidCertificate(CertificateError::NotValidForName) => {
+            other_name(host, "another name")
+        }
+        rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+            presented,
+            ..
+        }) => other_name(host, &presented.join(", ")),
+        rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => "the server's certificate has expired; renew it there, and check this machine's clock".to_owned(),
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+        ) => "the server's certificate is not good yet; check this machine's clock".to_owned(),
+        rustls::Error::InvalidCertificate(CertificateError::Other(cause))
+            if format!("{cause:?}").contains("CaUsedAsEndEntity") =>
+        {
+            "the server's certificate is an authority's own (`CA:TRUE`), which cannot vouch for a server; give the server one \
+             that the authority has signed"
+                .to_owned()
+        }
+        rustls::Error::InvalidCertificate(CertificateError::BadEncoding) => {
+            format!("a certificate cannot be read; check {CA_FILE}")
+        }
+        other => format!("the TLS handshake fails ({other}); check the server's certificate and {CA_FILE}"),
+    }
+}
+
+fn other_name(host: &str, presented: &str) -> String {
+    format!(
+        "the server's certificate is not for the host `{host}`, but for {presented}; connect by a name that it is for, or \
+         give the server one for this name"
+    )
+}
+
+/// As it is written in a URL.
+pub(super) fn mode_name(mode: PgSslMode) -> &'static str {
+    match mode {
+        PgSslMode::Disable => "disable",
+        PgSslMode::Allow => "allow",
+        PgSslMode::Prefer => "prefer",
+        PgSslMode::Require => "require",
+        PgSslMode::VerifyCa => "verify-ca",
+        PgSslMode::VerifyFull => "verify-full",
+    }
+}
+
+/// What the server, or a pooler in its name, has answered.
+fn refusal(reported: &dyn DatabaseError, target: &PgConnectOptions) -> Error {
+    let code = reported.code().unwrap_or_default();
+    let message = reported.message();
+    let passes = matches!(code.as_ref(), "53300" | "57P03" | "57P01");
+    let said = match remedy(&code, message, target) {
+        Some(remedy) => format!("{message}; {remedy}"),
+        None => message.to_owned(),
+    };
+    if passes {
+        Error::Unavailable(said)
+    } else {
+        Error::Refused(said)
+    }
+}
+
+/// Poolers have few codes, and say in words what they mean: Supavisor's are all XX000, PgBouncer's all 08P01.
+fn remedy(code: &str, message: &str, target: &PgConnectOptions) -> Option<String> {
+    let text = message.to_ascii_lowercase();
+    let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    let (user, host) = (target.get_username(), target.get_host());
+    if says(&["tenant or user not found", "tenant/user"]) || is_plain_user_of_pooler(user, host) {
+        return Some(format!(
+            "behind Supabase's pooler the user is postgres.<project> (here it is `{user}`), and the host that of the project's \
+             region, as the dashboard's Connect shows them"
+        ));
+    }
+    if code == "53300" || says(&["max client", "max_client_conn", "no more connections"]) {
+        return Some(
+            "lower DATABASE_MAX_CONNECTIONS in every process, raise the server's limit, or go through a transaction pooler \
+             (DATABASE_POOLER=transaction)"
+                .to_owned(),
+        );
+    }
+    if says(&["no pg_hba.conf entry", "pg_hba.conf rejects"]) {
+        let remedy = if says(&["no encryption", "ssl off"]) {
+            "it may take such connections with TLS only: set sslmode=require or more (SUPABASE_DB_SSLMODE); else let this user \
+             in from this machine, in the server's pg_hba.conf"
+        } else {
+            "let this user in from this machine, in the server's pg_hba.conf"
+        };
+        return Some(remedy.to_owned());
+    }
+    if code == "28P01"
+        || says(&[
+            "password authentication failed",
+            "sasl authentication failed",
+            "wrong password",
+        ])
+    {
+        return Some(
+            "check user and password (Supabase: the database's password, from Project Settings → Database, no API key)"
+                .to_owned(),
+        );
+    }
+    if code == "3D000" || says(&["no such database"]) {
+        return Some(
+            "name another one in DATABASE_URL or SUPABASE_DB_NAME (Supabase: `postgres`), or make it: CREATE DATABASE"
+                .to_owned(),
+        );
+    }
+    match code {
+        "28000" => Some(format!(
+            "check the user, `{user}`, and whether it may sign in"
+        )),
+        "42501" => Some(format!(
+            "give the user the right: GRANT CONNECT ON DATABASE … TO \"{user}\""
+        )),
+        "57P03" => Some("try again when it is up".to_owned()),
+        _ => None,
+    }
+}
+
+/// A user without a project, at a pooler that serves many.
+fn is_plain_user_of_pooler(user: &str, host: &str) -> bool {
+    is_supabase_pooler(host) && !user.contains('.')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! A Postgres server with TLS, from an authority made for the run. Its certificate is for the host `localhost`, and for no
+//! other: not for 127.0.0.1. Every role but the harness's own is let in by TLS only.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use tempfile::TempDir;
+
+use super::Fixture;
+use super::database::TestDatabase;
+use super::postgres::Server;
+
+/// The one host that the server's certificate is for.
+const HOST: &str = "localhost";
+
+/// A certificate and its key, in PEM form.
+pub(super) struct Identity {
+    pub(super) certificate: String,
+    pub(super) key: String,
+}
+
+struct Authorities {
+    server: Arc<Server>,
+    directory: TempDir,
+}
+
+/// A database on a server with TLS, empty, as a fixture of [`on_tls`].
+#[derive(Clone, Debug)]
+pub(crate) struct TlsDatabase {
+    /// The database, by the harness's own way without TLS.
+    pub(crate) database: TestDatabase,
+    /// The file of the authority that has signed the server's certificate.
+    pub(crate) authority: PathBuf,
+    /// The file of an authority that has not.
+    pub(crate) stranger: PathBuf,
+}
+
+/// Runs a test's body on a database of its own on the server with TLS; without Postgres only says that it was skipped.
+pub(crate) async fn on_tls(body: impl AsyncFnOnce(TlsDatabase)) {
+    static SHARED: OnceLock<Option<Authorities>> = OnceLock::new();
+    let Some(authorities) = SHARED.get_or_init(start) else {
+        return super::say_skipped("no PostgreSQL found for a server with TLS");
+    };
+    let temporary = authorities
+        .server
+        .create_database(TestDatabase::IS_MIGRATED)
+        .await;
+    let file = |name| authorities.directory.path().join(name);
+    let (authority, stranger) = (file("authority.pem"), file("stranger.pem"));
+    super::run(temporary, &[], async |database: TestDatabase| {
+        body(TlsDatabase {
+            database,
+            authority,
+            stranger,
+        })
+        .await;
+    })
+    .await;
+}
+
+fn start() -> Option<Authorities> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let authority = authority("The authority of the tests");
+    write(directory.path(), "authority.pem", &authority.0);
+    write(
+        directory.path(),
+        "stranger.pem",
+        &self::authority("Another authority").0,
+    );
+    let server = Server::with_tls(&identity(&authority.1))?;
+    Some(Authorities { server, directory })
+}
+
+fn write(directory: &Path, name: &str, text: &str) {
+    std::fs::write(directory.join(name), text).expect("a file can be written");
+}
+
+/// An authority's certificate, and what signs others with it.
+fn authority(name: &str) -> (String, Issuer<'static, KeyPair>) {
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::default();
+    params.distinguished_name = distinguished(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let certificate = params.self_signed(&key).expect("a certificate");
+    (certificate.pem(), Issuer::new(params, key))
+}
+
+fn identity(issuer: &Issuer<'_, KeyPair>) -> Identity {
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new([HOST.to_owned()]).expect("a host's name");
+    params.distinguished_name = distinguished("A database");
+    let certificate = params.signed_by(&key, issuer).expect("a certificate");
+    Identity {
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    }
+}
+
+fn distinguished(name: &str) -> DistinguishedName {
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    distinguished
+}

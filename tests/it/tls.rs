@@ -1,0 +1,312 @@
+//! What keeps the program from its database: each is told in one line with what to do, and never with the password.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+
+use crate::harness::{Output, Program, TestDatabase, TlsDatabase, on_postgres, on_tls};
+
+const PASSWORD: &str = "hunter2 and more";
+
+/// A role that may sign in with [`PASSWORD`], and owns its database; both have one name, and go together.
+async fn role(database: &TestDatabase) -> Login {
+    let name = database.db_query_text("SELECT current_database()").await;
+    let name = name.expect("a name");
+    let role = format!(
+        "SET password_encryption = 'scram-sha-256'; CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}';
+         ALTER DATABASE {name} OWNER TO {name}"
+    );
+    database.db_execute(&role).await;
+    let url = url::Url::parse(&database.url()).expect("a URL");
+    Login {
+        name,
+        port: url.port().expect("a port"),
+    }
+}
+
+struct Login {
+    name: String,
+    port: u16,
+}
+
+impl Login {
+    /// The program with this login in the settings for Supabase.
+    fn program(&self, host: &str, mode: &str) -> Program {
+        supabase(host, self.port)
+            .with("SUPABASE_DB_NAME", &self.name)
+            .with("SUPABASE_DB_USER", &self.name)
+            .with("SUPABASE_DB_SSLMODE", mode)
+    }
+}
+
+fn supabase(host: &str, port: u16) -> Program {
+    Program::new()
+        .with("SUPABASE_DB_HOST", host)
+        .with("SUPABASE_DB_PORT", &port.to_string())
+        .with("SUPABASE_DB_NAME", "gallery")
+        .with("SUPABASE_DB_USER", "gallery")
+        .with("SUPABASE_DB_PASSWORD", PASSWORD)
+        .with("SUPABASE_DB_SSLMODE", "disable")
+}
+
+async fn status(program: &Program) -> Output {
+    program.run(&["migrate", "status"]).await
+}
+
+/// One line on standard error that holds all of `parts`, nothing of the password, and exit code 1.
+#[track_caller]
+fn assert_told(output: &Output, parts: &[&str]) {
+    let said = &output.stderr;
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    for part in parts {
+        assert!(said.contains(part), "{part} is missing in: {said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_right_authority_and_the_right_name_let_it_in_in_every_mode() {
+    on_tls(async |tls: TlsDatabase| {
+        let login = role(&tls.database).await;
+        let with_authority = |host: &str, mode: &str| {
+            let program = login.program(host, mode);
+            program.with("SUPABASE_DB_SSLROOTCERT", text(&tls.authority))
+        };
+        let up = with_authority("localhost", "verify-full")
+            .run(&["migrate", "up"])
+            .await;
+        up.expect_success();
+        for (host, mode) in [
+            ("localhost", "verify-full"),
+            ("localhost", "verify-ca"),
+            ("127.0.0.1", "verify-ca"),
+            ("127.0.0.1", "require"),
+        ] {
+            status(&with_authority(host, mode)).await.expect_success();
+        }
+        for mode in ["require", "prefer"] {
+            status(&login.program("127.0.0.1", mode))
+                .await
+                .expect_success();
+        }
+        let url = format!(
+            "postgres://{0}:{PASSWORD}@localhost:{1}/{0}?sslmode=verify-full&sslrootcert={2}",
+            login.name,
+            login.port,
+            text(&tls.authority)
+        );
+        status(&Program::new().with("DATABASE_URL", &url))
+            .await
+            .expect_success();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_authority_is_told_with_the_setting_for_the_right_one() {
+    on_tls(async |tls: TlsDatabase| {
+        let login = role(&tls.database).await;
+        let expected = ["certificate is not trusted", "SUPABASE_DB_SSLROOTCERT"];
+        for mode in ["verify-full", "verify-ca", "require"] {
+            let program = login.program("localhost", mode);
+            let program = program.with("SUPABASE_DB_SSLROOTCERT", text(&tls.stranger));
+            assert_told(&status(&program).await, &expected);
+        }
+        // Nor do the public ones know it.
+        for mode in ["verify-full", "verify-ca"] {
+            assert_told(&status(&login.program("localhost", mode)).await, &expected);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_for_another_host_is_told_with_the_name_that_it_is_for() {
+    on_tls(async |tls: TlsDatabase| {
+        let login = role(&tls.database).await;
+        let program = login.program("127.0.0.1", "verify-full");
+        let program = program.with("SUPABASE_DB_SSLROOTCERT", text(&tls.authority));
+        assert_told(
+            &status(&program).await,
+            &[
+                "not for the host `127.0.0.1`",
+                "localhost",
+                "connect by a name",
+            ],
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_wants_tls_is_told_where_none_is_used() {
+    on_tls(async |tls: TlsDatabase| {
+        let login = role(&tls.database).await;
+        let output = status(&login.program("127.0.0.1", "disable")).await;
+        assert_told(
+            &output,
+            &[
+                "no pg_hba.conf entry",
+                "sslmode=require",
+                "SUPABASE_DB_SSLMODE",
+            ],
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_tls_is_told_where_it_is_wanted() {
+    on_postgres(&[], async |database: TestDatabase| {
+        let login = role(&database).await;
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let output = status(&login.program("127.0.0.1", mode)).await;
+            let wanted = format!("sslmode={mode}");
+            assert_told(&output, &["offers no TLS", &wanted, "sslmode=disable"]);
+        }
+        for mode in ["prefer", "disable"] {
+            status(&login.program("127.0.0.1", mode))
+                .await
+                .expect_success();
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_server_refuses_is_told_with_a_remedy() {
+    on_postgres(&[], async |database: TestDatabase| {
+        let login = role(&database).await;
+        let program = || login.program("127.0.0.1", "disable");
+        let name = &login.name;
+
+        let output = status(&program().with("SUPABASE_DB_PASSWORD", "hunter2 again")).await;
+        assert_told(
+            &output,
+            &[
+                name,
+                "password authentication failed",
+                "check user and password",
+            ],
+        );
+        let output = status(&program().with("SUPABASE_DB_USER", "nobody_of_this_name")).await;
+        assert_told(&output, &["nobody_of_this_name", "check user and password"]);
+        let output = status(&program().with("SUPABASE_DB_NAME", "none_of_this_name")).await;
+        assert_told(
+            &output,
+            &["none_of_this_name", "SUPABASE_DB_NAME", "CREATE DATABASE"],
+        );
+
+        database
+            .db_execute(&format!(
+                "REVOKE ALL ON DATABASE {name} FROM PUBLIC, {name}"
+            ))
+            .await;
+        let output = status(&program()).await;
+        assert_told(
+            &output,
+            &[
+                "permission denied for database",
+                "GRANT CONNECT ON DATABASE",
+            ],
+        );
+        database
+            .db_execute(&format!("GRANT ALL ON DATABASE {name} TO {name}"))
+            .await;
+
+        database
+            .db_execute(&format!("ALTER ROLE {name} CONNECTION LIMIT 0"))
+            .await;
+        let output = status(&program()).await;
+        assert_told(
+            &output,
+            &["too many connections", "DATABASE_MAX_CONNECTIONS"],
+        );
+
+        database
+            .db_execute(&format!("ALTER ROLE {name} NOLOGIN"))
+            .await;
+        let output = status(&program()).await;
+        assert_told(&output, &["not permitted to log in", "check the user"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_is_not_there_is_told_with_what_to_check() {
+    // Reserved never to be known, <https://www.rfc-editor.org/rfc/rfc6761#section-6.4>.
+    let output = status(&supabase("gallery.invalid", 5432)).await;
+    assert_told(
+        &output,
+        &["`gallery.invalid` is not known", "SUPABASE_DB_HOST"],
+    );
+
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free.local_addr().expect("an address").port();
+    drop(free);
+    let serve = supabase("127.0.0.1", port);
+    assert_told(
+        &serve.run(&["serve", "--port=0"]).await,
+        &["nothing listens at", "check host and port"],
+    );
+
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let output = status(&supabase("127.0.0.1", port)).await;
+    assert_told(&output, &["does not answer", "firewalls"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_answers_but_is_no_postgres_is_told() {
+    let hangs_up = answering(|_| {});
+    let output = status(&supabase("127.0.0.1", hangs_up)).await;
+    assert_told(
+        &output,
+        &["ended the connection before it was made", "Postgres' port"],
+    );
+
+    let web = answering(|mut client| {
+        let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    });
+    for (mode, expected) in [
+        ("disable", "ended the connection before it was made"),
+        ("require", "does not speak as Postgres does"),
+    ] {
+        let program = supabase("127.0.0.1", web).with("SUPABASE_DB_SSLMODE", mode);
+        assert_told(&status(&program).await, &[expected, "port"]);
+    }
+}
+
+/// As Supavisor answers a user whose project it does not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_that_knows_no_such_user_is_told_with_the_form_of_the_right_one() {
+    let port = answering(|mut client| {
+        let _ = client.read(&mut [0; 1024]);
+        let fields = b"SFATAL\0VFATAL\0CXX000\0MTenant or user not found\0\0";
+        let length = u32::try_from(fields.len() + 4).expect("it is short");
+        let message = [b"E", length.to_be_bytes().as_slice(), fields.as_slice()].concat();
+        let _ = client.write_all(&message);
+    });
+    let output = status(&supabase("127.0.0.1", port)).await;
+    assert_told(
+        &output,
+        &["Tenant or user not found", "postgres.<project>", "region"],
+    );
+}
+
+/// The port of a server that treats every client so, until the tests end.
+fn answering(answer: impl Fn(TcpStream) + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            answer(client);
+        }
+    });
+    port
+}

@@ -321,6 +321,37 @@ async fn a_request_in_flight_is_answered_when_the_server_is_told_to_end() {
     assert_eq!(server.output().await.code, Some(0));
 }
 
+/// As a proxy makes one for each request: the connection stands before the request is on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_whose_connection_came_before_the_end_is_answered() {
+    let program = Program::new();
+    let server = program.serve().await;
+    let address = server.address();
+    let body = r#"{"query":"{images{nodes{id}}}"}"#;
+    let request = head(&address.to_string(), body, "") + body;
+    // Some that the program has taken, and some that perhaps only the system has.
+    let connect = |_| TcpStream::connect(address).expect("a connection");
+    let mut connections: Vec<_> = (0..16).map(connect).collect();
+    server.terminate();
+    eventually("new connections are refused", async || {
+        TcpStream::connect(address).err()
+    })
+    .await;
+    for connection in &mut connections {
+        connection
+            .write_all(request.as_bytes())
+            .expect("it is sent");
+    }
+    for connection in &mut connections {
+        let mut reply = String::new();
+        connection
+            .read_to_string(&mut reply)
+            .expect("the reply is whole");
+        assert!(reply.starts_with("HTTP/1.1 200 OK"), "{reply}");
+    }
+    assert_eq!(server.output().await.code, Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_connection_does_not_keep_the_server_from_ending() {
     let program = Program::new();

@@ -4,6 +4,7 @@ mod access;
 mod adoption;
 mod cli;
 mod create;
+mod deployment;
 mod doctor;
 mod execution;
 mod faults;

@@ -11,7 +11,7 @@ use super::requires;
 const NOT_INSTALLED: i32 = 3;
 
 /// A running PgBouncer, gone with this.
-pub(super) struct PgBouncer {
+pub(crate) struct PgBouncer {
     port: u16,
     /// Held for its end of the pipe.
     _keeper: Keeper,
@@ -20,14 +20,23 @@ pub(super) struct PgBouncer {
 impl PgBouncer {
     /// In front of the server at this URL; none without PgBouncer on the machine, after saying so.
     pub(super) fn before(server: &Url) -> Option<Self> {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/harness/pgbouncer.sh");
-        let mut command = Command::new("sh");
-        command
-            .arg(script)
-            .arg(server.port().unwrap_or(5432).to_string())
-            .env("PGPASSWORD", server.password().unwrap_or_default())
-            .stdout(Stdio::piped());
-        let mut keeper = Keeper::start(&mut command).expect("a shell");
+        let port = server.port().unwrap_or(5432).to_string();
+        let mut command = script(server.username(), server.password().unwrap_or_default());
+        Self::start(command.arg(port))
+    }
+
+    /// With a configuration of its own, and one user. `@PORT@` and `@USERS@` in it are replaced by the port that it
+    /// listens on and the file of users.
+    pub(crate) fn with_configuration(
+        configuration: &str,
+        user: &str,
+        password: &str,
+    ) -> Option<Self> {
+        Self::start(script(user, password).env("CONFIGURATION", configuration))
+    }
+
+    fn start(command: &mut Command) -> Option<Self> {
+        let mut keeper = Keeper::start(command.stdout(Stdio::piped())).expect("a shell");
         let mut said = String::new();
         for line in keeper.lines() {
             if let Some(port) = line.strip_prefix("ready ") {
@@ -44,10 +53,25 @@ impl PgBouncer {
         None
     }
 
+    /// Where it listens, on the loopback.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The way through it to a database of the server behind it.
     pub(super) fn url(&self, direct: &str) -> String {
         let mut url = Url::parse(direct).expect("a URL");
         url.set_port(Some(self.port)).expect("a host");
         url.into()
     }
+}
+
+fn script(user: &str, password: &str) -> Command {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/harness/pgbouncer.sh");
+    let mut command = Command::new("sh");
+    command
+        .arg(script)
+        .env("PGUSER", user)
+        .env("PGPASSWORD", password);
+    command
 }

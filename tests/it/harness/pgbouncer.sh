@@ -1,10 +1,12 @@
 #!/bin/sh
 # Runs PgBouncer in transaction mode in front of a Postgres server, for as long as this script's standard input is open.
 #
-#   PGPASSWORD=… sh pgbouncer.sh PORT-OF-POSTGRES
+#   PGUSER=… PGPASSWORD=… sh pgbouncer.sh PORT-OF-POSTGRES
+#   PGUSER=… PGPASSWORD=… CONFIGURATION=… sh pgbouncer.sh
 #
-# Prints one line, `ready PORT`, and then waits. Whoever is the user `postgres` there with this password is it here, in every
-# database. Exit code 3: there is no PgBouncer on this machine.
+# Prints one line, `ready PORT`, and then waits. Whoever is this user there with this password is it here, in every database.
+# CONFIGURATION is a whole pgbouncer.ini instead of the one below; `@PORT@` and `@USERS@` in it are the port to listen on
+# and the file of users. Exit code 3: there is no PgBouncer on this machine.
 set -eu
 
 # PgBouncer refuses to run as root. The script goes along as text: the other user may not be able to read the file.
@@ -32,6 +34,11 @@ without_prepared_statements() {
 
 # A session serves many clients: whoever relies on its own finds another's.
 configure() {
+    echo "\"$PGUSER\" \"$PGPASSWORD\"" >"$directory/users"
+    if [ -n "${CONFIGURATION:-}" ]; then
+        printf '%s\n' "$CONFIGURATION" | sed "s|@PORT@|$port|; s|@USERS@|$directory/users|" >"$directory/pgbouncer.ini"
+        return
+    fi
     cat >"$directory/pgbouncer.ini" <<END
 [databases]
 * = host=127.0.0.1 port=$1
@@ -47,10 +54,8 @@ max_client_conn = 1000
 server_idle_timeout = 5
 server_login_retry = 1
 query_wait_timeout = 10
-logfile = $directory/log
 $(without_prepared_statements)
 END
-    echo "\"postgres\" \"$PGPASSWORD\"" >"$directory/users"
 }
 
 # Below the range from which systems take the ports of outgoing connections.
@@ -70,8 +75,8 @@ is_listening() {
 start() {
     for _ in 1 2 3 4 5 6 7 8; do
         port=$(random_port)
-        configure "$1"
-        pgbouncer --quiet "$directory/pgbouncer.ini" </dev/null >/dev/null 2>&1 &
+        configure "${1:-}"
+        pgbouncer "$directory/pgbouncer.ini" </dev/null >"$directory/log" 2>&1 &
         pgbouncer=$!
         if is_listening; then
             return
@@ -98,7 +103,7 @@ directory=$(mktemp -d "$parent/image-gallery-pgbouncer.XXXXXX")
 pgbouncer=
 trap finish EXIT
 trap 'exit 1' HUP INT TERM PIPE
-start "$1"
+start "${1:-}"
 echo "ready $port"
 
 # Ends with the end of standard input, which is the end of the process that holds it.

@@ -36,7 +36,7 @@ impl Socket {
     }
 
     /// Opens a socket to the server at an address.
-    async fn open_at(
+    pub(crate) async fn open_at(
         address: SocketAddr,
         protocols: &str,
         headers: &[(&str, &str)],

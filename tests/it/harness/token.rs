@@ -19,16 +19,21 @@ pub(crate) const JWT_SECRET: &str = "a secret of the tests, as long as HS256 wan
 /// What the program `worker` signs in with.
 pub(crate) const SERVICE_TOKEN: &str = "the token of worker";
 
-/// The flags that make a server take [`JWT_SECRET`] and [`SERVICE_TOKEN`].
-pub(super) fn settings() -> [String; 2] {
+/// `SERVICE_TOKENS` of the tests.
+pub(crate) fn service_tokens() -> String {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, SERVICE_TOKEN.as_bytes());
     let hash = hash.as_ref().iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a string can be written to");
         text
     });
+    format!("worker:{hash}")
+}
+
+/// The flags that make a server take [`JWT_SECRET`] and [`SERVICE_TOKEN`].
+pub(super) fn settings() -> [String; 2] {
     [
         format!("--supabase-jwt-secret={JWT_SECRET}"),
-        format!("--service-tokens=worker:{hash}"),
+        format!("--service-tokens={}", service_tokens()),
     ]
 }
 

@@ -189,6 +189,10 @@ impl Executor {
             );
         }
         let shown_cost = prepared.shown_cost;
+        if Instant::now() >= deadline {
+            // Whatever began now would go on in the database though nobody waits for it.
+            return self.timed_out().showing(shown_cost);
+        }
         let request_id = prepared.request_id.clone();
         let work = Box::pin(self.run(caller, prepared));
         let work = self.gallery.database().for_one_request(work);

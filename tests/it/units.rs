@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use image_gallery::db::{Database, Dialect, Error, Unit};
 use sea_orm::{ConnectionTrait, Statement};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
 use tokio::sync::Barrier;
 
 use crate::harness::rows::{Row, db_insert};
-use crate::harness::{TestApp, each_database, eventually, on_pgbouncer, on_postgres};
+use crate::harness::{
+    Reply, TestApp, each_database, eventually, image_url, on_pgbouncer, on_postgres,
+};
 
 /// A second process' way to the database.
 async fn connect(app: &TestApp) -> Database {
@@ -140,6 +142,37 @@ async fn a_mutation_that_waits_for_a_lock_leaves_nobody_waiting_in_the_database(
             app.run(mutation, json!({ "id": id })).await["softDeleteImage"]["changed"],
             true
         );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_after_the_end_of_a_batchs_time_is_not_begun() {
+    on_postgres(&["--request-timeout-seconds=1"], async |app: TestApp| {
+        let id = app.user("alice").create_image().await;
+        let mut other = sqlx::PgConnection::connect(&app.database().url())
+            .await
+            .expect("it answers");
+        let lock = "BEGIN; SELECT 1 FROM image_gallery FOR UPDATE";
+        other.execute(lock).await.expect("the rows are free");
+        let waiting = format!("mutation {{ softDeleteImage(id: \"{id}\") {{ changed }} }}");
+        let late = uuid::Uuid::new_v4().to_string();
+        let create = format!(
+            "mutation {{ createImage(input: {{ userId: \"alice\", imageUrl: \"{}\" }}) {{ created }} }}",
+            image_url(&late)
+        );
+        let batch = json!([{ "query": waiting }, { "query": waiting }, { "query": create }]);
+        let request = app.client().post(format!("{}/graphql", app.url())).json(&batch);
+        let reply = Reply::read(request.send().await.expect("an answer")).await;
+        for entry in reply.body.as_array().expect("a batch") {
+            assert_eq!(entry["errors"][0]["extensions"]["code"], "TIMEOUT", "{entry}");
+        }
+        // What was begun before goes first: whatever the batch began is done by then.
+        other.execute("ROLLBACK").await.expect("it answers");
+        app.user("alice").create_image().await;
+        let query = "query($id: ID!) { image(id: $id) { id } }";
+        let data = app.run(query, json!({ "id": late })).await;
+        assert_eq!(data["image"], Value::Null);
     })
     .await;
 }

@@ -194,6 +194,10 @@ impl Executor {
             );
         }
         let shown_cost = prepared.shown_cost;
+        if Instant::now() >= deadline {
+            // Whatever began now would go on in the database though nobody waits for it.
+            return self.timed_out().showing(shown_cost);
+        }
         let request_id = prepared.request_id.clone();
         let work = Box::pin(self.run_or_turn_to_primary(caller, prepared));
         let work = self.gallery.database().for_one_request(work);

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::sqlx::postgres::PgPoolOptions;
-use sea_orm_migration::sea_orm::sqlx::{self, ConnectOptions};
-use sea_orm_migration::sea_orm::{DatabaseConnection, SqlxPostgresConnector};
+use sea_orm_migration::sea_orm::sqlx::{self, ConnectOptions, Row};
+use sea_orm_migration::sea_orm::{DatabaseConnection, RuntimeErr, SqlxPostgresConnector};
 
 use crate::{Error, lock, query};
 
@@ -19,6 +19,12 @@ use crate::{Error, lock, query};
 const LOCK_KEY: i64 = 0x0069_6D67_5F67_616C;
 /// How long between two questions whether the lock is free.
 const POLL: Duration = Duration::from_millis(200);
+/// How often two connections are asked whether they are one session.
+const ROUNDS: usize = 4;
+/// Why nothing is migrated through a pooler that gives sessions from hand to hand.
+const SHARED: &str = "a pooler in transaction mode is in between, where no lock lasts; migrations need the database itself or a \
+                      pooler in session mode (Supabase: port 5432): name it as DATABASE_DIRECT_URL, beside \
+                      DATABASE_POOLER=transaction";
 /// How often the log says who is waited for.
 const WATCH: Duration = Duration::from_secs(10);
 
@@ -30,9 +36,9 @@ pub(crate) struct Session {
 
 impl Session {
     /// Connects anew to where `database` is, and waits until no other process migrates it.
-    pub(crate) async fn begin(database: &DatabaseConnection) -> Result<Self, DbErr> {
+    pub(crate) async fn begin(database: &DatabaseConnection) -> Result<Self, Error> {
         let connection = connect(database);
-        match locked(&connection).await {
+        match locked_alone(&connection, database).await {
             Ok(process) => Ok(Self {
                 connection,
                 process,
@@ -105,6 +111,42 @@ fn connect(database: &DatabaseConnection) -> DatabaseConnection {
         })
         .connect_lazy_with(options);
     SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+}
+
+async fn locked_alone(
+    connection: &DatabaseConnection,
+    database: &DatabaseConnection,
+) -> Result<i32, Error> {
+    if shares_session(connection, database).await? {
+        return Err(Error::Stopped(vec![SHARED.to_owned()]));
+    }
+    Ok(locked(connection).await?)
+}
+
+/// Whether the one connection meets others in its session, or changes it: a transaction pooler is in between. The lock
+/// would stay there with the pooler, in nobody's hands, and keep everybody from migrating.
+async fn shares_session(
+    connection: &DatabaseConnection,
+    database: &DatabaseConnection,
+) -> Result<bool, DbErr> {
+    let mut own = None;
+    for _ in 0..ROUNDS {
+        let found = process(connection).await?;
+        let is_changed = own.is_some_and(|own| own != found);
+        if is_changed || process(database).await? == found {
+            return Ok(true);
+        }
+        own = Some(found);
+    }
+    Ok(false)
+}
+
+/// The server's process that serves a connection at the moment. The statement has no name, which others might have taken.
+async fn process(connection: &DatabaseConnection) -> Result<i32, DbErr> {
+    let pool = connection.get_postgres_connection_pool();
+    let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(pool);
+    let process = row.await.and_then(|row| row.try_get(0));
+    process.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))))
 }
 
 async fn locked(connection: &DatabaseConnection) -> Result<i32, DbErr> {

@@ -5,6 +5,8 @@ use std::ffi::OsStr;
 use clap::Arg;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::db::options::without_password;
+
 /// A setting that cannot be used: one line that names the variable, its value (unless that is secret), and what is
 /// allowed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -36,9 +38,9 @@ pub(super) fn wrong_value(argument: Option<&Arg>, value: &OsStr, reason: &str) -
     let variable = argument.map(variable).unwrap_or_default();
     let is_secret = argument.is_some_and(Arg::is_hide_env_values_set);
     let value = if is_secret {
-        "…".into()
+        "…".to_owned()
     } else {
-        value.to_string_lossy()
+        shown(&value.to_string_lossy())
     };
     let mut error = clap::Error::new(ErrorKind::ValueValidation);
     error.insert(
@@ -46,6 +48,15 @@ pub(super) fn wrong_value(argument: Option<&Arg>, value: &OsStr, reason: &str) -
         ContextValue::String(format!("{variable}: `{value}` {reason}")),
     );
     error
+}
+
+/// A value as it may be shown: where a host alone belongs, somebody may have put a whole URL with its password.
+fn shown(value: &str) -> String {
+    let login = value.rsplit_once('@').map(|(login, _)| login);
+    if login.is_some_and(|login| login.contains(':')) {
+        return without_password(value);
+    }
+    value.to_owned()
 }
 
 /// What clap says first, for errors that are not about a setting's value.

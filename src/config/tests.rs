@@ -465,6 +465,34 @@ fn a_host_beyond_this_machine_needs_leave() {
     }
 }
 
+/// As when the whole of the dashboard's connection string is put where a part of it belongs.
+#[test]
+fn a_password_in_a_url_is_not_shown_whatever_setting_it_is_put_into() {
+    for (flag, shown) in [
+        (
+            "--supabase-db-host",
+            "SUPABASE_DB_HOST: `postgres://u:…@db.example.com:5432/d` is not a host name",
+        ),
+        (
+            "--supabase-url",
+            "SUPABASE_URL: `postgres://u:…@db.example.com:5432/d` is not an https URL",
+        ),
+        (
+            "--public-url",
+            "PUBLIC_URL: `postgres://u:…@db.example.com:5432/d` is not an origin",
+        ),
+        (
+            "--otel-exporter-otlp-endpoint",
+            "OTEL_EXPORTER_OTLP_ENDPOINT: `postgres://u:…@db.example.com:5432/d` is not",
+        ),
+    ] {
+        let line = line(&[flag, "postgres://u:s3cret@db.example.com:5432/d"]);
+        assert!(line.starts_with(shown), "{line}");
+    }
+    let line = line(&["--supabase-db-host=u:s3cret@db.example.com"]);
+    assert!(!line.contains("s3cret"), "{line}");
+}
+
 #[test]
 fn secrets_are_not_shown() {
     let settings = settings(&[

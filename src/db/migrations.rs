@@ -37,8 +37,9 @@ impl Database {
     }
 
     pub(super) async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
+        // Not of a copy, which a request may have asked for: it may not have replayed them yet.
         let status = self
-            .read(|unit| Box::pin(async { Ok::<_, Error>(migration::status(unit).await?) }))
+            .read_primary(|unit| Box::pin(async { Ok::<_, Error>(migration::status(unit).await?) }))
             .await?;
         Ok(status
             .into_iter()

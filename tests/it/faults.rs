@@ -105,6 +105,9 @@ fn assert_tells_nothing(reply: &Reply) {
 async fn assert_away(app: &TestApp, id: &str) {
     let url = app.url();
     let query = format!(r#"{{ node(id: "{id}") {{ id }} image(id: "{id}") {{ id }} }}"#);
+    let lists = format!(
+        r#"{{ nodes(ids: ["{id}"]) {{ id }} deletedImages {{ nodes {{ id }} }} galleryEvents {{ nodes {{ id }} }} }}"#
+    );
     let mutation = format!(r#"mutation {{ softDeleteImage(id: "{id}") {{ changed }} }}"#);
     let client = client();
     let timed = async |document: &str| {
@@ -128,7 +131,13 @@ async fn assert_away(app: &TestApp, id: &str) {
         assert_eq!(reply.status, 503, "{}", reply.body);
         assert_tells_nothing_of_hosts(&reply);
     };
-    tokio::join!(timed(COUNT), timed(&query), timed(&mutation), readiness);
+    tokio::join!(
+        timed(COUNT),
+        timed(&query),
+        timed(&lists),
+        timed(&mutation),
+        readiness
+    );
     assert_eq!(request(&url, "/healthz", None).await.status, 200);
     // Nothing is asked of the database here.
     assert_eq!(graphql(&url, "{ __typename }").await.status, 200);

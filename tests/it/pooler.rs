@@ -272,6 +272,29 @@ async fn migrations_go_by_the_direct_url_or_say_that_there_is_none() {
     .await;
 }
 
+/// The lock would stay in the pooler's session, and nobody could migrate any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrations_are_refused_where_a_transaction_pooler_is_taken_for_the_database() {
+    on_pgbouncer(true, &[], async |app: TestApp| {
+        let pooled = app.setting("--database-url");
+        let unnamed = Program::new().with("DATABASE_URL", &pooled);
+        let astray = Program::new()
+            .with("DATABASE_URL", &pooled)
+            .with("DATABASE_POOLER", "transaction")
+            .with("DATABASE_DIRECT_URL", &pooled);
+        for (program, command) in [(&unnamed, "up"), (&astray, "up"), (&astray, "down")] {
+            let refused = program.run(&["migrate", command]).await;
+            assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+            let said = &refused.stderr;
+            assert!(said.contains("pooler in transaction mode") && said.contains("DATABASE_DIRECT_URL"), "{said}");
+            let locks = "SELECT count(*)::text FROM pg_locks JOIN pg_database ON pg_database.oid = database \
+                         WHERE locktype = 'advisory' AND datname = current_database()";
+            assert_eq!(app.db_query_text(locks).await.as_deref(), Some("0"));
+        }
+    })
+    .await;
+}
+
 /// Migrations are not ended with a request's time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_that_waits_longer_than_a_request_may_is_not_cut_short() {

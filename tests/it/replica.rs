@@ -7,7 +7,7 @@ use image_gallery::db::Position;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Fixture, Reply, Standby, TestApp, TestDatabase, eventually, image_url, on_own_cluster,
+    Fixture, Program, Reply, Standby, TestApp, TestDatabase, eventually, image_url, on_own_cluster,
 };
 
 const COUNT: &str = "{ images { totalCount } }";
@@ -96,6 +96,26 @@ async fn the_replica_serves_who_asks_for_it_and_the_primary_who_wants_to_see_mor
             reply.body[1]["data"],
             json!({ "images": { "totalCount": 1 }, "deletedImages": { "totalCount": 1 } })
         );
+        standby.resume().await;
+        app.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_has_not_replayed_the_migrations_costs_no_error() {
+    on_own_cluster(&[], &[], async |direct: TestApp| {
+        let program = Program::new().with("DATABASE_URL", &direct.database().url());
+        program.run(&["migrate", "down"]).await.expect_success();
+        let standby = Standby::of(direct.database()).await;
+        standby.pause().await;
+        let flag = format!("--database-read-url={}", standby.database.url());
+        let flags = ["--auto-migrate=false", flag.as_str()];
+        let app = TestApp::set_up(direct.database().clone(), &flags).await;
+        let reply = read(&app, COUNT, None).await;
+        assert_eq!(reply.error_code(), "SERVICE_UNAVAILABLE", "{}", reply.body);
+        program.run(&["migrate", "up"]).await.expect_success();
+        assert_eq!(count(&app, None).await, 0);
         standby.resume().await;
         app.stop().await;
     })

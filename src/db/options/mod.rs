@@ -22,7 +22,7 @@ use rustls::pki_types::pem::PemObject;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnectOptions;
 
-use shown::without_password;
+pub(crate) use shown::without_password;
 use url::{
     non_empty, parameters, percent_decoded, refuse_rest, split_port, split_query, sqlite,
     unknown_parameter,

@@ -3,7 +3,7 @@
 use super::url::split_query;
 
 /// The URL as it may be shown: when in doubt, less of it.
-pub(super) fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     let is_scheme = |text: &str| {
         text.chars()
             .all(|letter| letter.is_ascii_alphanumeric() || letter == '+')

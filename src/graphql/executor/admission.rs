@@ -6,7 +6,8 @@ use async_graphql::parser::parse_query;
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Name, Request, ServerError};
 
-use super::{Executor, WasExecuted};
+use super::Executor;
+use super::stages::WasExecuted;
 use crate::graphql::error::Code;
 use crate::graphql::introspection;
 use crate::graphql::limits::{check, scan};

@@ -8,28 +8,18 @@
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
 mod admission;
+mod meant;
 mod observed;
+mod stages;
 pub(super) mod subscribe;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_graphql::extensions::{
-    Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, NextValidation,
-    ResolveInfo,
-};
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
-    SelectionSet,
-};
-use async_graphql::{
-    Name, Positioned, Request, Response, ServerError, ServerResult, ValidationResult, Value,
-    Variables,
-};
-use async_trait::async_trait;
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{Request, Response, ServerError, Variables};
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
@@ -45,14 +35,15 @@ use super::persisted::{DocumentHash, PersistedDocuments};
 use super::query::TrailEnd;
 use super::reply::Reply;
 use super::shape::Shape;
-use super::trusted::shortened;
 use super::{GallerySchema, builder, sdl};
 use crate::auth::Caller;
 use crate::db::Reads;
 use crate::gallery::{self, Gallery};
 
+use meant::{kind_of, meant, require_variables, selects_trail_cursor};
+use stages::{Stages, WasExecuted};
+
 pub use admission::Admission;
-use admission::ValidateOnly;
 pub use observed::Observed;
 
 /// An operation that may be executed: parsed, within the limits, and known by its kind.
@@ -338,23 +329,6 @@ fn panicked(request_id: &str) -> Reply {
     Reply::lost(error)
 }
 
-/// Whether some root may select `trailCursor`; rather once too often.
-fn selects_trail_cursor(document: &ExecutableDocument) -> bool {
-    let fragments = document.fragments.values();
-    let fragments = fragments.map(|fragment| &fragment.node.selection_set.node);
-    let operations = document.operations.iter();
-    let roots = operations.map(|(_, operation)| &operation.node.selection_set.node);
-    roots.chain(fragments).any(has_trail_cursor)
-}
-
-fn has_trail_cursor(set: &SelectionSet) -> bool {
-    set.items.iter().any(|selection| match &selection.node {
-        Selection::Field(field) => field.node.name.node == "trailCursor",
-        Selection::InlineFragment(inline) => has_trail_cursor(&inline.node.selection_set.node),
-        Selection::FragmentSpread(_) => false,
-    })
-}
-
 /// What was measured, unless it was too much: then that is noted, and the operation refused.
 fn within<T>(measured: Result<T, LimitExceeded>, cost: &mut Cost) -> Result<T, ServerError> {
     measured.map_err(|limit| {
@@ -369,70 +343,6 @@ fn refusal(limit: &LimitExceeded) -> ServerError {
         _ => Code::TooComplex,
     };
     code.error(limit.to_string())
-}
-
-/// The kind of the operation that is meant. Refuses a name that no operation has, and a document of several operations
-/// without a name.
-fn kind_of(
-    operations: &DocumentOperations,
-    name: Option<&str>,
-) -> Result<OperationType, ServerError> {
-    let meant = match (operations, name) {
-        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
-        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => {
-            operations.values().next()
-        }
-        (DocumentOperations::Multiple(_), None) => {
-            return Err(Code::BadUserInput.error(
-                "the document has several operations: operationName must say which of them is meant",
-            ));
-        }
-        (DocumentOperations::Single(operation), None) => Some(operation),
-        (DocumentOperations::Single(_), Some(_)) => None,
-    };
-    meant.map(|operation| operation.node.ty).ok_or_else(|| {
-        Code::BadUserInput.error(format!(
-            "operationName: the document has no operation `{}`",
-            shortened(name.unwrap_or_default())
-        ))
-    })
-}
-
-/// The operation of this name, or the only one.
-fn meant<'d>(
-    operations: &'d DocumentOperations,
-    name: Option<&str>,
-) -> Option<&'d Positioned<OperationDefinition>> {
-    let is_meant = |own: Option<&Name>| name.is_none() || own.map(Name::as_str) == name;
-    let mut operations = operations.iter();
-    let (_, operation) = operations.find(|(own, _)| is_meant(*own))?;
-    Some(operation)
-}
-
-/// Refuses a null for a variable that may not be null: the library would find it as late as at execution.
-fn require_variables(
-    operations: &DocumentOperations,
-    name: Option<&str>,
-    variables: &Variables,
-) -> Result<(), ServerError> {
-    let definitions = meant(operations, name).map(|operation| &operation.node.variable_definitions);
-    for definition in definitions.into_iter().flatten() {
-        let variable = &definition.node;
-        let given = variables.get(&variable.name.node);
-        let is_lacking = match given {
-            Some(value) => *value == Value::Null,
-            None => variable.default_value.is_none(),
-        };
-        if is_lacking && !variable.var_type.node.nullable {
-            let mut error = Code::BadUserInput.error(format!(
-                "variable `${}` of type `{}` has to be given, and may not be null",
-                variable.name.node, variable.var_type.node
-            ));
-            error.locations = vec![definition.pos];
-            return Err(error);
-        }
-    }
-    Ok(())
 }
 
 /// Gives every error its code, and tells the log what the client is not told.
@@ -473,77 +383,4 @@ fn add_request_id(error: &mut ServerError, request_id: &str) {
         .extensions
         .get_or_insert_default()
         .set("requestId", request_id);
-}
-
-/// Set once execution begins: what fails before is a request error, and has no `data`.
-#[derive(Clone, Default)]
-struct WasExecuted(Arc<AtomicBool>);
-
-impl WasExecuted {
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Tells the stages of a request apart.
-struct Stages;
-
-impl ExtensionFactory for Stages {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
-    }
-}
-
-#[async_trait]
-impl Extension for Stages {
-    async fn validation(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        next: NextValidation<'_>,
-    ) -> Result<ValidationResult, Vec<ServerError>> {
-        next.run(ctx).await.map_err(|mut errors| {
-            for error in &mut errors {
-                set_code(&mut error.extensions, Code::ValidationFailed);
-            }
-            errors
-        })
-    }
-
-    async fn execute(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        operation_name: Option<&str>,
-        next: NextExecute<'_>,
-    ) -> Response {
-        if let Ok(WasExecuted(flag)) = ctx.data::<WasExecuted>() {
-            flag.store(true, Ordering::Relaxed);
-        }
-        if let Ok(answer) = ctx.data::<AnswerSize>() {
-            answer.clear();
-        }
-        if ctx.data::<ValidateOnly>().is_ok() {
-            return Response::default();
-        }
-        next.run(ctx, operation_name).await
-    }
-
-    async fn resolve(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        info: ResolveInfo<'_>,
-        next: NextResolve<'_>,
-    ) -> ServerResult<Option<Value>> {
-        let Ok(answer) = ctx.data::<AnswerSize>() else {
-            return next.run(ctx, info).await;
-        };
-        answer.check()?;
-        let is_json = info.return_type.trim_end_matches('!') == "JSON";
-        let value = next.run(ctx, info).await?;
-        if let Some(value) = &value
-            && answer.count(value, is_json)
-        {
-            tokio::task::yield_now().await;
-        }
-        Ok(value)
-    }
 }

@@ -11,7 +11,8 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
-use super::{Executor, Prepared, Reply, Started, finish, meant, panicked};
+use super::meant::meant;
+use super::{Executor, Prepared, Reply, Started, finish, panicked};
 use crate::auth::Caller;
 use crate::graphql::answer::AnswerSize;
 use crate::graphql::coercion::Executed;

@@ -68,7 +68,8 @@ impl EventPage {
         {
             return loaded.images.clone();
         }
-        let images = gallery.images_of(&self.events).await;
+        // Boxed: a thousand subscribers may wait here, of whom one reads.
+        let images = Box::pin(gallery.images_of(&self.events)).await;
         let images = images.map(Arc::new).map_err(Arc::new);
         *loaded = Some(Loaded {
             // From the end on: images that take longer to read would be stale already, and read anew for each who waits.

@@ -7,6 +7,8 @@ use super::*;
 use crate::graphql::limits::Limits;
 use crate::{auth, telemetry};
 
+mod wrong_settings;
+
 fn settings(arguments: &[&str]) -> Settings {
     Settings::from_arguments(arguments).expect("settings")
 }
@@ -67,38 +69,6 @@ fn defaults() {
 }
 
 #[test]
-fn a_wrong_number_is_one_line() {
-    for (arguments, expected) in [
-        (
-            &["--slow-query-milliseconds", "1.5"][..],
-            "SLOW_QUERY_MILLISECONDS: `1.5` is not a whole number, 0 to 86400000",
-        ),
-        (
-            &["--request-timeout-seconds", "0"],
-            "REQUEST_TIMEOUT_SECONDS: `0` is not a whole number, 1 to 3600",
-        ),
-        (
-            &["--event-retention-days", "0"],
-            "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
-        ),
-        (
-            &["--graphql-max-answer-bytes", "64M"],
-            "GRAPHQL_MAX_ANSWER_BYTES: `64M` is not a whole number, 1024 to 1000000000",
-        ),
-        (
-            &["--max-subscribers=-1"],
-            "MAX_SUBSCRIBERS: `-1` is not a whole number, 0 to 1000000",
-        ),
-        (
-            &["--graphql-max-complexity", "0"],
-            "GRAPHQL_MAX_COMPLEXITY: `0` is not a whole number, 1 to 1000000000",
-        ),
-    ] {
-        assert_eq!(line(arguments), expected, "{arguments:?}");
-    }
-}
-
-#[test]
 fn retention_is_whole_days() {
     for days in ["0", "1.5", "-7", "36501", "a week"] {
         assert_eq!(
@@ -134,249 +104,6 @@ fn a_metrics_token_is_never_shown() {
     );
     let settings = settings(&["--metrics-token", "s3cret"]);
     assert!(!format!("{settings:?}").contains("s3cret"));
-}
-
-#[test]
-fn a_wrong_setting_is_one_line() {
-    for (arguments, expected) in [
-        (
-            &["--port", "abc"][..],
-            "PORT: `abc` is not a port, 0 to 65535",
-        ),
-        (
-            &["--port", "65536"],
-            "PORT: `65536` is not a port, 0 to 65535",
-        ),
-        (&["--port=-1"], "PORT: `-1` is not a port, 0 to 65535"),
-        (&["--port", "1\n2"], "PORT: `1 2` is not a port, 0 to 65535"),
-        (
-            &["--host", "example.com"],
-            "HOST: `example.com` is not an IP address or `localhost`",
-        ),
-        (
-            &["--host", "0.0.0.0"],
-            "HOST: `0.0.0.0` is reached by other machines, and as nobody signs in, each could change and purge \
-             every image; allowed: a loopback address like `127.0.0.1`, any with AUTH_MODE=supabase, or any with \
-             ALLOW_OPEN_ACCESS=true",
-        ),
-        (
-            &["--allow-open-access", "maybe"],
-            "ALLOW_OPEN_ACCESS: `maybe` is not `true` or `false`",
-        ),
-        (
-            &["--rust-log", "image_gallery=loud"],
-            "RUST_LOG: `image_gallery=loud` is not a log filter: `error`, `warn`, `info`, `debug`, `trace`, \
-             `off`, or a list like `info,image_gallery=debug`",
-        ),
-        (
-            &["--trusted-documents", "/not/there"],
-            "TRUSTED_DOCUMENTS: `/not/there` is not a file that can be read",
-        ),
-        (
-            &["--trusted-documents-mode", "warn"],
-            "TRUSTED_DOCUMENTS_MODE: `warn` is not `enforce` or `report`",
-        ),
-        (
-            &["--graphql-introspection", "off"],
-            "GRAPHQL_INTROSPECTION: `off` is not `true` or `false`",
-        ),
-        (
-            &["--log-format", "xml"],
-            "LOG_FORMAT: `xml` is not `pretty` or `json`",
-        ),
-        (&["--prot", "1"], "unexpected argument '--prot' found"),
-    ] {
-        assert_eq!(line(arguments), expected, "{arguments:?}");
-    }
-}
-
-#[test]
-fn a_wrong_setting_of_the_database_is_one_line() {
-    for (arguments, expected) in [
-        (
-            &["--supabase-db-port", "0"][..],
-            "SUPABASE_DB_PORT: `0` is not a port, 1 to 65535",
-        ),
-        (
-            &["--auto-migrate", "on"],
-            "AUTO_MIGRATE: `on` is not `true` or `false`",
-        ),
-        (
-            &["--database-max-connections", "0"],
-            "DATABASE_MAX_CONNECTIONS: `0` is not a whole number, 1 to 1000",
-        ),
-        (
-            &["--slow-query-milliseconds", "1.5"],
-            "SLOW_QUERY_MILLISECONDS: `1.5` is not a whole number, 0 to 86400000",
-        ),
-        (
-            &["--request-timeout-seconds", "0"],
-            "REQUEST_TIMEOUT_SECONDS: `0` is not a whole number, 1 to 3600",
-        ),
-        (
-            &["--event-retention-days", "0"],
-            "EVENT_RETENTION_DAYS: `0` is not a whole number, 1 to 36500",
-        ),
-        (
-            &["--max-subscribers=-1"],
-            "MAX_SUBSCRIBERS: `-1` is not a whole number, 0 to 1000000",
-        ),
-        (
-            &["--graphql-max-complexity", "0"],
-            "GRAPHQL_MAX_COMPLEXITY: `0` is not a whole number, 1 to 1000000000",
-        ),
-        (
-            &["--rust-log", "image_gallery=loud"],
-            "RUST_LOG: `image_gallery=loud` is not a log filter: `error`, `warn`, `info`, `debug`, `trace`, \
-             `off`, or a list like `info,image_gallery=debug`",
-        ),
-        (
-            &["--trusted-documents", "/not/there"],
-            "TRUSTED_DOCUMENTS: `/not/there` is not a file that can be read",
-        ),
-        (
-            &["--trusted-documents-mode", "warn"],
-            "TRUSTED_DOCUMENTS_MODE: `warn` is not `enforce` or `report`",
-        ),
-        (
-            &["--graphql-introspection", "off"],
-            "GRAPHQL_INTROSPECTION: `off` is not `true` or `false`",
-        ),
-        (
-            &["--log-format", "xml"],
-            "LOG_FORMAT: `xml` is not `pretty` or `json`",
-        ),
-        (&["--prot", "1"], "unexpected argument '--prot' found"),
-    ] {
-        assert_eq!(line(arguments), expected, "{arguments:?}");
-    }
-}
-
-#[test]
-fn a_wrong_way_to_the_database_is_one_line() {
-    for (arguments, expected) in [
-        (
-            &["--database-pooler", "pgbouncer"][..],
-            "DATABASE_POOLER: `pgbouncer` is not `session` or `transaction`",
-        ),
-        (
-            &["--database-pooler", "transaction"],
-            "DATABASE_POOLER: `transaction` is for Postgres, but the database is sqlite://gallery.db; allowed with it: \
-             `session`",
-        ),
-        (
-            &[
-                "--database-url=postgres://u:s3cret@h/d",
-                "--database-direct-url=mysql://u:s3cret@h/d",
-            ],
-            "DATABASE_DIRECT_URL: `mysql://u:…@h/d` is no database URL; allowed: `postgres://…`, `postgresql://…`, \
-             `sqlite://…`",
-        ),
-        (
-            &["--database-direct-url=postgres://u:s3cret@h/d"],
-            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` does not go with sqlite://gallery.db; allowed: the URL of a \
-             Postgres server, where the database itself is on one",
-        ),
-        (
-            &[
-                "--database-url=postgres://u:s3cret@h/d",
-                "--database-read-url=sqlite://gallery.db",
-            ],
-            "DATABASE_READ_URL: `sqlite://gallery.db` does not go with postgres://u@h:5432/d; allowed: the URL of a \
-             Postgres server, where the database itself is on one",
-        ),
-        (
-            &["--database-url", "mysql://u:s3cret@h/d"],
-            "DATABASE_URL: `mysql://u:…@h/d` is no database URL; allowed: `postgres://…`, `postgresql://…`, \
-             `sqlite://…`",
-        ),
-        (
-            &["--supabase-db-host", "https://db.example.com"],
-            "SUPABASE_DB_HOST: `https://db.example.com` is not a host name, an IP address or the directory of a \
-             Unix socket (no scheme, no port)",
-        ),
-        (
-            &[
-                "--supabase-db-host",
-                "db.example.com",
-                "--supabase-db-user",
-                "u",
-            ],
-            "SUPABASE_DB_HOST: `db.example.com` needs SUPABASE_DB_NAME, SUPABASE_DB_USER and SUPABASE_DB_PASSWORD \
-             beside it; not set: SUPABASE_DB_NAME, SUPABASE_DB_PASSWORD",
-        ),
-        (
-            &["--supabase-db-sslmode", "on"],
-            "SUPABASE_DB_SSLMODE: `on` is not one of `disable`, `prefer`, `require`, `verify-ca`, `verify-full`",
-        ),
-        (
-            &["--supabase-db-sslrootcert", "/not/there"],
-            "SUPABASE_DB_SSLROOTCERT: `/not/there` is not a file that can be read",
-        ),
-        (
-            &["--supabase-db-sslrootcert", "Cargo.toml"],
-            "SUPABASE_DB_SSLROOTCERT: `Cargo.toml` holds no certificate; allowed: a file in PEM form, with `-----BEGIN \
-             CERTIFICATE-----`",
-        ),
-        (
-            &[
-                "--supabase-db-host=db.example.com",
-                "--supabase-db-name=n",
-                "--supabase-db-user=u",
-                "--supabase-db-password=[YOUR-PASSWORD]",
-            ],
-            "SUPABASE_DB_PASSWORD: `[YOUR-PASSWORD]` still stands in place of the password; allowed: the database's \
-             password (Project Settings → Database)",
-        ),
-    ] {
-        assert_eq!(line(arguments), expected, "{arguments:?}");
-    }
-}
-
-#[test]
-fn a_wrong_setting_of_access_is_one_line() {
-    for (arguments, expected) in [
-        (
-            &["--auth-mode", "jwt"][..],
-            "AUTH_MODE: `jwt` is not `open` or `supabase`",
-        ),
-        (
-            &["--auth-mode", "supabase"],
-            "AUTH_MODE: `supabase` needs something to check tokens with; set SUPABASE_URL (or SUPABASE_JWKS_URL), \
-             SUPABASE_JWT_SECRET or SERVICE_TOKENS",
-        ),
-        (
-            &["--supabase-url", "http://abc.supabase.co"],
-            "SUPABASE_URL: `http://abc.supabase.co` is not an https URL without user name and password (http is taken \
-             of this machine only)",
-        ),
-        (
-            &["--supabase-jwks-url", "abc.supabase.co"],
-            "SUPABASE_JWKS_URL: `abc.supabase.co` is not an https URL without user name and password (http is taken of \
-             this machine only)",
-        ),
-        (
-            &["--supabase-jwt-secret", "sb_secret_s3cret"],
-            "SUPABASE_JWT_SECRET: `…` is an API key, not the secret that tokens are signed with; with API keys of the \
-             new kind set SUPABASE_URL instead, and SERVICE_TOKENS for programs",
-        ),
-        (
-            &["--service-tokens", "my-s3cret-token"],
-            "SERVICE_TOKENS: `…` has a wrong pair: number 1 is not `name:sha256-of-token`; make the hash with \
-             `sha256sum`",
-        ),
-        (
-            &["--rate-limit-per-minute", "0"],
-            "RATE_LIMIT_PER_MINUTE: `0` is not a whole number, 1 to 1000000",
-        ),
-        (
-            &["--trusted-proxies", "proxy"],
-            "TRUSTED_PROXIES: `proxy` is not a list of addresses and networks, separated by commas, like \
-             `10.0.0.0/8,::1`",
-        ),
-    ] {
-        assert_eq!(line(arguments), expected, "{arguments:?}");
-    }
 }
 
 #[test]
@@ -578,7 +305,7 @@ fn a_later_flag_wins() {
 
 #[test]
 fn the_manual_names_each_variable_and_default() {
-    let example = include_str!("../../.env.example");
+    let example = include_str!("../../../.env.example");
     for argument in command().get_arguments() {
         let variable = variable(argument);
         assert_eq!(argument.get_env(), Some(OsStr::new(&variable)));

@@ -3,7 +3,8 @@
 
 use std::sync::LazyLock;
 
-use image_gallery::cloudinary::url::{HostPatterns, ImageUrl, MAX_CHARACTERS};
+use image_gallery::cloudinary::hosts::HostPatterns;
+use image_gallery::cloudinary::url::{ImageUrl, MAX_CHARACTERS};
 use libfuzzer_sys::fuzz_target;
 use url::Url;
 

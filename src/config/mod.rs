@@ -20,7 +20,7 @@ use std::time::Duration;
 use clap::{Args, Command, FromArgMatches};
 use sqlx::postgres::PgSslMode;
 
-use crate::cloudinary::url::HostPatterns;
+use crate::cloudinary::hosts::HostPatterns;
 use crate::db::options::{
     Host, Options, PASSWORD_PLACEHOLDER, Pooler, Server, Target, certificate_file, ssl_mode,
 };

@@ -12,7 +12,7 @@ use clap::{Arg, Command};
 use reqwest::Url;
 
 use super::error::wrong_value;
-use crate::cloudinary::url::HostPatterns;
+use crate::cloudinary::hosts::HostPatterns;
 use crate::db::options::Host;
 use crate::server::origin::Origin;
 

@@ -31,7 +31,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::auth::{Denied, Scope, UserIdError};
-use crate::cloudinary::url::{HostPatterns, UrlError};
+use crate::cloudinary::hosts::HostPatterns;
+use crate::cloudinary::url::UrlError;
 use crate::db::{self, Database, Unit};
 use crate::entity::{Timestamp, image};
 use feed::Feed;

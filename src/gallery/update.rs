@@ -10,7 +10,8 @@ use super::intent::Intent;
 use super::metadata::MetadataChange;
 use super::{Error, Fault, Gallery, Image, ImageId, Refusal, images, now, returning_rows, visible};
 use crate::auth::{Caller, Scope};
-use crate::cloudinary::url::{HostPatterns, ImageUrl};
+use crate::cloudinary::hosts::HostPatterns;
+use crate::cloudinary::url::ImageUrl;
 use crate::db::{Dialect, Unit};
 use crate::entity::{Timestamp, image};
 

@@ -7,24 +7,29 @@
 //! | [`telemetry`] | the log and traces |
 //! | [`metrics`] | what is counted, for Prometheus |
 //! | [`server`] | HTTP: router, layers, start and stop |
-//! | [`graphql`] | the contract: types, limits, errors, and the executor that every operation goes through |
+//! | [`execution`] | runs operations: every one of them goes through its executor |
+//! | [`contract`] | the API: types and resolvers |
+//! | [`front`] | what stands before the library: requests, documents, limits, cost |
 //! | [`gallery`] | what the product does, one verb or noun to a file |
 //! | [`auth`] | from a token to who asks, and which rows they may touch |
 //! | [`cloudinary`] | image URL → id, URL + transformation → URL |
 //! | [`db`] | connections, units of work, the two SQLs, keyset paging |
 //! | [`entity`] | the tables |
 //!
-//! Arrows point one way: `cli` → { `config`, `server` }, `server` → `graphql` → `gallery` → `db` → `entity`.
+//! Arrows point one way: `cli` → { `config`, `server` }, `server` → `execution` → { `front`, `contract` },
+//! `contract` → `gallery` → `db` → `entity`.
 //! `auth` (`Caller`, `Scope`) and `cloudinary` are pure, for everyone above `db`; `auth::Authenticator` is for `server` alone.
 
 pub mod auth;
 pub mod cli;
 pub mod cloudinary;
 pub mod config;
+pub mod contract;
 pub mod db;
 pub mod entity;
+pub mod execution;
+pub mod front;
 pub mod gallery;
-pub mod graphql;
 pub mod metrics;
 pub mod server;
 pub mod telemetry;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use async_graphql::parser::parse_query;
-use image_gallery::graphql::limits::{Limits, check, scan};
+use image_gallery::front::limits::{Limits, check, scan};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

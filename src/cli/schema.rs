@@ -2,5 +2,5 @@
 
 /// Prints the schema; it needs no database.
 pub(super) fn run() -> anyhow::Result<()> {
-    super::print(&crate::graphql::sdl())
+    super::print(&crate::contract::sdl())
 }

@@ -12,9 +12,9 @@ use super::retention::Passes;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::db::{self, Database};
+use crate::execution::{Executor, Observed};
+use crate::front::limits::Limits;
 use crate::gallery::Gallery;
-use crate::graphql::executor::{Executor, Observed};
-use crate::graphql::limits::Limits;
 use crate::metrics::Metrics;
 use crate::server::{self, Server};
 

@@ -9,9 +9,9 @@ use clap::Args;
 use super::SettingError;
 use super::value::{Checked, boolean};
 use crate::db::options::readable_file;
-use crate::graphql::executor::Admission;
-use crate::graphql::limits::Limits;
-use crate::graphql::trusted::{MAX_BYTES, ManifestError, Mode, TrustedDocuments};
+use crate::execution::Admission;
+use crate::front::limits::Limits;
+use crate::front::trusted::{MAX_BYTES, ManifestError, Mode, TrustedDocuments};
 
 const DOCUMENTS: &str = "Trusted documents and introspection";
 

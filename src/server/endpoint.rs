@@ -24,10 +24,10 @@ use super::request_id::RequestId;
 use super::stream::{self, Framing};
 use super::{State, graphiql, replica, websocket};
 use crate::auth::{Caller, SignedIn};
-use crate::graphql::error::Code;
-use crate::graphql::executor::Prepared;
-use crate::graphql::operation::Operation;
-use crate::graphql::reply::Reply;
+use crate::execution::Prepared;
+use crate::execution::reply::Reply;
+use crate::front::code::Code;
+use crate::front::operation::Operation;
 
 /// The methods that the endpoint knows.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");

@@ -35,9 +35,9 @@ use tower_http::cors::{AllowHeaders, CorsLayer};
 
 use self::rate_limit::RateLimiter;
 use crate::auth::Authenticator;
+use crate::execution::Observed;
+use crate::front::code::Code;
 use crate::gallery::Gallery;
-use crate::graphql::error::Code;
-use crate::graphql::executor::Observed;
 use crate::metrics::Metrics;
 use origin::Origins;
 

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::endpoint::refused;
 use super::media::Accepted;
-use crate::graphql::error::Code;
+use crate::front::code::Code;
 
 /// An origin as browsers send it, <https://www.rfc-editor.org/rfc/rfc6454#section-6.2>: scheme, host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use async_graphql::ServerError;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::graphql::error::Code;
-use crate::graphql::operation::{Operation, Parameters, reason};
+use crate::front::code::Code;
+use crate::front::operation::{Operation, Parameters, reason};
 
 /// What the body of a POST asks for.
 #[derive(Debug)]

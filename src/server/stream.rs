@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
-use crate::graphql::reply::{Delivery, Reply};
+use crate::execution::reply::{Delivery, Reply};
 
 /// How long a connection may be silent: proxies close it otherwise.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -4,7 +4,7 @@ use reqwest::Url;
 
 use super::error::variable;
 use super::*;
-use crate::graphql::limits::Limits;
+use crate::front::limits::Limits;
 use crate::{auth, telemetry};
 
 mod wrong_settings;

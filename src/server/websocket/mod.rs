@@ -15,7 +15,7 @@ use tracing::{Instrument, Span};
 use super::State;
 use super::authentication::sign_in;
 use super::endpoint::{peer, refused, shows_cost};
-use crate::graphql::error::Code;
+use crate::front::code::Code;
 use protocol::Protocol;
 use session::Session;
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
 use super::super::stream::to_json;
-use crate::graphql::reply::Reply;
+use crate::execution::reply::Reply;
 
 /// The most bytes that `connection_init` and `ping` may carry: a token has 16 KiB at most.
 const MAX_PAYLOAD_BYTES: usize = 64 * 1024;

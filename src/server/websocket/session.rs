@@ -16,9 +16,9 @@ use super::super::connections::FLUSH_TIME;
 use super::super::endpoint::COST;
 use super::protocol::{Protocol, Said};
 use crate::auth::{Caller, Denied, SignedIn};
-use crate::graphql::error::Code;
-use crate::graphql::operation::Parameters;
-use crate::graphql::reply::{Delivery, Reply};
+use crate::execution::reply::{Delivery, Reply};
+use crate::front::code::Code;
+use crate::front::operation::Parameters;
 
 /// How long a client may take to introduce itself.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -14,10 +14,10 @@ use futures_util::{FutureExt, StreamExt};
 use image_gallery::auth::Caller;
 use image_gallery::config::Settings;
 use image_gallery::db::Database;
+use image_gallery::execution::{Admission, Executor};
+use image_gallery::front::limits::Limits;
+use image_gallery::front::operation::{Document, Operation};
 use image_gallery::gallery::Gallery;
-use image_gallery::graphql::executor::{Admission, Executor};
-use image_gallery::graphql::limits::Limits;
-use image_gallery::graphql::operation::{Document, Operation};
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, TestDatabase};

@@ -1,0 +1,223 @@
+//! `GalleryEvent`: one change of an image, and pages of them.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_trait::async_trait;
+
+use super::budget::count_rows;
+use super::connection::{PageInfo, Paged};
+use super::error::{Failure, Result, nullable};
+use super::filter::PageArguments;
+use super::image::Image;
+use super::scalar::{DateTime, Url};
+use super::{caller, gallery};
+use crate::db::page::End;
+use crate::gallery::{Cursor, Event, EventFilter, EventId, EventPage, Kind, TrailPage, TrailSlice};
+
+/// What happened to an image.
+#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
+#[graphql(remote = "Kind")]
+pub(super) enum GalleryEventType {
+    /// It was stored.
+    Created,
+    /// A stored value changed; `updatedAt` alone is none. Another owner counts as a change, told to the new one.
+    Updated,
+    /// It was put in the trash.
+    SoftDeleted,
+    /// It was taken out of the trash.
+    Restored,
+    /// It was deleted for good.
+    Purged,
+}
+
+/// One change of an image, whoever made it.
+#[derive(Clone, Debug)]
+pub(super) struct GalleryEvent {
+    page: Arc<EventPage>,
+    event: Event,
+}
+
+impl GalleryEvent {
+    pub(super) fn of_page(page: &Arc<EventPage>) -> Vec<Self> {
+        let event = |event: &Event| Self::new(page, event);
+        page.events.iter().map(event).collect()
+    }
+
+    pub(super) fn new(page: &Arc<EventPage>, event: &Event) -> Self {
+        Self {
+            page: Arc::clone(page),
+            event: event.clone(),
+        }
+    }
+}
+
+/// One change of an image, whoever made it.
+#[Object]
+impl GalleryEvent {
+    /// The event's own id: the key by which a client that may see it twice tells.
+    pub async fn id(&self) -> ID {
+        ID(EventId::of(&self.event).encode())
+    }
+
+    /// Opaque position in the trail. Resume from it: nothing is skipped, and one stream gives nothing twice.
+    async fn cursor(&self) -> String {
+        Cursor::of(&self.event).encode()
+    }
+
+    /// What happened.
+    #[graphql(name = "type")]
+    async fn kind(&self) -> GalleryEventType {
+        self.event.kind.into()
+    }
+
+    /// The image's UUID; the image itself may be gone.
+    async fn image_id(&self) -> ID {
+        ID(self.event.image_id.to_string())
+    }
+
+    /// Owner, after the change.
+    async fn user_id(&self) -> &str {
+        &self.event.user_id
+    }
+
+    /// The image's URL at that moment: what a cleaner of purged assets needs.
+    async fn image_url(&self) -> Url {
+        Url(self.event.image_url.clone())
+    }
+
+    /// The image as it is now; null once purged, and where the caller may not see it (created anew by another owner).
+    async fn image(&self, ctx: &Context<'_>) -> Option<async_graphql::Result<Image>> {
+        let image = (self.page).image(gallery(ctx), caller(ctx), self.event.image_id);
+        let image = image.await.map_err(Failure::from);
+        if let Ok(Some(image)) = &image {
+            count_rows(ctx, [&**image]);
+        }
+        nullable(image.map(|image| image.map(Image)))
+    }
+
+    /// When it happened.
+    async fn occurred_at(&self) -> DateTime {
+        DateTime(self.event.occurred_at)
+    }
+
+    /// Who did it: the token's subject, or null where the writer is not known.
+    async fn actor(&self) -> Option<&str> {
+        self.event.actor.as_deref()
+    }
+}
+
+/// An event in its place in the trail.
+#[derive(Debug, SimpleObject)]
+pub(super) struct GalleryEventEdge {
+    /// The event's cursor.
+    cursor: String,
+    /// The event.
+    node: GalleryEvent,
+}
+
+/// A page of the trail.
+#[derive(Debug)]
+pub(super) struct GalleryEventConnection(Arc<Answer>);
+
+/// What a page was asked of, and what was answered.
+#[derive(Debug)]
+struct Answer {
+    filter: EventFilter,
+    page: TrailPage,
+    slice: TrailSlice,
+}
+
+impl GalleryEventConnection {
+    /// Reads the page that the arguments ask for.
+    pub(super) async fn read(
+        ctx: &Context<'_>,
+        filter: EventFilter,
+        arguments: &PageArguments,
+    ) -> Result<Self> {
+        let page = arguments.trail_page()?;
+        let slice = gallery(ctx).events(caller(ctx), &filter, page).await?;
+        Ok(Self(Arc::new(Answer {
+            filter,
+            page,
+            slice,
+        })))
+    }
+}
+
+/// A page of the trail, oldest event first, and where it lies in the trail.
+#[Object]
+impl GalleryEventConnection {
+    /// For caches that paginate (Apollo, urql, Relay).
+    async fn edges(&self) -> Vec<GalleryEventEdge> {
+        let edge = |node: GalleryEvent| GalleryEventEdge {
+            cursor: Cursor::of(&node.event).encode(),
+            node,
+        };
+        let events = GalleryEvent::of_page(&self.0.slice.page);
+        events.into_iter().map(edge).collect()
+    }
+
+    /// For a single page.
+    async fn nodes(&self) -> Vec<GalleryEvent> {
+        GalleryEvent::of_page(&self.0.slice.page)
+    }
+
+    /// Where the page lies in the trail.
+    async fn page_info(&self) -> PageInfo {
+        let answer: Arc<Answer> = Arc::clone(&self.0);
+        PageInfo(answer)
+    }
+}
+
+#[async_trait]
+impl Paged for Answer {
+    fn cut_from(&self) -> Option<End> {
+        self.slice.has_more.then_some(self.page.end)
+    }
+
+    async fn has_more_behind(&self, ctx: &Context<'_>) -> Result<bool> {
+        let Some(before) = self.page.before else {
+            return Ok(false);
+        };
+        let last = self.events().last().map(Cursor::of);
+        self.has_beyond(ctx, last, before, End::Back).await
+    }
+
+    async fn has_more_before(&self, ctx: &Context<'_>) -> Result<bool> {
+        let Some(after) = self.page.after else {
+            return Ok(false);
+        };
+        let first = self.events().first().map(Cursor::of);
+        self.has_beyond(ctx, first, after, End::Front).await
+    }
+
+    fn start_cursor(&self) -> Option<String> {
+        let first = self.events().first()?;
+        Some(Cursor::of(first).encode())
+    }
+
+    fn end_cursor(&self) -> Option<String> {
+        let last = self.events().last()?;
+        Some(Cursor::of(last).encode())
+    }
+}
+
+impl Answer {
+    fn events(&self) -> &[Event] {
+        &self.slice.page.events
+    }
+
+    /// Beyond the page's own edge, or where it is empty, beyond the cursor that bounds it, that one's event included.
+    async fn has_beyond(
+        &self,
+        ctx: &Context<'_>,
+        edge: Option<Cursor>,
+        bound: Cursor,
+        side: End,
+    ) -> Result<bool> {
+        let (cursor, inclusive) = edge.map_or((bound, true), |edge| (edge, false));
+        let found = gallery(ctx).has_events(caller(ctx), &self.filter, cursor, side, inclusive);
+        Ok(found.await?)
+    }
+}

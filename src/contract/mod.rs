@@ -1,0 +1,56 @@
+//! The contract: every type and field of the API, and its resolvers.
+
+mod argument;
+pub(crate) mod budget;
+mod connection;
+pub mod error;
+mod event;
+pub(crate) mod filter;
+mod image;
+mod mutation;
+pub(crate) mod progress;
+pub(crate) mod query;
+mod scalar;
+mod stats;
+mod subscription;
+mod user_error;
+
+use async_graphql::{Context, SDLExportOptions, Schema, SchemaBuilder};
+
+use crate::auth::Caller;
+use crate::front::limits::MAX_NESTING;
+use crate::gallery::Gallery;
+use mutation::Mutation;
+use query::Query;
+use subscription::Subscription;
+
+pub(crate) type GallerySchema = Schema<Query, Mutation, Subscription>;
+
+/// Brackets of a definition, and of the fragments within each other that it spreads.
+const MAX_LIBRARY_RECURSION: usize = 2 * MAX_NESTING;
+
+pub(crate) fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query, Mutation::default(), Subscription)
+        .register_output_type::<image::Node>()
+        // `limits` has bounded what the library walks; its own bound on recursion would count less than that allows.
+        .limit_recursive_depth(MAX_LIBRARY_RECURSION)
+}
+
+/// The schema in SDL, as the file `schema.graphql` holds it.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .prefer_single_line_descriptions()
+        .use_space_ident()
+        .indent_width(2);
+    builder().finish().sdl_with_options(options)
+}
+
+/// The gallery behind the schema.
+fn gallery<'a>(ctx: &Context<'a>) -> &'a Gallery {
+    ctx.data_unchecked::<std::sync::Arc<Gallery>>()
+}
+
+/// Who asks.
+fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
+    ctx.data_unchecked::<Caller>()
+}

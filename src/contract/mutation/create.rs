@@ -1,0 +1,125 @@
+//! `createImage`, `createImages`.
+
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+
+use crate::contract::error::Result;
+use crate::contract::image::{Image, ImageIntent};
+use crate::contract::scalar::{Json, Url};
+use crate::contract::user_error::UserError;
+use crate::contract::{caller, gallery};
+use crate::gallery::{self, Created, Fault, NewImage};
+
+/// An image to store.
+#[derive(Debug, InputObject)]
+pub(super) struct CreateImageInput {
+    /// Owner, at most 255 characters. May be left out when the caller is signed in: then it is the caller.
+    user_id: Option<String>,
+    /// https Cloudinary delivery URL, at most 1024 characters, whose public ID holds the image's UUID.
+    image_url: Url,
+    /// At most 20,000 characters.
+    original_prompt: Option<String>,
+    /// At most 20,000 characters.
+    refined_prompt: Option<String>,
+    /// Either this or intentLabel. OTHER needs an intentLabel.
+    intent: Option<ImageIntent>,
+    /// Another application's own label, at most 100 characters, in lower case as well; stored in lower case. `generate` and GENERATE are the same.
+    intent_label: Option<String>,
+    /// A JSON object, at most 64 KiB and 32 levels; `{}` when left out.
+    metadata: Option<Json>,
+}
+
+/// created is false when the image was already there: the stored one comes back unchanged (it may be in the trash). After a lost answer nobody may have been told true.
+#[derive(Debug, SimpleObject)]
+pub(super) struct CreateImagePayload {
+    /// The stored image; null when there are userErrors.
+    image: Option<Image>,
+    /// Whether this call stored it.
+    created: bool,
+    /// What is wrong with the input; then nothing was stored.
+    user_errors: Vec<UserError>,
+}
+
+/// One result per input, in order; one bad input does not stop the others.
+#[derive(Debug, SimpleObject)]
+pub(super) struct CreateImagesPayload {
+    /// One per input, in order; empty when there are too many.
+    results: Vec<CreateImagePayload>,
+    /// What is wrong with the list as a whole; then nothing was stored.
+    user_errors: Vec<UserError>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct CreateMutation;
+
+#[Object]
+impl CreateMutation {
+    /// Idempotent: the same URL again gives the same image, once.
+    async fn create_image(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The image to store.")] input: CreateImageInput,
+    ) -> Result<CreateImagePayload> {
+        let outcomes = gallery(ctx).create(caller(ctx), vec![input.into()]).await?;
+        let outcome = outcomes.into_iter().next();
+        let outcome = outcome.unwrap_or_else(|| Err(Vec::new()));
+        Ok(CreateImagePayload::new(outcome, &["input"]))
+    }
+
+    /// Stores up to 100 images; each is stored or refused by itself.
+    async fn create_images(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most 100 images.")] input: Vec<CreateImageInput>,
+    ) -> Result<CreateImagesPayload> {
+        caller(ctx).scope(None)?;
+        if let Err(refusal) = gallery::check_batch(input.len()) {
+            return Ok(CreateImagesPayload {
+                results: Vec::new(),
+                user_errors: vec![UserError::new(&refusal, &["input"])],
+            });
+        }
+        let inputs = input.into_iter().map(Into::into).collect();
+        let outcomes = gallery(ctx).create(caller(ctx), inputs).await?;
+        let result = |(place, outcome): (usize, _)| {
+            CreateImagePayload::new(outcome, &["input", &place.to_string()])
+        };
+        Ok(CreateImagesPayload {
+            results: outcomes.into_iter().enumerate().map(result).collect(),
+            user_errors: Vec::new(),
+        })
+    }
+}
+
+impl CreateImagePayload {
+    fn new(outcome: std::result::Result<Created, Vec<Fault>>, path: &[&str]) -> Self {
+        match outcome {
+            Ok(created) => Self {
+                image: Some(Image::from(created.image)),
+                created: created.is_new,
+                user_errors: Vec::new(),
+            },
+            Err(faults) => Self {
+                image: None,
+                created: false,
+                user_errors: faults
+                    .iter()
+                    .map(|fault| UserError::of_input(fault, path))
+                    .collect(),
+            },
+        }
+    }
+}
+
+impl From<CreateImageInput> for NewImage {
+    fn from(input: CreateImageInput) -> Self {
+        Self {
+            user_id: input.user_id,
+            image_url: input.image_url.0,
+            original_prompt: input.original_prompt,
+            refined_prompt: input.refined_prompt,
+            intent: input.intent.map(Into::into),
+            intent_label: input.intent_label,
+            metadata: input.metadata.map(|metadata| metadata.0),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The root of all reading.
+
+use async_graphql::{Context, ID, Object};
+use uuid::Uuid;
+
+use super::argument::Flag;
+use super::budget::count_rows;
+use super::connection::ImageConnection;
+use super::error::{Failure, Result, nullable};
+use super::event::{GalleryEvent, GalleryEventConnection, GalleryEventType};
+use super::filter::{ImageFilter, ImageOrder, PageArguments, user_id as checked_user_id};
+use super::image::{Image, Node};
+use super::stats::GalleryStats;
+use super::{caller, gallery};
+use crate::db::page::{Direction, Field, Order};
+use crate::gallery::{Cursor, EventFilter, EventId, ImageId, List, MAX_BATCH, Shelf};
+
+/// Everything that can be read.
+#[derive(Debug)]
+pub(crate) struct Query;
+
+/// Everything that can be read.
+#[Object]
+#[expect(
+    clippy::unused_async,
+    reason = "the library takes async functions for fields with arguments"
+)]
+impl Query {
+    /// An image, active or in the trash, or an event, as long as the caller may see it. An id that is none, or is malformed: null.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The `id` of any object.")] id: ID,
+    ) -> Option<async_graphql::Result<Node>> {
+        let found = find_nodes(ctx, &[id]).await;
+        nullable(found.map(|nodes| nodes.into_iter().flatten().next()))
+    }
+
+    /// At most 100 ids; null in the place of each that is not there.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most 100 ids; more are BAD_USER_INPUT.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Node>>> {
+        caller(ctx).scope(None)?;
+        if ids.len() > MAX_BATCH {
+            return Err(Failure::bad_input(format!(
+                "ids: {} were given; at most {MAX_BATCH} are allowed",
+                ids.len()
+            )));
+        }
+        find_nodes(ctx, &ids).await
+    }
+
+    /// One active image; with includeDeleted, also one in the trash. Null when there is none that the caller may see.
+    async fn image(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The image's UUID, hyphenated, in any letter case.")] id: ID,
+        #[graphql(default, desc = "Whether an image in the trash is shown too.")]
+        include_deleted: Flag,
+    ) -> Option<async_graphql::Result<Image>> {
+        let is_shown = |image: &Image| include_deleted.0 || image.0.deleted_at.is_none();
+        nullable(find(ctx, &id).await.map(|image| image.filter(is_shown)))
+    }
+
+    /// The active gallery, newest first; equal values are ordered by id, in the same direction. first/last: 1 to 100, not both, 20 when neither is given; an empty cursor is none; both flags of pageInfo tell the truth whichever way one pages. `BAD_USER_INPUT`: other numbers, a malformed cursor or one of another ordering, ordering by `DELETED_AT`.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
+    async fn images(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only this owner's images.")] user_id: Option<String>,
+        #[graphql(desc = "What has to hold of each image.")] filter: Option<ImageFilter>,
+        #[graphql(desc = "By CREATED_AT, newest first, when left out; not by DELETED_AT.")]
+        order_by: Option<ImageOrder>,
+        #[graphql(
+            desc = "So many from the front, 1 to 100; 20 when neither first nor last is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<ImageConnection> {
+        let order = order_by.map_or(newest_first(Field::CreatedAt), Order::from);
+        caller(ctx).scope(None)?;
+        if order.field == Field::DeletedAt {
+            return Err(Failure::bad_input(
+                "orderBy: active images cannot be ordered by DELETED_AT; use CREATED_AT or UPDATED_AT, or deletedImages",
+            ));
+        }
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        connection(
+            ctx,
+            Shelf::Active,
+            user_id.as_deref(),
+            filter,
+            order,
+            &arguments,
+        )
+        .await
+    }
+
+    /// The trash, most recently deleted first; otherwise as `images`.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
+    async fn deleted_images(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only this owner's images.")] user_id: Option<String>,
+        #[graphql(desc = "What has to hold of each image.")] filter: Option<ImageFilter>,
+        #[graphql(desc = "By DELETED_AT, newest first, when left out.")] order_by: Option<
+            ImageOrder,
+        >,
+        #[graphql(
+            desc = "So many from the front, 1 to 100; 20 when neither first nor last is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<ImageConnection> {
+        let order = order_by.map_or(newest_first(Field::DeletedAt), Order::from);
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        connection(
+            ctx,
+            Shelf::Trash,
+            user_id.as_deref(),
+            filter,
+            order,
+            &arguments,
+        )
+        .await
+    }
+
+    /// Counts over the gallery.
+    async fn gallery_stats(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only this owner's images.")] user_id: Option<String>,
+    ) -> Result<GalleryStats> {
+        caller(ctx).scope(None)?;
+        let user_id = checked_user_id(user_id.as_deref())?;
+        // Said here and not at each count, so that the whole is refused.
+        caller(ctx).scope(user_id.clone())?;
+        Ok(GalleryStats { user_id })
+    }
+
+    /// The audit trail, oldest first, purged images included; an empty list of types is no condition. Cursors are the ones the subscription takes. One older than what is kept: `CURSOR_EXPIRED`. first/last: 1 to 100, not both, 20 when neither is given; an empty cursor is none. `BAD_USER_INPUT`: other numbers, what is no cursor of the trail.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
+    async fn gallery_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only events under this owner.")] user_id: Option<String>,
+        #[graphql(desc = "Only events of this image, which may be gone.")] image_id: Option<ID>,
+        #[graphql(desc = "Only events of these types.")] types: Option<Vec<GalleryEventType>>,
+        #[graphql(
+            desc = "So many from the front, 1 to 100; 20 when neither first nor last is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<GalleryEventConnection> {
+        caller(ctx).scope(None)?;
+        let filter = event_filter(user_id.as_deref(), image_id.as_ref(), types)?;
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        GalleryEventConnection::read(ctx, filter, &arguments).await
+    }
+
+    /// Where the trail ends now. Ask for it together with a list, then subscribe after it: nothing that happens after the list was read is missed. It is read before the lists of the same request.
+    async fn trail_cursor(&self, ctx: &Context<'_>) -> Result<String> {
+        match ctx.data_opt::<TrailEnd>() {
+            Some(TrailEnd(cursor)) => Ok(cursor.clone()?.encode()),
+            None => Ok(gallery(ctx).trail_cursor(caller(ctx)).await?.encode()),
+        }
+    }
+}
+
+/// Where the trail ended before the request's fields were resolved, which happens all at once.
+#[derive(Debug)]
+pub(crate) struct TrailEnd(pub(crate) Result<Cursor>);
+
+/// Ids as they were given; none in the place of each that is malformed.
+pub(super) fn image_ids(ids: &[ID]) -> Vec<Option<ImageId>> {
+    ids.iter().map(|id| ImageId::parse(id)).collect()
+}
+
+/// Which events are meant.
+pub(super) fn event_filter(
+    user_id: Option<&str>,
+    image_id: Option<&ID>,
+    types: Option<Vec<GalleryEventType>>,
+) -> Result<EventFilter> {
+    Ok(EventFilter {
+        user_id: checked_user_id(user_id)?,
+        // No image has an id that is malformed, and none the nil one.
+        image_id: image_id.map(|id| ImageId::parse(id).unwrap_or(ImageId(Uuid::nil()))),
+        kinds: types
+            .unwrap_or_default()
+            .into_iter()
+            .map(Into::into)
+            .collect(),
+        owner: None,
+    })
+}
+
+/// Images and events by their ids, in their order; none in the place of each that is not there.
+async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> {
+    let images = gallery(ctx).find(caller(ctx), &image_ids(ids)).await?;
+    count_rows(ctx, images.iter().flatten());
+    let event_ids: Vec<_> = ids.iter().map(|id| EventId::parse(id)).collect();
+    let (page, places) = gallery(ctx).find_events(caller(ctx), &event_ids).await?;
+    let event = |place: Option<usize>| {
+        let event = page.events.get(place?)?;
+        Some(Node::GalleryEvent(GalleryEvent::new(&page, event)))
+    };
+    Ok(images
+        .into_iter()
+        .zip(places)
+        .map(|(image, place)| match image {
+            Some(image) => Some(Node::Image(image.into())),
+            None => event(place),
+        })
+        .collect())
+}
+
+fn newest_first(field: Field) -> Order {
+    Order {
+        field,
+        direction: Direction::Descending,
+    }
+}
+
+async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Image>> {
+    let found = gallery(ctx)
+        .find(caller(ctx), &[ImageId::parse(id)])
+        .await?;
+    Ok(found.into_iter().flatten().next().map(Image::from))
+}
+
+async fn connection(
+    ctx: &Context<'_>,
+    shelf: Shelf,
+    user_id: Option<&str>,
+    filter: Option<ImageFilter>,
+    order: Order,
+    arguments: &PageArguments,
+) -> Result<ImageConnection> {
+    caller(ctx).scope(None)?;
+    let list = List {
+        shelf,
+        user_id: checked_user_id(user_id)?,
+        filter: filter.unwrap_or_default().checked()?,
+    };
+    let page = arguments.page(order)?;
+    let slice = gallery(ctx).list(caller(ctx), &list, &page).await?;
+    count_rows(ctx, &slice.images);
+    Ok(ImageConnection::new(list, page, slice))
+}

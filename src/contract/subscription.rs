@@ -1,0 +1,71 @@
+//! The root of all subscriptions.
+
+use async_graphql::{Context, ID, Subscription};
+use futures_util::stream::{self, BoxStream, StreamExt};
+
+use super::error::{Failure, Result};
+use super::event::{GalleryEvent, GalleryEventType};
+use super::filter::trail_cursor;
+use super::progress::Progress;
+use super::query::event_filter;
+use super::{caller, gallery};
+use crate::gallery::{self, Cursor, Start};
+
+/// Everything that can be followed.
+#[derive(Debug)]
+pub(crate) struct Subscription;
+
+/// Everything that can be followed. One field to an operation.
+#[Subscription]
+impl Subscription {
+    /// Changes once they have committed, whoever wrote them. With `after`, first everything since that cursor (an empty string: all that is kept); without, from now on. A client library that reconnects sends its first `after` again: keep the last cursor, or tell repeats by `id`. `CURSOR_EXPIRED`: the cursor is older than what is kept; `SERVICE_UNAVAILABLE`: the server has as many subscribers as it takes.
+    async fn gallery_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only events under this owner.")] user_id: Option<String>,
+        #[graphql(desc = "Only events of this image, which need not be there yet.")]
+        image_id: Option<ID>,
+        #[graphql(desc = "Only events of these types; an empty list is no condition.")]
+        types: Option<Vec<GalleryEventType>>,
+        #[graphql(desc = "The cursor behind which to begin; an empty string: all that is kept.")]
+        after: Option<String>,
+    ) -> Result<BoxStream<'static, Result<GalleryEvent>>> {
+        caller(ctx).scope(None)?;
+        let progress = ctx.data_opt::<Progress>().cloned().unwrap_or_default();
+        let after = (progress.resume_after().map(ToOwned::to_owned)).or(after);
+        let filter = event_filter(user_id.as_deref(), image_id.as_ref(), types)?;
+        let start = match (after.as_deref(), trail_cursor("after", after.as_deref())?) {
+            (_, Some(cursor)) => Start::After(cursor),
+            (Some(_), None) => Start::Beginning,
+            (None, None) => Start::Now,
+        };
+        // Boxed: what it took to begin would be kept as long as the subscription.
+        let subscription = Box::pin(gallery(ctx).subscribe(caller(ctx), filter, start)).await?;
+        progress.begin();
+        Ok(events(subscription, progress).boxed())
+    }
+}
+
+/// Ends after an error.
+fn events(
+    subscription: gallery::Subscription,
+    progress: Progress,
+) -> impl stream::Stream<Item = Result<GalleryEvent>> {
+    stream::unfold(
+        (Some(subscription), progress),
+        async |(subscription, progress)| {
+            let mut subscription = subscription?;
+            match subscription.next().await {
+                Ok(Some((page, event))) => {
+                    progress.arrive_at(Cursor::of(&event).encode());
+                    Some((
+                        Ok(GalleryEvent::new(&page, &event)),
+                        (Some(subscription), progress),
+                    ))
+                }
+                Ok(None) => None,
+                Err(error) => Some((Err(Failure::from(error)), (None, progress))),
+            }
+        },
+    )
+}

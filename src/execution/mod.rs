@@ -1,0 +1,389 @@
+//! The one way in: every operation, whatever transport brought it, is executed here and nowhere else.
+//!
+//! 1. The raw text is scanned for nesting and tokens, before anything parses it. Where there are trusted documents, it has
+//!    to be one of them.
+//! 2. It is parsed once, and its fragments are measured without walking them twice.
+//! 3. Fields that it selects twice are made one, and what is left is priced.
+//! 4. The schema executes it, within its time and without taking the server along when it panics.
+//! 5. Every error gets its code; what is internal stays in the log, under the request's id.
+
+mod admission;
+mod coercion;
+mod meant;
+mod observed;
+pub mod reply;
+mod stages;
+mod subscribe;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{Request, Response, ServerError, Variables};
+use futures_util::FutureExt;
+use tokio::time::{Instant, timeout_at};
+
+use self::coercion::Executed;
+use self::reply::Reply;
+use crate::auth::Caller;
+use crate::contract::budget::AnswerSize;
+use crate::contract::error::{Failure, database_face};
+use crate::contract::query::TrailEnd;
+use crate::contract::{GallerySchema, builder, sdl};
+use crate::db::Reads;
+use crate::front::code::{Code, code_of, parse_failed, set_code};
+use crate::front::limits::{
+    Cost, LimitExceeded, Limits, check, check_complexity, check_copies, complexity, scan,
+};
+use crate::front::merge::merge;
+use crate::front::operation::Operation;
+use crate::front::persisted::{DocumentHash, PersistedDocuments};
+use crate::front::shape::Shape;
+use crate::gallery::{self, Gallery};
+
+use meant::{kind_of, meant, require_variables, selects_trail_cursor};
+use stages::{Stages, WasExecuted};
+
+pub use admission::Admission;
+pub use observed::Observed;
+
+/// An operation that may be executed: parsed, within the limits, and known by its kind.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    text: String,
+    document: ExecutableDocument,
+    kind: OperationType,
+    operation_name: Option<String>,
+    variables: Variables,
+    request_id: String,
+    /// Under this hash the text is kept once it has proved valid.
+    persist_as: Option<DocumentHash>,
+    /// Shown by every reply, where the client asks for it.
+    shown_cost: Option<Cost>,
+}
+
+impl Prepared {
+    /// Whether it is a query, a mutation or a subscription.
+    pub fn kind(&self) -> OperationType {
+        self.kind
+    }
+
+    /// The reply of an operation that may be executed, but not in this way.
+    pub fn refuse(&self, error: ServerError) -> Reply {
+        Reply::refused(error).showing(self.shown_cost)
+    }
+}
+
+/// Executes operations.
+#[derive(Clone)]
+pub struct Executor {
+    schema: GallerySchema,
+    shape: Arc<Shape>,
+    persisted: PersistedDocuments,
+    admission: Admission,
+    gallery: Arc<Gallery>,
+    limits: Limits,
+    time_out: Duration,
+}
+
+impl Executor {
+    /// An executor over a gallery.
+    pub fn new(
+        gallery: Arc<Gallery>,
+        admission: Admission,
+        limits: Limits,
+        time_out: Duration,
+    ) -> Self {
+        let mut schema = builder().data(Arc::clone(&gallery)).extension(Stages);
+        if !admission.has_introspection {
+            // `Did you mean …` would tell the schema name by name.
+            schema = schema.disable_introspection().disable_suggestions();
+        }
+        Self {
+            schema: schema.finish(),
+            admission,
+            shape: Arc::new(Shape::of_schema(&sdl())),
+            persisted: PersistedDocuments::new(),
+            gallery,
+            limits,
+            time_out,
+        }
+    }
+
+    /// Parses an operation and holds it against the limits; nothing of it is executed yet.
+    pub fn prepare(&self, operation: Operation) -> Result<Prepared, Reply> {
+        let mut cost = Cost::within(&self.limits);
+        let shows_cost = operation.shows_cost;
+        let checked = self.check(operation, &mut cost);
+        let shown_cost = shows_cost.then_some(cost);
+        match checked {
+            Ok(prepared) => Ok(Prepared {
+                shown_cost,
+                ..prepared
+            }),
+            Err(error) => Err(Reply::refused(error).showing(shown_cost)),
+        }
+    }
+
+    fn check(&self, operation: Operation, cost: &mut Cost) -> Result<Prepared, ServerError> {
+        let variables = operation.variables.map_err(|limit| refusal(&limit))?;
+        let admitted = self.admit(operation.document)?;
+        let tokens = within(scan(&admitted.text, &self.limits), cost)?;
+        cost.note_tokens(tokens);
+        let mut document = parse_query(&admitted.text).map_err(parse_failed)?;
+        let name = operation.operation_name.as_deref();
+        let kind = kind_of(&document.operations, name)?;
+        self.examine(&admitted, &document, name)?;
+        require_variables(&document.operations, name, &variables)?;
+        let measured = within(check(&document, name, &self.limits), cost)?;
+        cost.note_measured(measured);
+        merge(&mut document, &self.shape)
+            .map_err(|error| Code::TooComplex.error(error.to_string()))?;
+        if let Some(operation) = meant(&document.operations, name) {
+            let fragments = &document.fragments;
+            let complexity = complexity(&operation.node, fragments, &variables, &self.shape);
+            cost.note_complexity(complexity);
+            within(check_complexity(complexity, &self.limits), cost)?;
+            let sent_bytes = admitted.text.len();
+            let copies = check_copies(
+                &document,
+                &operation.node,
+                &variables,
+                &self.shape,
+                sent_bytes,
+            );
+            within(copies, cost)?;
+        }
+        Ok(Prepared {
+            text: admitted.text,
+            document,
+            kind,
+            operation_name: operation.operation_name,
+            variables,
+            request_id: operation.request_id,
+            persist_as: admitted.persist_as,
+            shown_cost: None,
+        })
+    }
+
+    /// How long one request may take.
+    pub fn time_out(&self) -> Duration {
+        self.time_out
+    }
+
+    /// When a request that begins now has to be done.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.time_out
+    }
+
+    /// Executes a query or a mutation for a caller. Never panics, and gives up at the deadline.
+    pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
+        if prepared.kind == OperationType::Subscription {
+            return prepared.refuse(
+                Code::BadUserInput.error(
+                    "a subscription has many answers: it cannot be executed for a single one",
+                ),
+            );
+        }
+        let shown_cost = prepared.shown_cost;
+        if Instant::now() >= deadline {
+            // Whatever began now would go on in the database though nobody waits for it.
+            return self.timed_out().showing(shown_cost);
+        }
+        let request_id = prepared.request_id.clone();
+        let work = Box::pin(self.run_or_turn_to_primary(caller, prepared));
+        let work = self.gallery.database().for_one_request(work);
+        let work = AssertUnwindSafe(work).catch_unwind();
+        let reply = match timeout_at(deadline, work).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(_panic)) => panicked(&request_id),
+            Err(_elapsed) => self.timed_out(),
+        };
+        reply.showing(shown_cost)
+    }
+
+    async fn run_or_turn_to_primary(&self, caller: Caller, prepared: Prepared) -> Reply {
+        let reads = Reads::current().filter(Reads::may_use_replica);
+        match (reads, prepared.kind) {
+            (Some(reads), OperationType::Query) => {
+                Box::pin(self.run_on_replica(caller, prepared, reads)).await
+            }
+            (reads, _) => {
+                if let Some(reads) = reads {
+                    reads.turn_to_primary();
+                }
+                self.run(caller, prepared).await
+            }
+        }
+    }
+
+    /// A replica that fails in the middle costs no error: the whole query is asked again, of one database.
+    async fn run_on_replica(&self, caller: Caller, prepared: Prepared, reads: Reads) -> Reply {
+        let reply = self.run(caller.clone(), prepared.clone()).await;
+        if reads.has_failed() {
+            return self.run(caller, prepared).await;
+        }
+        reply
+    }
+
+    fn timed_out(&self) -> Reply {
+        let seconds = self.time_out.as_secs();
+        Reply::lost(Code::Timeout.error(format!(
+            "the request took longer than {seconds} s, and was given up"
+        )))
+    }
+
+    async fn run(&self, caller: Caller, prepared: Prepared) -> Reply {
+        if let Err(refused) = self.require_migrated().await {
+            return refused;
+        }
+        let executed = Executed::of(
+            &prepared.document,
+            prepared.kind,
+            prepared.operation_name.as_deref(),
+        );
+        let trail_end = if selects_trail_cursor(&prepared.document) {
+            let cursor = self.gallery.trail_cursor(&caller).await;
+            Some(TrailEnd(cursor.map_err(Failure::from)))
+        } else {
+            None
+        };
+        let mut started = prepared.into_request(caller);
+        if let Some(trail_end) = trail_end {
+            started.request = started.request.data(trail_end);
+        }
+        let answer = AnswerSize::at_most(self.limits.max_answer_bytes);
+        let request = started.request.data(answer.clone());
+        let mut response = self.schema.execute(request).await;
+        if let Err(too_large) = answer.check() {
+            return Reply::lost(too_large);
+        }
+        self.look_for_migrations(&mut response.errors).await;
+        let was_executed = started.was_executed.get();
+        if let Some((hash, text)) = started.persist_as
+            && was_executed
+        {
+            self.persisted.keep(hash, &text);
+        }
+        let executed = was_executed.then_some(executed);
+        finish(response, executed.as_ref(), &started.request_id)
+    }
+
+    /// What a statement did not find may have been taken back by another process: then that is told.
+    async fn look_for_migrations(&self, errors: &mut [ServerError]) {
+        let is_of_schema = |error: &ServerError| {
+            let source = error.source::<gallery::Error>();
+            matches!(source, Some(gallery::Error::Database(cause)) if cause.is_of_schema())
+        };
+        if !errors.iter().any(is_of_schema) {
+            return;
+        }
+        if let Err(pending) = self.gallery.database().look_for_migrations().await {
+            let (code, message) = database_face(&pending);
+            for error in errors.iter_mut().filter(|error| is_of_schema(error)) {
+                error.message.clone_from(&message);
+                set_code(&mut error.extensions, code);
+            }
+        }
+    }
+
+    async fn require_migrated(&self) -> Result<(), Reply> {
+        let migrated = self.gallery.database().require_migrated().await;
+        migrated.map_err(|error| {
+            tracing::warn!(%error, "the request was turned away");
+            let (code, message) = database_face(&error);
+            Reply::refused(code.error(message))
+        })
+    }
+}
+
+/// A request to the schema, and what has to be known of it afterwards.
+struct Started {
+    request: Request,
+    was_executed: WasExecuted,
+    request_id: String,
+    persist_as: Option<(DocumentHash, String)>,
+}
+
+impl Prepared {
+    fn into_request(self, caller: Caller) -> Started {
+        let was_executed = WasExecuted::default();
+        let mut request = Request::new(self.text.as_str())
+            .variables(self.variables)
+            .data(caller)
+            .data(was_executed.clone());
+        request.operation_name = self.operation_name;
+        request.set_parsed_query(self.document);
+        Started {
+            request,
+            was_executed,
+            request_id: self.request_id,
+            persist_as: self.persist_as.map(|hash| (hash, self.text)),
+        }
+    }
+}
+
+fn panicked(request_id: &str) -> Reply {
+    tracing::error!("a request panicked");
+    let mut error = Code::Internal.error("internal server error");
+    add_request_id(&mut error, request_id);
+    Reply::lost(error)
+}
+
+/// What was measured, unless it was too much: then that is noted, and the operation refused.
+fn within<T>(measured: Result<T, LimitExceeded>, cost: &mut Cost) -> Result<T, ServerError> {
+    measured.map_err(|limit| {
+        cost.note_excess(&limit);
+        refusal(&limit)
+    })
+}
+
+fn refusal(limit: &LimitExceeded) -> ServerError {
+    let code = match limit {
+        LimitExceeded::FragmentCycle { .. } => Code::ValidationFailed,
+        _ => Code::TooComplex,
+    };
+    code.error(limit.to_string())
+}
+
+/// Gives every error its code, and tells the log what the client is not told.
+fn finish(response: Response, executed: Option<&Executed>, request_id: &str) -> Reply {
+    let refused = executed.and_then(|executed| executed.request_errors(&response.errors));
+    let has_data = executed.is_some() && refused.is_none();
+    let mut errors = refused.unwrap_or(response.errors);
+    for error in &mut errors {
+        if code_of(error).is_none() {
+            // Only values that do not fit their type are without.
+            set_code(&mut error.extensions, Code::BadUserInput);
+        }
+        log_cause(error);
+        if Code::Internal.is_of(error) {
+            add_request_id(error, request_id);
+        }
+    }
+    Reply {
+        data: has_data.then_some(response.data),
+        errors,
+        extensions: None,
+    }
+}
+
+fn log_cause(error: &ServerError) {
+    let Some(gallery::Error::Database(cause)) = error.source::<gallery::Error>() else {
+        return;
+    };
+    if Code::Internal.is_of(error) {
+        tracing::error!(error = %cause, "a request failed");
+    } else {
+        tracing::warn!(error = %cause, "the database could not serve a request");
+    }
+}
+
+fn add_request_id(error: &mut ServerError, request_id: &str) {
+    error
+        .extensions
+        .get_or_insert_default()
+        .set("requestId", request_id);
+}

@@ -1,0 +1,257 @@
+//! What is told of each operation: it is counted, logged in one line, and a span of a trace. Never with its variables,
+//! and with its caller's subject only as a hash.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::ServerError;
+use async_graphql::parser::types::{DocumentOperations, OperationType};
+use futures_util::stream::BoxStream;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
+
+use super::{Executor, Prepared};
+use crate::auth::Caller;
+use crate::execution::reply::{Delivery, Reply};
+use crate::front::code::{Code, code_of};
+use crate::front::operation::Operation;
+use crate::metrics::{Metrics, Outcome};
+
+/// The type of an operation that was refused before its type was known.
+const UNKNOWN: &str = "unknown";
+/// A name may be as long as a document.
+const MAX_NAME_CHARACTERS: usize = 100;
+
+/// An executor whose operations are counted, logged and traced. Clones are the same.
+#[derive(Clone)]
+pub struct Observed {
+    executor: Executor,
+    metrics: Arc<Metrics>,
+}
+
+/// What is told of an operation whether it is executed or not.
+struct Told {
+    kind: &'static str,
+    /// A name of GraphQL's grammar, since the document has it.
+    name: Option<String>,
+}
+
+/// Tells of an operation when it ends, also where nobody waits for its end any more.
+struct Observation {
+    told: Told,
+    caller_kind: &'static str,
+    subject: Option<String>,
+    metrics: Arc<Metrics>,
+    started: Instant,
+    span: Span,
+    has_ended: bool,
+}
+
+impl Observed {
+    /// Watches an executor.
+    pub fn new(executor: Executor, metrics: Arc<Metrics>) -> Self {
+        Self { executor, metrics }
+    }
+
+    /// See [`Executor::prepare`].
+    pub fn prepare(&self, operation: Operation) -> Result<Prepared, Reply> {
+        let started = Instant::now();
+        self.executor.prepare(operation).inspect_err(|reply| {
+            count_errors(&self.metrics, reply.errors());
+            self.metrics
+                .count_operation(UNKNOWN, Outcome::Refused, started.elapsed());
+            let codes = codes(reply.errors());
+            let duration_ms = milliseconds(started.elapsed());
+            tracing::info!(
+                operation.r#type = UNKNOWN,
+                outcome = Outcome::Refused.as_str(),
+                error.codes = codes,
+                duration_ms,
+                "operation refused"
+            );
+        })
+    }
+
+    /// See [`Executor::execute`].
+    pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
+        let observation = self.observe(&caller, &prepared);
+        let work = self.executor.execute(caller, prepared, deadline);
+        let reply = work.instrument(observation.span.clone()).await;
+        observation.end(reply.errors(), reply.is_refused());
+        reply
+    }
+
+    /// See [`Executor::subscribe`]. It is its beginning that is told; what fails later is counted.
+    pub async fn subscribe(
+        &self,
+        caller: Caller,
+        prepared: Prepared,
+        resume_after: Option<String>,
+    ) -> Result<BoxStream<'static, Delivery>, Reply> {
+        use futures_util::StreamExt;
+
+        let observation = self.observe(&caller, &prepared);
+        let work = self.executor.subscribe(caller, prepared, resume_after);
+        match work.instrument(observation.span.clone()).await {
+            Ok(deliveries) => {
+                observation.end(&[], false);
+                let metrics = Arc::clone(&self.metrics);
+                let deliveries = deliveries.inspect(move |delivery| {
+                    count_errors(&metrics, delivery.reply.errors());
+                });
+                Ok(deliveries.boxed())
+            }
+            Err(reply) => {
+                observation.end(reply.errors(), reply.is_refused());
+                Err(reply)
+            }
+        }
+    }
+
+    /// See [`Executor::time_out`].
+    pub fn time_out(&self) -> Duration {
+        self.executor.time_out()
+    }
+
+    /// See [`Executor::deadline`].
+    pub fn deadline(&self) -> Instant {
+        self.executor.deadline()
+    }
+
+    fn observe(&self, caller: &Caller, prepared: &Prepared) -> Observation {
+        let told = Told::of(prepared);
+        let name = told.name.as_deref();
+        // Of the lowest level: for traces, and not to stand before each line of the log.
+        let span = tracing::trace_span!(
+            "operation",
+            otel.name = told.kind,
+            otel.status_code = tracing::field::Empty,
+            graphql.operation.r#type = told.kind,
+            graphql.operation.name = name,
+            error.r#type = tracing::field::Empty,
+        );
+        Observation {
+            told,
+            caller_kind: kind_of_caller(caller),
+            subject: caller.actor().map(hashed),
+            metrics: Arc::clone(&self.metrics),
+            started: Instant::now(),
+            span,
+            has_ended: false,
+        }
+    }
+}
+
+impl Observation {
+    fn end(mut self, errors: &[ServerError], is_refused: bool) {
+        self.has_ended = true;
+        count_errors(&self.metrics, errors);
+        let outcome = match errors {
+            [] => Outcome::Succeeded,
+            _ if is_refused => Outcome::Refused,
+            _ => Outcome::Failed,
+        };
+        self.tell(outcome, &codes(errors));
+    }
+
+    fn tell(&self, outcome: Outcome, codes: &str) {
+        let duration = self.started.elapsed();
+        self.metrics
+            .count_operation(self.told.kind, outcome, duration);
+        if outcome != Outcome::Succeeded {
+            self.span.record("otel.status_code", "ERROR");
+            self.span.record("error.type", codes);
+        }
+        let message = match outcome {
+            Outcome::Succeeded => "operation done",
+            Outcome::Failed => "operation failed",
+            Outcome::Refused => "operation refused",
+            Outcome::Abandoned => "operation abandoned",
+        };
+        tracing::info!(
+            operation.r#type = self.told.kind,
+            operation.name = self.told.name.as_deref(),
+            caller.kind = self.caller_kind,
+            caller.subject = self.subject.as_deref(),
+            outcome = outcome.as_str(),
+            error.codes = Some(codes).filter(|codes| !codes.is_empty()),
+            duration_ms = milliseconds(duration),
+            "{message}"
+        );
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.tell(Outcome::Abandoned, "");
+        }
+    }
+}
+
+impl Told {
+    fn of(prepared: &Prepared) -> Self {
+        let kind = match prepared.kind {
+            OperationType::Query => "query",
+            OperationType::Mutation => "mutation",
+            OperationType::Subscription => "subscription",
+        };
+        let only = match &prepared.document.operations {
+            DocumentOperations::Single(_) => None,
+            DocumentOperations::Multiple(operations) => operations.keys().next(),
+        };
+        let name = prepared.operation_name.clone();
+        let name = name.or_else(|| only.map(ToString::to_string));
+        let name = name.map(|name| name.chars().take(MAX_NAME_CHARACTERS).collect());
+        Self { kind, name }
+    }
+}
+
+fn kind_of_caller(caller: &Caller) -> &'static str {
+    match caller {
+        Caller::Anyone => "anyone",
+        Caller::Anonymous(_) => "anonymous",
+        Caller::User(_) => "user",
+        Caller::Service { .. } => "service",
+    }
+}
+
+/// The first sixteen digits of the SHA-256 of a subject: enough to find all lines of one, and `printf %s SUBJECT |
+/// sha256sum` finds whose they are for those who know them anyway.
+fn hashed(subject: &str) -> String {
+    const BYTES: usize = 8;
+    let hash = Sha256::digest(subject.as_bytes());
+    let mut text = String::with_capacity(2 * BYTES);
+    for byte in hash.iter().take(BYTES) {
+        // A string can always be written to.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn count_errors(metrics: &Metrics, errors: &[ServerError]) {
+    for error in errors {
+        metrics.count_error(&code(error));
+    }
+}
+
+fn code(error: &ServerError) -> String {
+    code_of(error).unwrap_or_else(|| Code::Internal.as_str().to_owned())
+}
+
+/// Each code once, in the order of the errors.
+fn codes(errors: &[ServerError]) -> String {
+    let mut codes: Vec<String> = Vec::new();
+    for code in errors.iter().map(code) {
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    codes.join(",")
+}

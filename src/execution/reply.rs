@@ -1,0 +1,120 @@
+//! What came of an operation, and what a transport has to know of it.
+
+use async_graphql::{Name, PathSegment, ServerError, Value};
+use serde::Serialize;
+
+use crate::front::code::Code;
+use crate::front::limits::Cost;
+
+/// What came of an operation.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    /// Absent when the request failed before it was executed,
+    /// <https://spec.graphql.org/October2021/#sec-Response-Format>.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) data: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) errors: Vec<ServerError>,
+    /// What the client asked to be told besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) extensions: Option<Box<Extensions>>,
+}
+
+/// What a reply may tell besides.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Extensions {
+    cost: Cost,
+}
+
+/// One of the replies of an operation that goes on.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What came of it this time.
+    pub reply: Reply,
+    /// From where to go on behind it, where it is an event.
+    pub cursor: Option<String>,
+    /// Whether the operation is at its end.
+    pub is_last: bool,
+}
+
+impl Reply {
+    /// A request that failed before it was executed.
+    pub fn refused(error: ServerError) -> Self {
+        Self {
+            data: None,
+            errors: vec![error],
+            extensions: None,
+        }
+    }
+
+    /// A request of whose execution nothing is left.
+    pub(super) fn lost(error: ServerError) -> Self {
+        Self {
+            data: Some(Value::Null),
+            errors: vec![error],
+            extensions: None,
+        }
+    }
+
+    /// The same with the cost of its operation, where that was asked for.
+    pub(super) fn showing(mut self, cost: Option<Cost>) -> Self {
+        self.extensions = cost.map(|cost| Box::new(Extensions { cost }));
+        self
+    }
+
+    /// The cost of its operation, where that was asked for.
+    pub fn shown_cost(&self) -> Option<Cost> {
+        self.extensions.as_ref().map(|extensions| extensions.cost)
+    }
+
+    /// Whether the request failed before it was executed.
+    pub fn is_refused(&self) -> bool {
+        self.data.is_none()
+    }
+
+    /// Whether errors are all there is.
+    pub(super) fn is_without_data(&self) -> bool {
+        matches!(self.data, None | Some(Value::Null))
+    }
+
+    /// What is wrong.
+    pub fn errors(&self) -> &[ServerError] {
+        &self.errors
+    }
+
+    /// Whether it was refused for this alone.
+    pub fn is_refused_for(&self, code: Code) -> bool {
+        self.is_refused() && self.errors.iter().all(|error| code.is_of(error))
+    }
+
+    /// The code for which nothing came of the request, where HTTP has a status for it: no root field, or all of them
+    /// null, for want of a sign-in, of patience or of the database.
+    pub fn failed_for(&self) -> Option<Code> {
+        [Code::Unauthenticated, Code::RateLimited, Code::Unavailable]
+            .into_iter()
+            .find(|code| self.has_nothing_for(*code))
+    }
+
+    fn has_nothing_for(&self, code: Code) -> bool {
+        let is_at_fault = |field: Option<&Name>| {
+            self.errors.iter().any(|error| {
+                let is_of_field = field.is_none_or(|field| {
+                    matches!(error.path.first(), Some(PathSegment::Field(name)) if name == field.as_str())
+                });
+                is_of_field && code.is_of(error)
+            })
+        };
+        match &self.data {
+            None | Some(Value::Null) => {
+                is_at_fault(None) && self.errors.iter().all(|error| code.is_of(error))
+            }
+            Some(Value::Object(fields)) => {
+                !fields.is_empty()
+                    && fields
+                        .iter()
+                        .all(|(field, value)| *value == Value::Null && is_at_fault(Some(field)))
+            }
+            Some(_) => false,
+        }
+    }
+}

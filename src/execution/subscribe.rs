@@ -1,0 +1,160 @@
+//! Subscriptions: the same pre-flight, then a reply for each event.
+
+use std::panic::AssertUnwindSafe;
+
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
+};
+use async_graphql::{Positioned, ServerError};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use tokio::time::timeout_at;
+
+use super::coercion::Executed;
+use super::meant::meant;
+use super::reply::Delivery;
+use super::{Executor, Prepared, Reply, Started, finish, panicked};
+use crate::auth::Caller;
+use crate::contract::budget::AnswerSize;
+use crate::contract::progress::Progress;
+use crate::front::code::Code;
+
+impl Executor {
+    /// Begins a subscription for a caller, and gives its replies as they come: one for each event. Nothing is read ahead of
+    /// who polls, and it never panics. What fails before the subscription has its place is its only reply.
+    ///
+    /// The replies end behind the one that says so, or, without one, because the server stops: a client should then come
+    /// back, so a transport breaks the connection off instead of telling it that the subscription is complete.
+    pub async fn subscribe(
+        &self,
+        caller: Caller,
+        prepared: Prepared,
+        resume_after: Option<String>,
+    ) -> Result<BoxStream<'static, Delivery>, Reply> {
+        if prepared.kind() != OperationType::Subscription {
+            return Err(
+                prepared.refuse(Code::BadUserInput.error("only a subscription can be followed"))
+            );
+        }
+        let shown_cost = prepared.shown_cost;
+        let begun = self.begin(caller, prepared, resume_after).await;
+        match begun {
+            Ok(deliveries) => Ok(match shown_cost {
+                Some(_) => deliveries
+                    .map(move |delivery| Delivery {
+                        reply: delivery.reply.showing(shown_cost),
+                        ..delivery
+                    })
+                    .boxed(),
+                None => deliveries,
+            }),
+            Err(reply) => Err(reply.showing(shown_cost)),
+        }
+    }
+
+    async fn begin(
+        &self,
+        caller: Caller,
+        prepared: Prepared,
+        resume_after: Option<String>,
+    ) -> Result<BoxStream<'static, Delivery>, Reply> {
+        let deadline = self.deadline();
+        let progress = Progress::resuming(resume_after);
+        // Boxed, so that what it took to begin is given back while the subscription waits.
+        let events = Box::pin(self.clone().events(caller, prepared, progress.clone())).await?;
+        let mut deliveries = events.boxed();
+        let first = async {
+            tokio::select! {
+                biased;
+                first = deliveries.next() => Some(first),
+                () = progress.begun() => None,
+            }
+        };
+        match timeout_at(deadline, Box::pin(first)).await {
+            Ok(None) => Ok(deliveries),
+            Ok(Some(Some(first))) if first.is_last => Err(first.reply),
+            Ok(Some(Some(first))) => Ok(stream::iter([first]).chain(deliveries).boxed()),
+            Ok(Some(None)) => Err(Reply::refused(
+                Code::Unavailable.error("the server is stopping; try again"),
+            )),
+            Err(_elapsed) => Err(self.timed_out()),
+        }
+    }
+
+    async fn events(
+        self,
+        caller: Caller,
+        prepared: Prepared,
+        progress: Progress,
+    ) -> Result<impl Stream<Item = Delivery> + Send + 'static, Reply> {
+        require_one_field(&prepared.document, prepared.operation_name.as_deref())
+            .map_err(Reply::refused)?;
+        self.require_migrated().await?;
+        let Started {
+            request,
+            was_executed,
+            request_id,
+            ..
+        } = prepared.into_request(caller);
+        let answer = AnswerSize::at_most(self.limits.max_answer_bytes);
+        let request = request.data(progress.clone()).data(answer.clone());
+        let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
+        Ok(responses.map(move |response| {
+            let reply = match response {
+                Ok(_) if let Err(too_large) = answer.check() => Reply::lost(too_large),
+                Ok(response) => {
+                    let executed = was_executed.get().then_some(Executed::Query);
+                    finish(response, executed.as_ref(), &request_id)
+                }
+                Err(_panic) => panicked(&request_id),
+            };
+            Delivery {
+                is_last: reply.is_without_data(),
+                cursor: progress.take_cursor(),
+                reply,
+            }
+        }))
+    }
+}
+
+/// A subscription has one root field, <https://spec.graphql.org/October2021/#sec-Single-root-field>. Fragments are written
+/// out by now, but for those with directives: the library would pass over them in silence.
+fn require_one_field(document: &ExecutableDocument, name: Option<&str>) -> Result<(), ServerError> {
+    let Some(operation) = meant(&document.operations, name) else {
+        return Ok(());
+    };
+    let refused = |message: &str, pos| {
+        let mut error = Code::ValidationFailed.error(message);
+        error.locations = vec![pos];
+        Err(error)
+    };
+    match root_fields(operation).as_slice() {
+        [Some(field)] if !field.node.directives.is_empty() => refused(
+            "the root field of a subscription cannot have directives",
+            field.pos,
+        ),
+        [Some(field)] if field.node.name.node.starts_with("__") => refused(
+            "a subscription has to select a field of its own at its root",
+            field.pos,
+        ),
+        [Some(_)] => Ok(()),
+        [None] => refused(
+            "a fragment at the root of a subscription has to be on the type Subscription, and cannot have directives",
+            operation.node.selection_set.pos,
+        ),
+        _ => refused(
+            "a subscription has to select exactly one field at its root",
+            operation.node.selection_set.pos,
+        ),
+    }
+}
+
+/// The fields at the root; none in the place of a fragment.
+fn root_fields(operation: &Positioned<OperationDefinition>) -> Vec<Option<&Positioned<Field>>> {
+    let selections = operation.node.selection_set.node.items.iter();
+    selections
+        .map(|selection| match &selection.node {
+            Selection::Field(field) => Some(field),
+            Selection::InlineFragment(_) | Selection::FragmentSpread(_) => None,
+        })
+        .collect()
+}

@@ -1,0 +1,212 @@
+//! Complexity: what an operation asks for in fields, each as often as it will be given.
+//!
+//! - A field costs 1, and what is selected within a connection counts as often as the page is long. `edges`, `node`,
+//!   `nodes`, `cursor`, `pageInfo` and what is in it are free: they are the page's frame.
+//! - `Query.nodes` and mutations of a list count what is selected within as often as there are items.
+//! - What costs more than its fields tell has a price in the list of [`price`].
+//! - What is selected of an interface by fragments on several objects costs as much as the dearest of them.
+//! - What `@skip` or `@include` leaves out of this request costs nothing.
+//! - `__schema` and `__type` cost nothing: they are answered from memory, and the selections bound them.
+//!
+//! Sums stop at the greatest number instead of passing it, and each fragment is priced once, however often it is spread.
+
+mod copies;
+mod given;
+mod price;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{
+    Directive, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned, Variables};
+
+pub(crate) use self::copies::check_copies;
+
+use self::copies::Scales;
+use self::given::Values;
+use self::price::{Tariff, tariff};
+use super::{LimitExceeded, Limits};
+use crate::front::shape::{Paging, Shape, root_of};
+
+/// The fragments of a document, by name.
+type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
+
+/// The complexity of an operation whose fragments have been found to form no ring. Of a subscription, that of one event.
+pub(crate) fn complexity(
+    operation: &OperationDefinition,
+    fragments: &Fragments,
+    variables: &Variables,
+    shape: &Shape,
+) -> usize {
+    Till::new(operation, fragments, variables, shape).whole(operation)
+}
+
+/// Holds a complexity against its limit.
+pub(crate) fn check_complexity(complexity: usize, limits: &Limits) -> Result<(), LimitExceeded> {
+    let maximum = limits.max_complexity;
+    if complexity > maximum {
+        return Err(LimitExceeded::Complexity {
+            complexity,
+            maximum,
+        });
+    }
+    Ok(())
+}
+
+/// What a selection set costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Price {
+    once: usize,
+    /// Within a connection, for each item of its page; how long that is, its field knows.
+    per_item: usize,
+}
+
+impl Price {
+    fn once(once: usize) -> Self {
+        Self { once, per_item: 0 }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.once = self.once.saturating_add(other.once);
+        self.per_item = self.per_item.saturating_add(other.per_item);
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            once: self.once.max(other.once),
+            per_item: self.per_item.max(other.per_item),
+        }
+    }
+}
+
+struct Till<'a> {
+    shape: &'a Shape,
+    fragments: &'a Fragments,
+    values: Values<'a>,
+    priced: HashMap<&'a Name, Price>,
+    /// Instead of its price, what a field's arguments weigh.
+    scales: Option<Scales>,
+}
+
+impl<'a> Till<'a> {
+    fn new(
+        operation: &'a OperationDefinition,
+        fragments: &'a Fragments,
+        variables: &'a Variables,
+        shape: &'a Shape,
+    ) -> Self {
+        Self {
+            shape,
+            fragments,
+            values: Values {
+                definitions: &operation.variable_definitions,
+                variables,
+            },
+            priced: HashMap::new(),
+            scales: None,
+        }
+    }
+
+    fn whole(&mut self, operation: &'a OperationDefinition) -> usize {
+        let root = root_of(operation.ty);
+        self.selection_set(Some(&root), &operation.selection_set.node)
+            .once
+    }
+
+    /// What a field costs by itself, where its tariff says so much.
+    fn own(&mut self, own: usize, field: &Field) -> usize {
+        match &mut self.scales {
+            Some(scales) => scales.weight_of_arguments(self.values, field),
+            None => own,
+        }
+    }
+
+    fn selection_set(&mut self, parent: Option<&Name>, set: &'a SelectionSet) -> Price {
+        let mut total = Price::default();
+        let mut by_object: HashMap<&Name, Price> = HashMap::new();
+        for Positioned { node, .. } in &set.items {
+            if self.values.is_left_out(directives(node)) {
+                continue;
+            }
+            let (on, price) = match node {
+                Selection::Field(field) => (None, self.field(parent, &field.node)),
+                Selection::InlineFragment(inline) => {
+                    let on = inline.node.type_condition.as_ref();
+                    let on = on.map(|condition| &condition.node.on.node);
+                    let set = &inline.node.selection_set.node;
+                    (on, self.selection_set(on.or(parent), set))
+                }
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
+            };
+            match on {
+                Some(on)
+                    if self.shape.is_interface(parent) && !self.shape.is_interface(Some(on)) =>
+                {
+                    by_object.entry(on).or_default().add(price);
+                }
+                _ => total.add(price),
+            }
+        }
+        total.add(by_object.into_values().fold(Price::default(), Price::max));
+        total
+    }
+
+    /// The type that a fragment is on, and its price. An unknown one is left to validation.
+    fn fragment(&mut self, name: &'a Name) -> (Option<&'a Name>, Price) {
+        let Some(fragment) = self.fragments.get(name) else {
+            return (None, Price::default());
+        };
+        let on = &fragment.node.type_condition.node.on.node;
+        if let Some(price) = self.priced.get(name) {
+            return (Some(on), *price);
+        }
+        let price = self.selection_set(Some(on), &fragment.node.selection_set.node);
+        self.priced.insert(name, price);
+        (Some(on), price)
+    }
+
+    fn field(&mut self, parent: Option<&Name>, field: &'a Field) -> Price {
+        let name = &field.name.node;
+        if matches!(name.as_str(), "__schema" | "__type") {
+            return Price::once(self.own(0, field));
+        }
+        let own_type = self.shape.of_field(parent, name);
+        let within = self.selection_set(own_type, &field.selection_set.node);
+        match (self.shape.paging(parent), name.as_str()) {
+            (Some(Paging::Connection), "edges" | "nodes") => Price {
+                once: 0,
+                per_item: within.once,
+            },
+            (Some(Paging::Connection), "pageInfo") | (Some(Paging::Edge), "node" | "cursor") => {
+                within
+            }
+            (Some(Paging::PageInfo), _) => Price::default(),
+            _ => {
+                let Tariff { own, times } = tariff(self.shape, self.values, parent, field);
+                let own = self.own(own, field);
+                Price::once(own.saturating_add(self.total(own_type, within, times)))
+            }
+        }
+    }
+
+    /// What is selected within a field, for all of its items.
+    fn total(&self, own_type: Option<&Name>, within: Price, times: usize) -> usize {
+        if self.shape.paging(own_type) == Some(Paging::Connection) {
+            return within
+                .once
+                .saturating_add(within.per_item.saturating_mul(times));
+        }
+        within.once.saturating_mul(times)
+    }
+}
+
+fn directives(selection: &Selection) -> &[Positioned<Directive>] {
+    match selection {
+        Selection::Field(field) => &field.node.directives,
+        Selection::InlineFragment(inline) => &inline.node.directives,
+        Selection::FragmentSpread(spread) => &spread.node.directives,
+    }
+}

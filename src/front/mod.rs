@@ -1,0 +1,10 @@
+//! What stands before the library: from a request's text and variables to an operation that is safe to execute.
+
+pub mod code;
+pub(crate) mod introspection;
+pub mod limits;
+pub(crate) mod merge;
+pub mod operation;
+pub mod persisted;
+pub(crate) mod shape;
+pub mod trusted;

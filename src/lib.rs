@@ -2,7 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`cli`] | the commands: serve, migrate, purge-expired, schema |
+//! | [`cli`] | the commands: serve, migrate, doctor, purge-expired, schema |
 //! | [`config`] | every setting: name, default, meaning |
 //! | [`telemetry`] | the log and traces |
 //! | [`metrics`] | what is counted, for Prometheus |

@@ -12,6 +12,14 @@ async fn open(app: &TestApp, protocols: &str) -> Socket {
     opened.expect("the upgrade is answered")
 }
 
+/// Opens a socket and introduces itself.
+async fn initialised(app: &TestApp, protocols: &str) -> Socket {
+    let mut socket = open(app, protocols).await;
+    socket.say(json!({ "type": "connection_init" })).await;
+    assert_eq!(socket.hear().await["type"], "connection_ack");
+    socket
+}
+
 each_database! {
     async fn queries_and_mutations_run_over_a_socket(app: TestApp) {
         let id = app.user("alice").create_image().await;
@@ -40,6 +48,54 @@ each_database! {
         assert_eq!(error["payload"]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
         socket.say(json!({ "type": "connection_terminate" })).await;
         assert_eq!(socket.close_code().await, 1000);
+    }
+
+    async fn a_client_that_closes_gets_its_close_frame_answered(app: TestApp) {
+        for protocol in [NEWER, LEGACY] {
+            let start = if protocol == NEWER { "subscribe" } else { "start" };
+            let operation = |query: &str| json!({ "type": start, "id": "1", "payload": { "query": query } });
+            for code in [1000, 1001, 4000] {
+                assert_eq!(open(&app, protocol).await.close(code).await, code, "{protocol}, before anything is said");
+
+                let mut socket = initialised(&app, protocol).await;
+                socket.say(operation("{ __typename }")).await;
+                assert_eq!(socket.hear().await["payload"]["data"]["__typename"], "Query");
+                assert_eq!(socket.hear().await["type"], "complete");
+                assert_eq!(socket.close(code).await, code, "{protocol}, between two operations");
+
+                let mut socket = initialised(&app, protocol).await;
+                socket.say(operation("subscription { galleryEvents { id } }")).await;
+                assert_eq!(socket.close(code).await, code, "{protocol}, during a subscription");
+            }
+        }
+    }
+
+    async fn a_client_that_offered_both_protocols_may_speak_either(app: TestApp) {
+        for (start, result, end) in [("start", "data", "stop"), ("subscribe", "next", "complete")] {
+            let mut socket = initialised(&app, &format!("{LEGACY}, {NEWER}")).await;
+            let operation = |id: &str, query: &str| json!({ "type": start, "id": id, "payload": { "query": query } });
+            socket.say(operation("1", "{ images { totalCount } }")).await;
+            let data = json!({ "data": { "images": { "totalCount": 0 } } });
+            assert_eq!(socket.hear().await, json!({ "type": result, "id": "1", "payload": data }));
+            assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "1" }));
+            socket.say(operation("2", "{ nothing }")).await;
+            let error = &socket.hear().await["payload"];
+            // The older protocol has one error there, the newer one a list.
+            let error = if start == "start" { error } else { &error[0] };
+            assert_eq!(error["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED", "{start}");
+            socket.say(operation("3", "subscription { galleryEvents { id } }")).await;
+            socket.say(json!({ "type": end, "id": "3" })).await;
+            socket.say(operation("3", "{ __typename }")).await;
+            assert_eq!(socket.hear().await["type"], result);
+        }
+        // It may not change its mind.
+        for (first, other) in [("start", "subscribe"), ("subscribe", "start")] {
+            let mut socket = initialised(&app, &format!("{NEWER}, {LEGACY}")).await;
+            for kind in [first, other] {
+                socket.say(json!({ "type": kind, "id": kind, "payload": { "query": "{ __typename }" } })).await;
+            }
+            assert_eq!(socket.close_code().await, 4400, "{first}, then {other}");
+        }
     }
 }
 

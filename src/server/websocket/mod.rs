@@ -16,7 +16,7 @@ use super::State;
 use super::authentication::sign_in;
 use super::endpoint::{peer, refused, shows_cost};
 use crate::front::code::Code;
-use protocol::Protocol;
+use protocol::Negotiated;
 use session::Session;
 
 /// The library would reserve 128 KiB for each socket.
@@ -43,12 +43,12 @@ pub(super) async fn upgrade(state: State, request_id: &str, request: Request) ->
         .requested_protocols()
         .filter_map(|offer| offer.to_str().ok().map(ToOwned::to_owned))
         .collect();
-    let Some(protocol) = Protocol::of_offers(offers.iter().map(String::as_str)) else {
+    let Some(negotiated) = Negotiated::from_offers(offers.iter().map(String::as_str)) else {
         let message = "Sec-WebSocket-Protocol: allowed are graphql-transport-ws and graphql-ws";
         return refused(StatusCode::BAD_REQUEST, Code::BadUserInput.error(message));
     };
     let session = Session {
-        protocol,
+        negotiated,
         signed_in: sign_in(&state.authenticator, &head.headers).await,
         address: state.rate_limiter.client(peer(&head), &head.headers),
         request_id: request_id.to_owned(),
@@ -59,7 +59,7 @@ pub(super) async fn upgrade(state: State, request_id: &str, request: Request) ->
     // The log knows what happens on the socket by the id of the request that opened it.
     let span = Span::current();
     upgrade
-        .protocols([protocol.name()])
+        .protocols([negotiated.protocol().name()])
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
         .max_message_size(max_bytes)

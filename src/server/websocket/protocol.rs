@@ -1,5 +1,5 @@
-//! The two protocols of GraphQL over WebSocket, as messages: `graphql-transport-ws`
-//! (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>) and its forerunner `graphql-ws`
+//! The messages of the two protocols of GraphQL over WebSocket: `graphql-transport-ws`
+//! (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>) and the older `graphql-ws`
 //! (<https://github.com/apollographql/subscriptions-transport-ws/blob/master/PROTOCOL.md>).
 
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use crate::execution::reply::Reply;
 /// The most bytes that `connection_init` and `ping` may carry: a token has 16 KiB at most.
 const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 
-/// Which of the two is spoken on a socket.
+/// One of the two protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     /// `graphql-transport-ws`.
@@ -21,23 +21,34 @@ pub(super) enum Protocol {
     Legacy,
 }
 
-/// What a client says, in either protocol.
+/// The protocol of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Negotiated {
+    /// Both sides know it.
+    Agreed(Protocol),
+    /// The client offered both, and the answer named `graphql-transport-ws`. Python's `gql` speaks the older one
+    /// nevertheless: it looks up the answer's header by its exact case. So the first message that only one of the two
+    /// protocols has decides.
+    Either,
+}
+
+/// A message of the client, in either protocol.
 #[derive(Debug)]
-pub(super) enum Said {
-    /// The first message, with a token perhaps.
+pub(super) enum ClientMessage {
+    /// `connection_init`, perhaps with a token.
     Init(Option<Json>),
-    /// An operation, to be answered under an id; its payload is read when it is executed.
+    /// An operation and its id; the payload is parsed when it is executed.
     Start {
         id: String,
         payload: Box<RawValue>,
     },
-    /// The client has enough of an operation.
+    /// Ends an operation.
     Stop {
         id: String,
     },
     Ping(Option<Json>),
     Pong,
-    /// The client wants to go.
+    /// Ends the connection.
     Terminate,
 }
 
@@ -49,8 +60,50 @@ struct Message {
     payload: Option<Box<RawValue>>,
 }
 
+impl Negotiated {
+    /// Chooses from the protocols that a client offers.
+    pub(super) fn from_offers<'a>(offers: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let offers: Vec<_> = offers.map(str::trim).collect();
+        let is_offered = |protocol: Protocol| offers.contains(&protocol.name());
+        match (
+            is_offered(Protocol::TransportWs),
+            is_offered(Protocol::Legacy),
+        ) {
+            (true, true) => Some(Self::Either),
+            (true, false) => Some(Self::Agreed(Protocol::TransportWs)),
+            (false, true) => Some(Self::Agreed(Protocol::Legacy)),
+            (false, false) => None,
+        }
+    }
+
+    /// The protocol that the answer names, and that is spoken until the client shows that it speaks the other one.
+    pub(super) const fn protocol(self) -> Protocol {
+        match self {
+            Self::Agreed(protocol) => protocol,
+            Self::Either => Protocol::TransportWs,
+        }
+    }
+
+    /// Parses a message. The error is the reason of the close frame.
+    pub(super) fn read(&mut self, text: &str) -> Result<ClientMessage, String> {
+        let message: Message =
+            serde_json::from_str(text).map_err(|_| "Invalid message received".to_owned())?;
+        if let (Self::Either, Some(protocol)) = (*self, Protocol::only_one_with(&message.kind)) {
+            *self = Self::Agreed(protocol);
+        }
+        self.protocol().parse(message)
+    }
+}
+
 impl Protocol {
-    const ALL: [Self; 2] = [Self::TransportWs, Self::Legacy];
+    /// The protocol that a type of message belongs to, unless both have it.
+    fn only_one_with(kind: &str) -> Option<Self> {
+        match kind {
+            "subscribe" | "complete" | "ping" | "pong" => Some(Self::TransportWs),
+            "start" | "stop" | "connection_terminate" => Some(Self::Legacy),
+            _ => None,
+        }
+    }
 
     /// Its name in `Sec-WebSocket-Protocol`.
     pub(super) const fn name(self) -> &'static str {
@@ -60,44 +113,32 @@ impl Protocol {
         }
     }
 
-    /// The newer one of those that a client offers.
-    pub(super) fn of_offers<'a>(offers: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let mut offered = [false; 2];
-        for offer in offers {
-            for (protocol, offered) in Self::ALL.iter().zip(&mut offered) {
-                *offered |= protocol.name() == offer.trim();
-            }
-        }
-        let found = Self::ALL
-            .into_iter()
-            .zip(offered)
-            .find(|(_, offered)| *offered);
-        found.map(|(protocol, _)| protocol)
-    }
-
-    /// Reads a message; what is wrong with it is told in the close frame.
-    pub(super) fn read(self, text: &str) -> Result<Said, String> {
-        let message: Message =
-            serde_json::from_str(text).map_err(|_| "Invalid message received".to_owned())?;
+    fn parse(self, message: Message) -> Result<ClientMessage, String> {
         let id = |id: Option<String>| {
             id.filter(|id| !id.is_empty())
                 .ok_or_else(|| "Invalid message: `id` is missing".to_owned())
         };
         match (self, message.kind.as_str()) {
-            (_, "connection_init") => Ok(Said::Init(any_payload(message.payload.as_deref())?)),
-            (Self::TransportWs, "subscribe") | (Self::Legacy, "start") => Ok(Said::Start {
+            (_, "connection_init") => Ok(ClientMessage::Init(any_payload(
+                message.payload.as_deref(),
+            )?)),
+            (Self::TransportWs, "subscribe") | (Self::Legacy, "start") => {
+                Ok(ClientMessage::Start {
+                    id: id(message.id)?,
+                    payload: message
+                        .payload
+                        .filter(|payload| payload.get().starts_with('{'))
+                        .ok_or_else(|| "Invalid message: `payload` is missing".to_owned())?,
+                })
+            }
+            (Self::TransportWs, "complete") | (Self::Legacy, "stop") => Ok(ClientMessage::Stop {
                 id: id(message.id)?,
-                payload: message
-                    .payload
-                    .filter(|payload| payload.get().starts_with('{'))
-                    .ok_or_else(|| "Invalid message: `payload` is missing".to_owned())?,
             }),
-            (Self::TransportWs, "complete") | (Self::Legacy, "stop") => Ok(Said::Stop {
-                id: id(message.id)?,
-            }),
-            (Self::TransportWs, "ping") => Ok(Said::Ping(any_payload(message.payload.as_deref())?)),
-            (Self::TransportWs, "pong") => Ok(Said::Pong),
-            (Self::Legacy, "connection_terminate") => Ok(Said::Terminate),
+            (Self::TransportWs, "ping") => Ok(ClientMessage::Ping(any_payload(
+                message.payload.as_deref(),
+            )?)),
+            (Self::TransportWs, "pong") => Ok(ClientMessage::Pong),
+            (Self::Legacy, "connection_terminate") => Ok(ClientMessage::Terminate),
             (_, kind) => Err(format!("Invalid message type: {kind}")),
         }
     }
@@ -179,31 +220,65 @@ fn with_payload(kind: &str, id: &str, payload: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_newer_of_the_offered_protocols_is_spoken() {
-        for (offers, expected) in [
-            ("graphql-transport-ws", Some(Protocol::TransportWs)),
-            ("graphql-ws", Some(Protocol::Legacy)),
-            (
-                "graphql-ws, graphql-transport-ws",
-                Some(Protocol::TransportWs),
-            ),
-            ("soap, graphql-ws", Some(Protocol::Legacy)),
-            ("soap", None),
-            ("", None),
-        ] {
-            assert_eq!(Protocol::of_offers(offers.split(',')), expected, "{offers}");
-        }
+    fn read(protocol: Protocol, text: &str) -> Result<ClientMessage, String> {
+        Negotiated::Agreed(protocol).read(text)
     }
 
     #[test]
+    fn the_protocol_is_one_that_is_offered() {
+        for (offers, expected) in [
+            (
+                "graphql-transport-ws",
+                Some(Negotiated::Agreed(Protocol::TransportWs)),
+            ),
+            ("graphql-ws", Some(Negotiated::Agreed(Protocol::Legacy))),
+            (
+                "graphql-ws,graphql-ws",
+                Some(Negotiated::Agreed(Protocol::Legacy)),
+            ),
+            ("graphql-ws, graphql-transport-ws", Some(Negotiated::Either)),
+            (
+                "soap, graphql-ws",
+                Some(Negotiated::Agreed(Protocol::Legacy)),
+            ),
+            ("soap", None),
+            ("", None),
+        ] {
+            let negotiated = Negotiated::from_offers(offers.split(','));
+            assert_eq!(negotiated, expected, "{offers}");
+        }
+    }
+
+    const INIT: &str = r#"{"type":"connection_init"}"#;
+    const SUBSCRIBE: &str = r#"{"type":"subscribe","id":"1","payload":{"query":"{ a }"}}"#;
+    const START: &str = r#"{"type":"start","id":"1","payload":{"query":"{ a }"}}"#;
+
+    #[test]
     fn messages_of_the_other_protocol_are_invalid() {
-        let subscribe = r#"{"type":"subscribe","id":"1","payload":{"query":"{ a }"}}"#;
-        let start = r#"{"type":"start","id":"1","payload":{"query":"{ a }"}}"#;
-        assert!(Protocol::TransportWs.read(subscribe).is_ok());
-        assert!(Protocol::TransportWs.read(start).is_err());
-        assert!(Protocol::Legacy.read(start).is_ok());
-        assert!(Protocol::Legacy.read(subscribe).is_err());
+        assert!(read(Protocol::TransportWs, SUBSCRIBE).is_ok());
+        assert!(read(Protocol::TransportWs, START).is_err());
+        assert!(read(Protocol::Legacy, START).is_ok());
+        assert!(read(Protocol::Legacy, SUBSCRIBE).is_err());
+    }
+
+    #[test]
+    fn the_first_message_of_a_client_that_offered_both_decides() {
+        for (text, protocol) in [
+            (SUBSCRIBE, Protocol::TransportWs),
+            (r#"{"type":"ping"}"#, Protocol::TransportWs),
+            (START, Protocol::Legacy),
+            (r#"{"type":"connection_terminate"}"#, Protocol::Legacy),
+        ] {
+            let mut negotiated = Negotiated::Either;
+            for text in [INIT, text] {
+                assert!(negotiated.read(text).is_ok(), "{text}");
+            }
+            assert_eq!(negotiated, Negotiated::Agreed(protocol), "{text}");
+            // There is no way back.
+            let is_legacy = protocol == Protocol::Legacy;
+            assert_eq!(negotiated.read(START).is_ok(), is_legacy, "{text}");
+            assert_eq!(negotiated.read(SUBSCRIBE).is_ok(), !is_legacy, "{text}");
+        }
     }
 
     #[test]
@@ -213,7 +288,7 @@ mod tests {
                 let text = "x".repeat(bytes - 2);
                 format!(r#"{{"type":"{kind}","payload":"{text}"}}"#)
             };
-            let read = |bytes| Protocol::TransportWs.read(&message(bytes));
+            let read = |bytes| read(Protocol::TransportWs, &message(bytes));
             assert!(read(MAX_PAYLOAD_BYTES).is_ok());
             let refused = read(MAX_PAYLOAD_BYTES + 1).expect_err(kind);
             assert!(refused.contains("65537 bytes, of 65536"), "{refused}");
@@ -221,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_told() {
+    fn invalid_messages_are_refused() {
         for text in [
             "",
             "{",
@@ -236,7 +311,7 @@ mod tests {
             r#"{"type":"complete"}"#,
             r#"{"type":"next"}"#,
         ] {
-            assert!(Protocol::TransportWs.read(text).is_err(), "{text}");
+            assert!(read(Protocol::TransportWs, text).is_err(), "{text}");
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio_stream::StreamMap;
 use super::super::State;
 use super::super::connections::FLUSH_TIME;
 use super::super::endpoint::COST;
-use super::protocol::{Protocol, Said};
+use super::protocol::{ClientMessage, Negotiated, Protocol};
 use crate::auth::{Caller, Denied, SignedIn};
 use crate::execution::reply::{Delivery, Reply};
 use crate::front::code::Code;
@@ -28,6 +28,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a client may take to read what was sent.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long the closing handshake may take.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why the server closes a socket, as a code and what a person reads.
 #[derive(Debug)]
@@ -52,7 +55,9 @@ impl Close {
 enum End {
     /// The server closes it.
     Close(Close),
-    /// The client closed it, or is gone.
+    /// The client closes it.
+    Closed,
+    /// The client is gone, without a close frame.
     Gone,
 }
 
@@ -64,7 +69,7 @@ impl From<Close> for End {
 
 /// What is known of a socket before its first message.
 pub(super) struct Session {
-    pub(super) protocol: Protocol,
+    pub(super) negotiated: Negotiated,
     /// By the upgrade's header.
     pub(super) signed_in: SignedIn,
     pub(super) address: IpAddr,
@@ -73,8 +78,8 @@ pub(super) struct Session {
     pub(super) shows_cost: bool,
 }
 
-/// What an operation yields next.
-enum Yielded {
+/// The next output of an operation.
+enum OperationOutput {
     Next(Reply),
     /// It failed before it was executed.
     Refused(Reply),
@@ -84,13 +89,13 @@ enum Yielded {
 struct Running {
     state: State,
     socket: WebSocket,
-    protocol: Protocol,
+    negotiated: Negotiated,
     signed_in: SignedIn,
     address: IpAddr,
     request_id: String,
     shows_cost: bool,
     has_begun: bool,
-    operations: StreamMap<String, BoxStream<'static, Yielded>>,
+    operations: StreamMap<String, BoxStream<'static, OperationOutput>>,
     /// Those that end when the server stops; the others are brought to their end.
     subscriptions: Vec<String>,
 }
@@ -101,7 +106,7 @@ impl Session {
         let mut running = Running {
             state,
             socket,
-            protocol: self.protocol,
+            negotiated: self.negotiated,
             signed_in: self.signed_in,
             address: self.address,
             request_id: self.request_id,
@@ -113,6 +118,7 @@ impl Session {
         match running.serve().await {
             Ok(never) => match never {},
             Err(End::Gone) => {}
+            Err(End::Closed) => running.finish_closing().await,
             Err(End::Close(Close(code, reason))) => running.close(code, reason).await,
         }
     }
@@ -150,14 +156,14 @@ impl Running {
                         return Err(End::Gone);
                     }
                     self.send(Message::Ping(axum::body::Bytes::new())).await?;
-                    if let Some(heartbeat) = self.protocol.heartbeat().filter(|_| self.has_begun) {
-                        self.say(heartbeat).await?;
+                    if let Some(heartbeat) = self.protocol().heartbeat().filter(|_| self.has_begun) {
+                        self.send_text(heartbeat).await?;
                     }
                 }
                 message = self.socket.recv() => {
                     last_heard = Instant::now();
                     match message {
-                        Some(Ok(message)) => self.hear(message, is_stopping).await?,
+                        Some(Ok(message)) => self.handle(message, is_stopping).await?,
                         // Where the connection is gone, the close frame gets nowhere either.
                         Some(Err(_)) => {
                             let maximum = self.state.max_body_bytes;
@@ -169,32 +175,34 @@ impl Running {
                         None => return Err(End::Gone),
                     }
                 }
-                Some((id, yielded)) = self.operations.next(), if !self.operations.is_empty() => {
-                    self.hand_over(&id, yielded).await?;
+                Some((id, output)) = self.operations.next(), if !self.operations.is_empty() => {
+                    self.hand_over(&id, output).await?;
                 }
             }
         }
     }
 
-    async fn hear(&mut self, message: Message, is_stopping: bool) -> Result<(), End> {
+    async fn handle(&mut self, message: Message, is_stopping: bool) -> Result<(), End> {
         let text = match message {
             Message::Text(text) => text,
             Message::Binary(_) => {
                 return Err(Close::new(4400, "Invalid message: it has to be text").into());
             }
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
-            Message::Close(_) => return Err(End::Gone),
+            Message::Close(_) => return Err(End::Closed),
         };
-        let said = self.protocol.read(&text);
-        match said.map_err(|reason| Close::new(4400, reason))? {
-            Said::Init(payload) => self.begin(payload.as_ref()).await,
-            Said::Ping(payload) => self.say(Protocol::pong(payload.as_ref())).await,
-            Said::Pong => Ok(()),
-            Said::Terminate => Err(Close::new(1000, "").into()),
-            Said::Start { .. } if !self.has_begun => Err(Close::new(4401, "Unauthorized").into()),
-            Said::Start { .. } if is_stopping => Err(Close::going_away().into()),
-            Said::Start { id, payload } => self.start(id, &payload),
-            Said::Stop { id } => {
+        let message = self.negotiated.read(&text);
+        match message.map_err(|reason| Close::new(4400, reason))? {
+            ClientMessage::Init(payload) => self.begin(payload.as_ref()).await,
+            ClientMessage::Ping(payload) => self.send_text(Protocol::pong(payload.as_ref())).await,
+            ClientMessage::Pong => Ok(()),
+            ClientMessage::Terminate => Err(Close::new(1000, "").into()),
+            ClientMessage::Start { .. } if !self.has_begun => {
+                Err(Close::new(4401, "Unauthorized").into())
+            }
+            ClientMessage::Start { .. } if is_stopping => Err(Close::going_away().into()),
+            ClientMessage::Start { id, payload } => self.start(id, &payload),
+            ClientMessage::Stop { id } => {
                 self.forget(&id);
                 Ok(())
             }
@@ -221,7 +229,7 @@ impl Running {
             .into());
         }
         self.has_begun = true;
-        self.say(Protocol::ack()).await
+        self.send_text(Protocol::ack()).await
     }
 
     fn start(&mut self, id: String, payload: &RawValue) -> Result<(), End> {
@@ -234,23 +242,23 @@ impl Running {
                 format!("Too many operations: at most {maximum} are allowed (WS_MAX_OPERATIONS)");
             return Err(Close::new(4429, reason).into());
         }
-        let yielded = match self.prepare(payload) {
-            Ok((yielded, kind)) => {
+        let output = match self.prepare(payload) {
+            Ok((output, kind)) => {
                 if kind == OperationType::Subscription {
                     self.subscriptions.push(id.clone());
                 }
-                yielded
+                output
             }
-            Err(reply) => stream::once(async { Yielded::Refused(reply) }).boxed(),
+            Err(reply) => stream::once(async { OperationOutput::Refused(reply) }).boxed(),
         };
-        self.operations.insert(id, yielded);
+        self.operations.insert(id, output);
         Ok(())
     }
 
     fn prepare(
         &self,
         payload: &RawValue,
-    ) -> Result<(BoxStream<'static, Yielded>, OperationType), Reply> {
+    ) -> Result<(BoxStream<'static, OperationOutput>, OperationType), Reply> {
         let operation = Parameters::from_json(payload.get().as_bytes())
             .and_then(|parameters| parameters.into_operation(&self.request_id, self.shows_cost))
             .map_err(Reply::refused)?;
@@ -265,7 +273,7 @@ impl Running {
         let executor = self.state.executor.clone();
         let prepared = executor.prepare(operation)?;
         let kind = prepared.kind();
-        let yielded = if kind == OperationType::Subscription {
+        let output = if kind == OperationType::Subscription {
             let deliveries = async move { executor.subscribe(caller, prepared, None).await };
             stream::once(deliveries).flat_map(from_subscription).boxed()
         } else {
@@ -275,19 +283,19 @@ impl Running {
             };
             stream::once(reply).flat_map(from_reply).boxed()
         };
-        Ok((yielded, kind))
+        Ok((output, kind))
     }
 
-    async fn hand_over(&mut self, id: &str, yielded: Yielded) -> Result<(), End> {
-        match yielded {
-            Yielded::Next(reply) => self.say(self.protocol.next(id, &reply)).await,
-            Yielded::Refused(reply) => {
+    async fn hand_over(&mut self, id: &str, output: OperationOutput) -> Result<(), End> {
+        match output {
+            OperationOutput::Next(reply) => self.send_text(self.protocol().next(id, &reply)).await,
+            OperationOutput::Refused(reply) => {
                 self.forget(id);
-                self.say(self.protocol.error(id, &reply)).await
+                self.send_text(self.protocol().error(id, &reply)).await
             }
-            Yielded::Completed => {
+            OperationOutput::Completed => {
                 self.forget(id);
-                self.say(Protocol::complete(id)).await
+                self.send_text(Protocol::complete(id)).await
             }
         }
     }
@@ -297,7 +305,7 @@ impl Running {
         self.subscriptions.retain(|subscription| subscription != id);
     }
 
-    async fn say(&mut self, text: String) -> Result<(), End> {
+    async fn send_text(&mut self, text: String) -> Result<(), End> {
         self.send(Message::Text(text.into())).await
     }
 
@@ -328,11 +336,21 @@ impl Running {
         if self.send(Message::Close(Some(frame))).await.is_err() {
             return;
         }
-        // The client answers with its own close; dropping the connection before could lose ours.
-        let _ = timeout(Duration::from_secs(1), async {
+        self.finish_closing().await;
+    }
+
+    /// Completes the closing handshake, whichever side began it: reading sends the answer to the client's close frame,
+    /// or waits for the client's answer to ours. A connection that is dropped before could lose either, and the client
+    /// would see the code 1006.
+    async fn finish_closing(&mut self) {
+        let _ = timeout(CLOSING_TIMEOUT, async {
             while let Some(Ok(_)) = self.socket.recv().await {}
         })
         .await;
+    }
+
+    const fn protocol(&self) -> Protocol {
+        self.negotiated.protocol()
     }
 }
 
@@ -354,21 +372,25 @@ fn asks_for_it(value: &Json) -> bool {
 /// Without a last reply there is no completion either: the server stops, and the client should come back.
 fn from_subscription(
     deliveries: Result<BoxStream<'static, Delivery>, Reply>,
-) -> BoxStream<'static, Yielded> {
+) -> BoxStream<'static, OperationOutput> {
     match deliveries {
         Ok(deliveries) => deliveries
             .flat_map(|delivery| {
-                let completed = delivery.is_last.then_some(Yielded::Completed);
-                stream::iter([Yielded::Next(delivery.reply)].into_iter().chain(completed))
+                let completed = delivery.is_last.then_some(OperationOutput::Completed);
+                stream::iter(
+                    [OperationOutput::Next(delivery.reply)]
+                        .into_iter()
+                        .chain(completed),
+                )
             })
             .boxed(),
-        Err(reply) => stream::once(async { Yielded::Refused(reply) }).boxed(),
+        Err(reply) => stream::once(async { OperationOutput::Refused(reply) }).boxed(),
     }
 }
 
-fn from_reply(reply: Reply) -> BoxStream<'static, Yielded> {
+fn from_reply(reply: Reply) -> BoxStream<'static, OperationOutput> {
     if reply.is_refused() {
-        return stream::once(async { Yielded::Refused(reply) }).boxed();
+        return stream::once(async { OperationOutput::Refused(reply) }).boxed();
     }
-    stream::iter([Yielded::Next(reply), Yielded::Completed]).boxed()
+    stream::iter([OperationOutput::Next(reply), OperationOutput::Completed]).boxed()
 }

@@ -7,6 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -117,6 +118,21 @@ impl Socket {
                 return frame.expect("a close frame has a code").code.into();
             }
         }
+    }
+
+    /// Closes the socket with a code, and gives the one that the server answers.
+    pub(crate) async fn close(&mut self, code: u16) -> u16 {
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        };
+        let sent = self.0.send(Message::Close(Some(frame))).await;
+        sent.expect("the close frame is sent");
+        let answered = self.close_code().await;
+        let end = tokio::time::timeout(PATIENCE, self.0.next()).await;
+        let end = end.expect("the server ends the connection");
+        assert!(end.is_none(), "after the close frame: {end:?}");
+        answered
     }
 
     async fn next(&mut self) -> Message {

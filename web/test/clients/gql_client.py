@@ -1,13 +1,15 @@
-"""Python's `gql`: images are made, listed page by page, put in the trash and taken out of it.
+"""Python's `gql`: images are made, listed page by page, put in the trash and taken out of it; over HTTP and a WebSocket.
 
     gql_client.py http://127.0.0.1:9999/graphql
 """
 
+import asyncio
 import sys
 
 from gql import Client, gql
 from gql.transport.exceptions import TransportQueryError
 from gql.transport.requests import RequestsHTTPTransport
+from gql.transport.websockets import WebsocketsTransport
 
 CREATE = gql("""
     mutation Create($input: CreateImageInput!) {
@@ -41,6 +43,13 @@ RESTORE = gql("""
 """)
 
 
+FOLLOW = gql("""
+    subscription Follow($after: String) {
+      galleryEvents(after: $after) { cursor imageId }
+    }
+""")
+
+
 def run(session, operation, **variables):
     operation.variable_values = variables
     return session.execute(operation)
@@ -55,6 +64,59 @@ def list_all(session, user_id):
         if not images["pageInfo"]["hasNextPage"]:
             return
         after = images["pageInfo"]["endCursor"]
+
+
+async def follow(session, after, count):
+    """The next events behind a cursor."""
+    FOLLOW.variable_values = {"after": after}
+    events = []
+    async for answer in session.subscribe(FOLLOW):
+        events.append(answer["galleryEvents"])
+        if len(events) == count:
+            return events
+
+
+async def live(url):
+    """A WebSocket with the transport's defaults: it offers both protocols."""
+
+    async def create(session, number):
+        image_url = f"https://res.cloudinary.com/demo/image/upload/v1/cccccccc-0000-4000-8000-{number:012}.png"
+        CREATE.variable_values = {"input": {"userId": "python-live", "imageUrl": image_url}}
+        payload = (await session.execute(CREATE))["createImage"]
+        assert payload["userErrors"] == [], payload
+        return payload["image"]["id"]
+
+    async with Client(transport=WebsocketsTransport(url=url)) as session:
+        first = await create(session, 1)
+        # From the beginning: what was made over HTTP comes before.
+        cursor = None
+        for event in await follow(session, "", 6):
+            cursor = event["cursor"]
+        assert event["imageId"] == first, event
+
+        LIST.variable_values = {"userId": "python-live", "first": 101}
+        try:
+            await session.execute(LIST)
+        except TransportQueryError as error:
+            assert error.errors[0]["extensions"]["code"] == "BAD_USER_INPUT", error
+        else:
+            raise AssertionError("a page of 101 was answered")
+        try:
+            await session.execute(gql("{ nothing }"))
+        except TransportQueryError as error:
+            assert error.errors[0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED", error
+        else:
+            raise AssertionError("an unknown field was answered")
+        # The socket goes on, and an event that comes live is seen.
+        following = asyncio.create_task(follow(session, cursor, 2))
+        made = [await create(session, 2), await create(session, 3)]
+        events = await following
+        assert [event["imageId"] for event in events] == made, events
+
+    # Another socket resumes where the first one was.
+    async with Client(transport=WebsocketsTransport(url=url)) as session:
+        resumed = await follow(session, cursor, 2)
+        assert resumed == events, resumed
 
 
 def main(url):
@@ -85,6 +147,8 @@ def main(url):
         operations = [gql(f'{{ images(userId: "{user}") {{ totalCount }} }}') for user in ("python", "nobody")]
         counts = [answer["images"]["totalCount"] for answer in session.execute_batch(operations)]
         assert counts == [3, 0], counts
+
+    asyncio.run(live(url.replace("http:", "ws:")))
 
 
 if __name__ == "__main__":

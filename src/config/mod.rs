@@ -24,7 +24,7 @@ use crate::cloudinary::hosts::HostPatterns;
 use crate::db::options::{
     Host, Options, PASSWORD_PLACEHOLDER, Pooler, Server, Target, certificate_file, ssl_mode,
 };
-use crate::server::origin::{Origin, Origins};
+use crate::server::middleware::origin::{Origin, Origins};
 
 pub use access::AccessSettings;
 pub use documents::DocumentSettings;

@@ -14,7 +14,7 @@ use reqwest::Url;
 use super::error::wrong_value;
 use crate::cloudinary::hosts::HostPatterns;
 use crate::db::options::Host;
-use crate::server::origin::Origin;
+use crate::server::middleware::origin::Origin;
 
 /// Some way beyond what a Postgres server allows by itself.
 const MAX_CONNECTIONS: u32 = 1000;

@@ -1,16 +1,11 @@
 //! `/graphql`: which transport a request means, and what it is answered; GraphQL over HTTP,
 //! <https://graphql.github.io/graphql-over-http/draft/>.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
 use axum::Extension;
-use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State as Extract};
-use axum::http::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use axum::extract::{Request, State as Extract};
+use axum::http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -18,9 +13,10 @@ use serde::Serialize;
 
 use super::authentication::{CHALLENGE, sign_in};
 use super::body::{self, BodyError};
-use super::media::{Accepted, Media, is_json};
+use super::http::{GRAPHQL_METHODS, json, peer, refused, refused_as, shows_cost, unread};
+use super::media::{Accepted, Media, is_compressed, is_json};
+use super::middleware::request_log::RequestId;
 use super::request::{self, Requested};
-use super::request_id::RequestId;
 use super::stream::{self, Framing};
 use super::{State, graphiql, replica, websocket};
 use crate::auth::{Caller, SignedIn};
@@ -29,14 +25,10 @@ use crate::execution::reply::Reply;
 use crate::front::code::Code;
 use crate::front::operation::Operation;
 
-/// The methods that the endpoint knows.
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
-/// With `1` the replies tell in `extensions.cost` what their operations cost.
-pub(super) const COST: &str = "x-graphql-cost";
 /// How long a client should wait before it tries again while the database is away.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// Answers a request to `/graphql`, whatever it is.
+/// Answers any request to `/graphql`.
 pub(super) async fn graphql(
     Extract(state): Extract<State>,
     Extension(RequestId(request_id)): Extension<RequestId>,
@@ -45,16 +37,13 @@ pub(super) async fn graphql(
     if websocket::is_asked_for(&request) {
         return websocket::upgrade(state, &request_id, request).await;
     }
-    match *request.method() {
+    let mut response = match *request.method() {
         Method::POST => post(&state, &request_id, request).await,
         Method::GET => get(&state, &request_id, request.into_parts().0).await,
-        Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response(),
-        _ => method_not_allowed(
-            request,
-            METHODS,
-            "send operations by POST, or queries by GET",
-        ),
-    }
+        _ => return method_not_allowed(request),
+    };
+    (response.headers_mut()).append(VARY, HeaderValue::from_static("Accept"));
+    response
 }
 
 async fn get(state: &State, request_id: &str, head: Parts) -> Response {
@@ -62,29 +51,27 @@ async fn get(state: &State, request_id: &str, head: Parts) -> Response {
     if state.has_graphiql && accepted.prefers_page() {
         return graphiql::page();
     }
-    let Some(welcome) = Welcome::of(&accepted) else {
+    let Some(formats) = ResponseFormats::of(&accepted) else {
         return not_acceptable();
     };
     let query = head.uri.query().unwrap_or_default();
     match request::from_query(query, request_id, shows_cost(&head.headers)) {
-        Ok(operation) => respond(state, &head, welcome, Requested::One(operation)).await,
-        Err(error) => refused_as(welcome.for_refusals(), StatusCode::BAD_REQUEST, error),
+        Ok(operation) => respond(state, &head, formats, Requested::One(operation)).await,
+        Err(error) => refused_as(formats.for_refusals(), StatusCode::BAD_REQUEST, error),
     }
 }
 
 async fn post(state: &State, request_id: &str, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let content_type = head.headers.get(CONTENT_TYPE);
-    let content_type = content_type.and_then(|value| value.to_str().ok());
-    // Any other type a page of another origin could send without asking first.
-    if !content_type.is_some_and(is_json) || head.headers.contains_key("content-encoding") {
+    // A page of another origin could send any other type without a preflight.
+    if !is_json(&head.headers) || is_compressed(&head.headers) {
         return unread(
             body,
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body must be JSON in UTF-8, with `Content-Type: application/json`, not compressed",
         );
     }
-    let Some(welcome) = Welcome::of(&Accepted::of(&head.headers)) else {
+    let Some(formats) = ResponseFormats::of(&Accepted::of(&head.headers)) else {
         body::discard(body);
         return not_acceptable();
     };
@@ -94,38 +81,33 @@ async fn post(state: &State, request_id: &str, request: Request) -> Response {
     };
     let shows_cost = shows_cost(&head.headers);
     match request::from_body(&body, state.max_batch, request_id, shows_cost) {
-        Ok(requested) => respond(state, &head, welcome, requested).await,
-        Err(error) => refused_as(welcome.for_refusals(), StatusCode::BAD_REQUEST, error),
+        Ok(requested) => respond(state, &head, formats, requested).await,
+        Err(error) => refused_as(formats.for_refusals(), StatusCode::BAD_REQUEST, error),
     }
 }
 
-/// Whether the client asks what its operations cost.
-pub(super) fn shows_cost(headers: &HeaderMap) -> bool {
-    headers.get(COST).is_some_and(|value| value == "1")
-}
-
-/// In which types a client may be answered: in one of the two, or in either.
+/// The types in which a client accepts an answer: one of the two, or either.
 #[derive(Clone, Copy, Debug)]
-struct Welcome {
+struct ResponseFormats {
     json: Option<Media>,
     stream: Option<Framing>,
 }
 
-impl Welcome {
+impl ResponseFormats {
     fn of(accepted: &Accepted) -> Option<Self> {
         let (json, stream) = (accepted.json(), accepted.stream());
         (json.is_some() || stream.is_some()).then_some(Self { json, stream })
     }
 
-    /// What is no GraphQL request is told in JSON.
+    /// For a request that is not GraphQL: JSON in any case.
     fn for_refusals(self) -> Media {
         self.json.unwrap_or(Media::Json)
     }
 
-    /// What is over with one reply goes as JSON where that is welcome, else as a stream.
+    /// A single reply goes as JSON where the client accepts that, else as a stream.
     fn answer(self, reply: Reply) -> Response {
         if let Some(code) = reply.failed_for() {
-            return turned_away(code, &reply);
+            return error_response(code, &reply);
         }
         match (self.json, self.stream) {
             (None, Some(framing)) => stream::one(framing, reply),
@@ -138,27 +120,28 @@ impl Welcome {
 }
 
 /// Executes what was asked for, unless its caller has asked for too much of late.
-async fn respond(state: &State, head: &Parts, welcome: Welcome, requested: Requested) -> Response {
+async fn respond(
+    state: &State,
+    head: &Parts,
+    formats: ResponseFormats,
+    requested: Requested,
+) -> Response {
     let signed_in = sign_in(&state.authenticator, &head.headers).await;
     let address = state.rate_limiter.client(peer(head), &head.headers);
-    let allowance = state
-        .rate_limiter
-        .check(&signed_in.caller, address, requested.operations());
+    let allowance = state.check_rate(&signed_in.caller, address, requested.operations());
     let allowance = match allowance {
         Ok(allowance) => allowance,
         Err(limited) => {
-            state.metrics.count_error(Code::RateLimited.as_str());
-            let reply = Reply::refused(Code::RateLimited.error(limited.message()));
-            let mut response = turned_away(Code::RateLimited, &reply);
+            let mut response = error_response(Code::RateLimited, &limited.reply());
             limited.write(response.headers_mut());
             return response;
         }
     };
     let reads = replica::reads(&head.headers);
     let execute = async {
-        match (requested, welcome.json) {
+        match (requested, formats.json) {
             (Requested::One(operation), _) => {
-                execute_one(state, head, welcome, signed_in, operation).await
+                execute_one(state, head, formats, signed_in, operation).await
             }
             (Requested::Batch(operations), Some(media)) => {
                 let replies = execute_batch(state, &signed_in.caller, operations).await;
@@ -175,31 +158,23 @@ async fn respond(state: &State, head: &Parts, welcome: Welcome, requested: Reque
     response
 }
 
-/// Where a request comes from.
-pub(super) fn peer(head: &Parts) -> IpAddr {
-    let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
-        peer.ip()
-    })
-}
-
 async fn execute_one(
     state: &State,
     head: &Parts,
-    welcome: Welcome,
+    formats: ResponseFormats,
     signed_in: SignedIn,
     operation: Operation,
 ) -> Response {
     let deadline = state.executor.deadline();
     let prepared = match state.executor.prepare(operation) {
         Ok(prepared) => prepared,
-        Err(reply) => return welcome.answer(reply),
+        Err(reply) => return formats.answer(reply),
     };
     match prepared.kind() {
         OperationType::Mutation if head.method == Method::GET => {
             let error = Code::BadUserInput.error("a mutation has to be sent by POST");
             let reply = prepared.refuse(error);
-            let media = welcome.for_refusals();
+            let media = formats.for_refusals();
             let refusal = json(StatusCode::METHOD_NOT_ALLOWED, media, &reply);
             ([(ALLOW, HeaderValue::from_static("POST"))], refusal).into_response()
         }
@@ -208,11 +183,11 @@ async fn execute_one(
                 .executor
                 .execute(signed_in.caller, prepared, deadline)
                 .await;
-            welcome.answer(reply)
+            formats.answer(reply)
         }
-        OperationType::Subscription => match welcome.stream {
+        OperationType::Subscription => match formats.stream {
             Some(framing) => subscribe(state, head, framing, signed_in, prepared).await,
-            None => welcome.answer(prepared.refuse(Code::BadUserInput.error(
+            None => formats.answer(prepared.refuse(Code::BadUserInput.error(
                 "a subscription is answered as a stream: accept text/event-stream or multipart/mixed, or open a WebSocket",
             ))),
         },
@@ -227,14 +202,14 @@ async fn subscribe(
     signed_in: SignedIn,
     prepared: Prepared,
 ) -> Response {
-    let last_event_id = head.headers.get("last-event-id");
-    let resume_after = last_event_id
-        .and_then(|value| value.to_str().ok())
-        .filter(|id| !id.is_empty());
+    let resume_after = match last_event_id(&head.headers) {
+        Ok(id) => id,
+        Err(error) => return stream::one(framing, prepared.refuse(error)),
+    };
     let caller = signed_in.caller.clone();
     let deliveries = state
         .executor
-        .subscribe(caller, prepared, resume_after.map(ToOwned::to_owned))
+        .subscribe(caller, prepared, resume_after)
         .await;
     match deliveries {
         Ok(deliveries) => {
@@ -248,10 +223,24 @@ async fn subscribe(
             stream::respond(framing, deliveries, Box::pin(cut))
         }
         Err(reply) => match reply.failed_for() {
-            Some(code) => turned_away(code, &reply),
+            Some(code) => error_response(code, &reply),
             None => stream::one(framing, reply),
         },
     }
+}
+
+/// The id of the last event that the client has seen. One that is not text cannot be a cursor, and is refused as such.
+fn last_event_id(headers: &HeaderMap) -> Result<Option<String>, ServerError> {
+    let values = headers.get_all("last-event-id").iter();
+    let mut ids: Vec<_> = values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .filter(|id| !id.is_empty())
+        .collect();
+    ids.dedup();
+    if ids.len() > 1 {
+        return Err(Code::BadUserInput.error("Last-Event-ID: is given more than once"));
+    }
+    Ok(ids.pop())
 }
 
 /// Executes the operations of a batch in their order, all within the time of one request.
@@ -274,13 +263,13 @@ async fn execute_batch(state: &State, caller: &Caller, operations: Vec<Operation
     replies
 }
 
-/// A batch is turned away when every entry is, for the same reason.
+/// A batch has the status of an error when every entry has the same one.
 fn answer_batch(replies: &[Reply], media: Media) -> Response {
     let code = replies.first().and_then(Reply::failed_for);
     if let Some(code) = code
         && replies.iter().all(|reply| reply.failed_for() == Some(code))
     {
-        return turned_away(code, replies);
+        return error_response(code, replies);
     }
     let is_refused = |reply: &Reply| status(reply, media) == StatusCode::BAD_REQUEST;
     let status = if replies.iter().all(is_refused) {
@@ -304,8 +293,8 @@ fn status(reply: &Reply, media: Media) -> StatusCode {
     }
 }
 
-/// Clients and proxies go by the status, whatever they accept.
-fn turned_away(code: Code, body: &(impl Serialize + ?Sized)) -> Response {
+/// An answer whose status says what is wrong, for clients and proxies alike, whatever they accept.
+fn error_response(code: Code, body: &(impl Serialize + ?Sized)) -> Response {
     let status = match code {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -318,34 +307,13 @@ fn turned_away(code: Code, body: &(impl Serialize + ?Sized)) -> Response {
     ([(RETRY_AFTER, RETRY_AFTER_SECONDS)], answer).into_response()
 }
 
-fn json(status: StatusCode, media: Media, body: &(impl Serialize + ?Sized)) -> Response {
-    match serde_json::to_vec(body) {
-        Ok(bytes) => (status, [(CONTENT_TYPE, media.content_type())], bytes).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "an answer cannot be written as JSON");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
-}
-
-/// A request that did not get as far as to be an operation.
-pub(super) fn refused(status: StatusCode, error: ServerError) -> Response {
-    refused_as(Media::Json, status, error)
-}
-
-fn refused_as(media: Media, status: StatusCode, error: ServerError) -> Response {
-    json(status, media, &Reply::refused(error))
-}
-
-/// A request whose body is of no use; its client hears that while it is still sending.
-fn unread(body: Body, status: StatusCode, message: &str) -> Response {
-    body::discard(body);
-    refused(status, Code::BadUserInput.error(message))
-}
-
-fn method_not_allowed(request: Request, allowed: HeaderValue, message: &str) -> Response {
-    let refusal = unread(request.into_body(), StatusCode::METHOD_NOT_ALLOWED, message);
-    ([(ALLOW, allowed)], refusal).into_response()
+fn method_not_allowed(request: Request) -> Response {
+    let refusal = unread(
+        request.into_body(),
+        StatusCode::METHOD_NOT_ALLOWED,
+        "send operations by POST, or queries by GET",
+    );
+    ([(ALLOW, GRAPHQL_METHODS)], refusal).into_response()
 }
 
 fn not_acceptable() -> Response {

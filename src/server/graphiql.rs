@@ -1,7 +1,7 @@
 //! GraphiQL, for a person who opens the endpoint in a browser: the page of `web/` where it was built into the binary,
 //! else one that loads GraphiQL from a CDN. `docs/content-security-policy.md` says why each exception is there.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::pages::{BUILT, NO_SNIFFING, REVALIDATE};
@@ -26,8 +26,6 @@ pub(super) fn page() -> Response {
         (REFERRER_POLICY, "no-referrer"),
         NO_SNIFFING,
         (CACHE_CONTROL, REVALIDATE),
-        // The same URL answers a program with JSON.
-        (VARY, "Accept"),
     ];
     (headers, Html(html)).into_response()
 }

@@ -1,7 +1,7 @@
 //! What a client accepts: by `q`, then by order, <https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1>.
 
 use axum::http::HeaderMap;
-use axum::http::header::ACCEPT;
+use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::stream::Framing;
 
@@ -47,29 +47,33 @@ impl Media {
 pub(super) struct Accepted(Vec<Media>);
 
 impl Accepted {
-    /// Reads the headers `Accept`; without one, plain JSON is accepted.
+    /// Reads the headers `Accept`; without any, or with empty ones only, plain JSON is accepted.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let values: Vec<_> = headers
             .get_all(ACCEPT)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .collect();
-        if values.is_empty() {
-            return Self(vec![Media::Json]);
-        }
         Self::parse(&values.join(","))
     }
 
     fn parse(header: &str) -> Self {
-        let ranges: Vec<_> = split_unquoted(header, ',').filter_map(range).collect();
-        // What a client excludes by name is not let in by a wildcard.
-        let is_excluded = |media| {
-            let mut named = ranges.iter().filter(|range| !range.is_wildcard);
-            named.any(|range| range.media == media && range.weight <= 0.0)
+        let mut texts = split_unquoted(header, ',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .peekable();
+        if texts.peek().is_none() {
+            return Self(vec![Media::Json]);
+        }
+        let ranges: Vec<_> = texts.filter_map(range).collect();
+        // The most specific range has the say: what a client excludes by name is not let in by a wildcard.
+        let is_overruled = |range: &Range| {
+            let mut others = ranges.iter().filter(|other| other.media == range.media);
+            others.any(|other| other.specificity > range.specificity)
         };
         let mut welcome: Vec<_> = ranges
             .iter()
-            .filter(|range| range.weight > 0.0 && !is_excluded(range.media))
+            .filter(|range| range.weight > 0.0 && !is_overruled(range))
             .collect();
         // Stable: of equal weights the first stays first.
         welcome.sort_by(|one, other| other.weight.total_cmp(&one.weight));
@@ -99,7 +103,15 @@ impl Accepted {
 struct Range {
     media: Media,
     weight: f32,
-    is_wildcard: bool,
+    specificity: Specificity,
+}
+
+/// How much of a media type a range names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Specificity {
+    Any,
+    Type,
+    Subtype,
 }
 
 fn range(text: &str) -> Option<Range> {
@@ -112,7 +124,11 @@ fn range(text: &str) -> Option<Range> {
     Some(Range {
         media: Media::of_range(essence)?,
         weight: weight.unwrap_or(1.0),
-        is_wildcard: essence.contains('*'),
+        specificity: match essence {
+            "*/*" => Specificity::Any,
+            essence if essence.ends_with("/*") => Specificity::Type,
+            _ => Specificity::Subtype,
+        },
     })
 }
 
@@ -125,16 +141,35 @@ fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a content type is JSON in UTF-8.
-pub(super) fn is_json(content_type: &str) -> bool {
+/// Whether a body is JSON in UTF-8: every `Content-Type` has to say so.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter().peekable();
+    values.peek().is_some() && values.all(|value| value.to_str().is_ok_and(is_json_type))
+}
+
+/// Whether a body is encoded in some way.
+pub(super) fn is_compressed(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    values.any(|value| {
+        let mut encodings = value.as_bytes().split(|byte| *byte == b',');
+        encodings.any(|encoding| {
+            let encoding = encoding.trim_ascii();
+            !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity")
+        })
+    })
+}
+
+fn is_json_type(content_type: &str) -> bool {
     let mut parts = split_unquoted(content_type, ';').map(str::trim);
     let is_json = parts
         .next()
         .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     is_json
         && parts.all(|parameter| match parameter.split_once('=') {
-            Some((name, charset)) if name.eq_ignore_ascii_case("charset") => {
-                charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
+                let charset = charset.trim().trim_matches('"');
+                // Without the hyphen it is wrong, but can mean nothing else.
+                charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
             }
             _ => true,
         })
@@ -175,7 +210,14 @@ mod tests {
             ("application/json; q=0", None),
             ("text/plain", None),
             ("text/html", None),
-            ("", None),
+            ("application/*;q=0, */*", None),
+            ("application/*;q=0, application/json", Some(Json)),
+            (
+                "application/json;q=0.1, application/graphql-response+json;q=0.2, */*",
+                Some(GraphqlResponse),
+            ),
+            ("", Some(Json)),
+            (" , ,", Some(Json)),
         ] {
             assert_eq!(Accepted::parse(header).json(), expected, "{header}");
         }
@@ -202,7 +244,7 @@ mod tests {
             "Application/JSON ;charset=UTF-8",
             r#"application/json; charset="utf-8"; x=y"#,
         ] {
-            assert!(is_json(content_type), "{content_type}");
+            assert!(is_json_type(content_type), "{content_type}");
         }
         for content_type in [
             "",
@@ -210,7 +252,7 @@ mod tests {
             "text/plain; a=application/json",
             "application/json; charset=utf-16",
         ] {
-            assert!(!is_json(content_type), "{content_type}");
+            assert!(!is_json_type(content_type), "{content_type}");
         }
     }
 }

@@ -6,26 +6,26 @@ mod connections;
 mod endpoint;
 mod graphiql;
 mod health;
+mod http;
 mod media;
 mod metrics;
-pub mod origin;
+pub mod middleware;
 mod pages;
 pub mod rate_limit;
 mod replica;
 mod request;
-mod request_id;
 mod stream;
 mod websocket;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderName, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{any, get};
-use axum::{Router, middleware};
+use axum::{Router, middleware as layer};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -33,13 +33,14 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, CorsLayer};
 
-use self::rate_limit::RateLimiter;
-use crate::auth::Authenticator;
+use self::rate_limit::{Allowance, Limited, RateLimiter};
+use crate::auth::{Authenticator, Caller};
 use crate::execution::Observed;
 use crate::front::code::Code;
 use crate::gallery::Gallery;
 use crate::metrics::Metrics;
-use origin::Origins;
+use middleware::origin::{self, Origins};
+use middleware::{plain_options, request_log};
 
 /// What the operator may choose about HTTP.
 #[derive(Clone, Debug)]
@@ -74,6 +75,19 @@ struct State {
     stopping: CancellationToken,
     /// The sockets, which the server waits for at its end.
     sockets: TaskTracker,
+}
+
+impl State {
+    /// Counts operations that a caller is about to send; refused when there are too many.
+    fn check_rate(
+        &self,
+        caller: &Caller,
+        address: IpAddr,
+        operations: u32,
+    ) -> Result<Option<Allowance>, Limited> {
+        (self.rate_limiter.check(caller, address, operations))
+            .inspect_err(|_| self.metrics.count_error(Code::RateLimited.as_str()))
+    }
 }
 
 /// How long a page of another origin may remember what it is allowed to send.
@@ -154,19 +168,23 @@ impl Server {
 fn router(state: State, options: &Options) -> Router {
     Router::new()
         .route("/graphql", any(endpoint::graphql))
+        .route("/graphql/", any(endpoint::graphql))
         .route("/assets/{name}", get(pages::asset))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::page))
+        .fallback(http::not_found)
+        .method_not_allowed_fallback(http::method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(cors(&options.origins))
-        .layer(middleware::from_fn_with_state(
+        .layer(layer::from_fn(plain_options::answer))
+        .layer(layer::from_fn_with_state(
             options.origins.clone(),
             origin::check,
         ))
-        .layer(middleware::from_fn_with_state(
+        .layer(layer::from_fn_with_state(
             Arc::clone(&state.metrics),
-            request_id::name_request,
+            request_log::log,
         ))
         .with_state(state)
 }
@@ -178,7 +196,7 @@ fn cors(origins: &Origins) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(
-            [request_id::HEADER, "retry-after", replica::POSITION]
+            [request_log::HEADER, "retry-after", replica::POSITION]
                 .into_iter()
                 .chain(rate_limit::HEADERS)
                 .map(HeaderName::from_static)
@@ -188,7 +206,7 @@ fn cors(origins: &Origins) -> CorsLayer {
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    endpoint::refused(
+    http::refused(
         StatusCode::INTERNAL_SERVER_ERROR,
         Code::Internal.error("internal server error"),
     )

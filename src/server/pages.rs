@@ -1,11 +1,11 @@
 //! The pages that `web/` builds, and their assets: out of the binary, nothing from the internet.
 
 use axum::extract::{Path, State as Extract};
+use axum::http::HeaderName;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::State;
+use super::{State, http};
 
 /// What `build.rs` found in `web/dist`.
 pub(super) struct BuiltPages {
@@ -49,7 +49,7 @@ pub(super) const NO_SNIFFING: (HeaderName, &str) = (X_CONTENT_TYPE_OPTIONS, "nos
 pub(super) async fn asset(Extract(state): Extract<State>, Path(name): Path<String>) -> Response {
     let found = find(&name).filter(|_| state.has_graphiql);
     let Some((content, caching)) = found else {
-        return StatusCode::NOT_FOUND.into_response();
+        return http::nothing_here();
     };
     let headers = [
         (CONTENT_TYPE, content_type(&name)),

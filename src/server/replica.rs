@@ -9,18 +9,28 @@ const READ: &str = "x-gallery-read";
 /// Answered with a mutation; sent back with a request, it holds the replica to that mutation.
 pub(super) const POSITION: &str = "x-gallery-position";
 
-/// What a request wants of its reads. What is no position the replica cannot have reached: the primary serves.
+/// What a request asks of its reads. Where a position cannot be read, the primary serves.
 pub(super) fn reads(headers: &HeaderMap) -> Reads {
     let is_replica = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"replica");
-    if !headers.get(READ).is_some_and(is_replica) {
+    let mut reads = (headers.get_all(READ).iter()).filter(|value| !value.is_empty());
+    if !reads.next().is_some_and(is_replica) || !reads.all(is_replica) {
         return Reads::primary();
     }
-    // Several come of several mutations: the last of them counts.
-    let positions = headers.get_all(POSITION).iter();
-    let positions = positions.map(|value| value.to_str().ok()?.parse::<Position>().ok());
-    match positions.collect::<Option<Vec<_>>>() {
-        Some(positions) => Reads::replica(positions.into_iter().max()),
-        None => Reads::primary(),
+    let Ok(values) = (headers.get_all(POSITION).iter())
+        .map(HeaderValue::to_str)
+        .collect::<Result<Vec<_>, _>>()
+    else {
+        return Reads::primary();
+    };
+    // There are several after several mutations, in one header or in more: the last position counts.
+    let positions = values.iter().flat_map(|value| value.split(','));
+    let positions = positions.map(str::trim).filter(|text| !text.is_empty());
+    match positions
+        .map(str::parse)
+        .collect::<Result<Vec<Position>, _>>()
+    {
+        Ok(positions) => Reads::replica(positions.into_iter().max()),
+        Err(_) => Reads::primary(),
     }
 }
 

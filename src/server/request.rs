@@ -8,6 +8,8 @@ use serde_json::value::RawValue;
 use crate::front::code::Code;
 use crate::front::operation::{Operation, Parameters, reason};
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// What the body of a POST asks for.
 #[derive(Debug)]
 pub(super) enum Requested {
@@ -34,6 +36,8 @@ pub(super) fn from_body(
     request_id: &str,
     shows_cost: bool,
 ) -> Result<Requested, ServerError> {
+    // Not allowed in JSON, but some tools write it: https://www.rfc-editor.org/rfc/rfc8259#section-8.1
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     if body.trim_ascii_start().first() != Some(&b'[') {
         let parameters = Parameters::from_json(body)?;
         let operation = parameters.into_operation(request_id, shows_cost);

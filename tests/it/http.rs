@@ -126,6 +126,20 @@ async fn a_body_that_is_no_graphql_request_is_refused() {
     .await;
 }
 
+each_database! {
+    async fn a_body_may_begin_with_a_byte_order_mark(app: TestApp) {
+        let query = r#"{"query":"{ images { totalCount } }"}"#;
+        let expected = json!({ "data": { "images": { "totalCount": 0 } } });
+        let reply = post(&app, Some(JSON), format!("\u{feff}{query}")).await;
+        assert_eq!(reply.body, expected);
+        let reply = post(&app, Some(JSON), format!("\u{feff}\r\n[{query}]")).await;
+        assert_eq!(reply.body, json!([expected]));
+        // One is a mark, two are not.
+        let reply = post(&app, Some(JSON), format!("\u{feff}\u{feff}{query}")).await;
+        assert_refused(&reply, StatusCode::BAD_REQUEST, "two marks");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nulls_and_unknown_keys_of_a_request_count_as_left_out() {
     on_sqlite(&[], async |app: TestApp| {

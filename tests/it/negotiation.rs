@@ -211,20 +211,173 @@ async fn parameters_of_a_get_are_read_as_those_of_a_post() {
     .await;
 }
 
+async fn ask(app: &TestApp, method: Method, path: &str) -> reqwest::Response {
+    let request = app.client().request(method, format!("{}{path}", app.url()));
+    request.send().await.expect("the server answers")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn options_tells_the_methods_and_head_is_none_of_them() {
+async fn options_tells_the_methods_of_a_path() {
     on_sqlite(&[], async |app: TestApp| {
-        let ask = async |method: Method| {
-            let request = app
-                .client()
-                .request(method, format!("{}/graphql", app.url()));
-            request.send().await.expect("the server answers")
-        };
-        assert!(ask(Method::OPTIONS).await.status().is_success());
-        let head = ask(Method::HEAD).await;
-        assert_eq!(head.status(), StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(head.headers()[ALLOW], "GET, POST, OPTIONS");
+        for path in ["/graphql", "/graphql/"] {
+            let options = ask(&app, Method::OPTIONS, path).await;
+            assert_eq!(options.status(), StatusCode::NO_CONTENT, "{path}");
+            assert_eq!(options.headers()[ALLOW], "GET, POST, OPTIONS", "{path}");
+            let head = ask(&app, Method::HEAD, path).await;
+            assert_eq!(head.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+            assert_eq!(head.headers()[ALLOW], "GET, POST, OPTIONS", "{path}");
+        }
+        for path in ["/healthz", "/readyz", "/metrics"] {
+            let options = ask(&app, Method::OPTIONS, path).await;
+            assert_eq!(options.status(), StatusCode::NO_CONTENT, "{path}");
+            assert_eq!(options.headers()[ALLOW], "GET, HEAD, OPTIONS", "{path}");
+            let head = ask(&app, Method::HEAD, path).await;
+            assert_eq!(head.status(), StatusCode::OK, "{path}");
+            let reply = Reply::read(ask(&app, Method::POST, path).await).await;
+            assert_is(&reply, 405, PLAIN, path);
+            assert_eq!(reply.headers[ALLOW], "GET,HEAD", "{path}");
+            assert_eq!(reply.error_code(), "BAD_USER_INPUT", "{path}");
+        }
+        let nothing = ask(&app, Method::OPTIONS, "/nothing").await;
+        assert_eq!(nothing.status(), StatusCode::NOT_FOUND);
     })
+    .await;
+}
+
+each_database! {
+    async fn a_slash_at_the_end_of_the_endpoint_makes_no_difference(app: TestApp) {
+        let id = app.user("alice").create_image().await;
+        let url = format!("{}/graphql/", app.url());
+        let body = json!({ "query": "query($id: ID!) { image(id: $id) { id } }", "variables": { "id": id } });
+        let posted = app.client().post(&url).json(&body).send().await;
+        let reply = Reply::read(posted.expect("an answer")).await;
+        assert_is(&reply, 200, PLAIN, "POST");
+        assert_eq!(reply.body, json!({ "data": { "image": { "id": id } } }));
+        let reply = Reply::read(ask(&app, Method::GET, "/graphql/?query={__typename}").await).await;
+        assert_eq!(reply.body, json!({ "data": { "__typename": "Query" } }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_path_where_there_is_nothing_is_answered_with_those_there_are() {
+    on_sqlite(&[], async |app: TestApp| {
+        for path in [
+            "/",
+            "/nothing",
+            "/graphql/x",
+            "/graphql//",
+            "/Graphql",
+            "/assets/x",
+        ] {
+            for method in [Method::GET, Method::POST, Method::PUT] {
+                if method != Method::GET && path == "/assets/x" {
+                    continue;
+                }
+                let reply = Reply::read(ask(&app, method, path).await).await;
+                assert_is(&reply, 404, PLAIN, path);
+                assert_eq!(reply.error_code(), "BAD_USER_INPUT", "{path}");
+                let message = reply.body["errors"][0]["message"].as_str();
+                let message = message.expect("a message");
+                for known in ["/graphql", "/healthz", "/readyz", "/metrics"] {
+                    assert!(message.contains(known), "{path}: {message}");
+                }
+            }
+        }
+    })
+    .await;
+}
+
+/// Sends a query with headers, of which there may be several of one name.
+async fn post_with(app: &TestApp, headers: &[(&str, &str)]) -> Reply {
+    let mut request = app.client().post(format!("{}/graphql", app.url()));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(r#"{"query":"{ __typename }"}"#);
+    Reply::read(request.send().await.expect("the server answers")).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_may_be_empty_or_come_more_than_once() {
+    on_sqlite(&[], async |app: TestApp| {
+        let json = ("content-type", "application/json");
+        for (more, status, content_type) in [
+            (vec![("accept", "")], 200, PLAIN),
+            (vec![("accept", " , ")], 200, PLAIN),
+            (
+                vec![
+                    ("accept", ""),
+                    ("accept", "application/graphql-response+json"),
+                ],
+                200,
+                NEWER,
+            ),
+            (
+                vec![("accept", "text/plain"), ("accept", "application/json")],
+                200,
+                PLAIN,
+            ),
+            (vec![("accept", "application/*;q=0, */*")], 406, PLAIN),
+            (vec![("accept", "*/*;q=0")], 406, PLAIN),
+            (vec![("content-encoding", "")], 200, PLAIN),
+            (vec![("content-encoding", "identity")], 200, PLAIN),
+            (vec![("content-encoding", "gzip")], 415, PLAIN),
+            (vec![("content-encoding", "identity, gzip")], 415, PLAIN),
+            (
+                vec![("content-encoding", "identity"), ("content-encoding", "br")],
+                415,
+                PLAIN,
+            ),
+            (
+                vec![("content-type", "application/json; charset=utf8")],
+                200,
+                PLAIN,
+            ),
+            (vec![("content-type", "text/plain")], 415, PLAIN),
+            (vec![("x-graphql-cost", "")], 200, PLAIN),
+            (vec![("x-gallery-read", "")], 200, PLAIN),
+            (
+                vec![("x-gallery-read", "replica"), ("x-gallery-position", "")],
+                200,
+                PLAIN,
+            ),
+        ] {
+            let headers: Vec<_> = [json].into_iter().chain(more).collect();
+            let reply = post_with(&app, &headers).await;
+            assert_is(&reply, status, content_type, &format!("{headers:?}"));
+        }
+        let shown = [json, ("x-graphql-cost", ""), ("x-graphql-cost", "1")];
+        let reply = post_with(&app, &shown).await;
+        assert!(reply.body["extensions"]["cost"].is_object());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_depends_on_accept_says_so() {
+    on_sqlite(
+        &["--cors-allowed-origins=https://app.example"],
+        async |app: TestApp| {
+            let vary = |reply: &reqwest::Response| {
+                let values = reply.headers().get_all("vary").iter();
+                let values: Vec<_> = values.map(|value| value.to_str().expect("text")).collect();
+                values.join(", ").to_ascii_lowercase()
+            };
+            for accept in ["text/html", "application/json", "text/plain"] {
+                for method in [Method::GET, Method::POST] {
+                    let url = format!("{}/graphql?query={{__typename}}", app.url());
+                    let request = app.client().request(method.clone(), url);
+                    let request = request.header(ACCEPT, accept).json(&json!({}));
+                    let reply = request.send().await.expect("an answer");
+                    let vary = vary(&reply);
+                    assert!(vary.contains("accept"), "{method} {accept}: {vary}");
+                    assert!(vary.contains("origin"), "{method} {accept}: {vary}");
+                }
+            }
+            let probe = ask(&app, Method::GET, "/healthz").await;
+            assert!(!vary(&probe).contains("accept,"), "{}", vary(&probe));
+        },
+    )
     .await;
 }
 

@@ -99,6 +99,12 @@ async fn pages_of_foreign_origins_are_refused() {
     ];
     on_sqlite(&settings, async |app: TestApp| {
         let own = format!("http://{}", app.address());
+        let listed = ("origin", "https://app.example");
+        let foreign = ("origin", "https://evil.example");
+        for headers in [[listed, foreign], [foreign, listed]] {
+            assert_forbidden(&post(&app, &headers).await, "a foreign one of two");
+        }
+        assert_eq!(post(&app, &[listed, listed]).await.status, 200);
         for origin in [
             own.as_str(),
             "https://gallery.example.com",

@@ -153,6 +153,16 @@ each_database! {
         }
         let live = alice.create_image().await;
         assert_eq!(events.event().await.1["imageId"], json!(live));
+        // One that cannot be a cursor is not passed over: the client would miss what it asks for.
+        for headers in [
+            vec![("last-event-id", "nonsense")],
+            vec![("last-event-id", "\u{e9}")],
+            vec![("last-event-id", &*ids[0]), ("last-event-id", &*ids[1])],
+        ] {
+            let mut events = Blocks::open(&app, "text/event-stream", &headers, Some("")).await;
+            let refused = events.next().await.expect("a reply");
+            assert!(refused.contains("BAD_USER_INPUT"), "{headers:?}: {refused}");
+        }
     }
 
     async fn a_part_of_multipart_comes_with_the_boundary_behind_it(app: TestApp) {

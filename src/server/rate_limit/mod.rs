@@ -19,6 +19,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use crate::auth::Caller;
+use crate::execution::reply::Reply;
+use crate::front::code::Code;
 pub use proxies::TrustedProxies;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -203,12 +205,12 @@ impl Limited {
         headers.insert(RETRY_AFTER, HeaderValue::from(self.retry_after));
     }
 
-    /// What a person reads.
-    pub fn message(&self) -> String {
-        format!(
+    /// The reply to each operation that was refused.
+    pub fn reply(&self) -> Reply {
+        Reply::refused(Code::RateLimited.error(format!(
             "more than {} operations in a minute (RATE_LIMIT_PER_MINUTE); try again in {} s",
             self.allowance.limit, self.retry_after
-        )
+        )))
     }
 }
 

@@ -14,7 +14,7 @@ use tracing::{Instrument, Span};
 
 use super::State;
 use super::authentication::sign_in;
-use super::endpoint::{peer, refused, shows_cost};
+use super::http::{peer, refused, shows_cost};
 use crate::front::code::Code;
 use protocol::Negotiated;
 use session::Session;

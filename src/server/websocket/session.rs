@@ -13,11 +13,10 @@ use tokio_stream::StreamMap;
 
 use super::super::State;
 use super::super::connections::FLUSH_TIME;
-use super::super::endpoint::COST;
+use super::super::http::COST;
 use super::protocol::{ClientMessage, Negotiated, Protocol};
 use crate::auth::{Caller, Denied, SignedIn};
 use crate::execution::reply::{Delivery, Reply};
-use crate::front::code::Code;
 use crate::front::operation::Parameters;
 
 /// How long a client may take to introduce itself.
@@ -263,13 +262,7 @@ impl Running {
             .and_then(|parameters| parameters.into_operation(&self.request_id, self.shows_cost))
             .map_err(Reply::refused)?;
         let caller = self.signed_in.caller.clone();
-        self.state
-            .rate_limiter
-            .check(&caller, self.address, 1)
-            .map_err(|limited| {
-                self.state.metrics.count_error(Code::RateLimited.as_str());
-                Reply::refused(Code::RateLimited.error(limited.message()))
-            })?;
+        (self.state.check_rate(&caller, self.address, 1)).map_err(|limited| limited.reply())?;
         let executor = self.state.executor.clone();
         let prepared = executor.prepare(operation)?;
         let kind = prepared.kind();

@@ -1,4 +1,4 @@
-//! A name for each request: in the log, in the answer's header, and in internal errors.
+//! The log line of each request, its span in a trace, and its id: in the log, in the answer's header, and in internal errors.
 
 use std::sync::Arc;
 
@@ -11,25 +11,26 @@ use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::metrics::Metrics;
+use crate::server::http::is_graphql;
 use crate::telemetry;
 
-/// The header that names the request in the answer.
-pub(super) const HEADER: &str = "x-request-id";
+/// The header of the answer with the request's id.
+pub(in crate::server) const HEADER: &str = "x-request-id";
 
-/// The request's name. It is this server's own: what a caller sends cannot be trusted to be unique.
+/// The request's id. It is made here: one that a caller sends may not be unique.
 #[derive(Clone, Debug)]
-pub(super) struct RequestId(pub(super) String);
+pub(in crate::server) struct RequestId(pub(in crate::server) String);
 
-/// Names the request, counts it, and logs how it ended.
-pub(super) async fn name_request(
+/// Gives the request its id, counts it, and logs how it ended.
+pub(in crate::server) async fn log(
     Extract(metrics): Extract<Arc<Metrics>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let id = Uuid::new_v4().to_string();
-    // Of this level, so that whatever is logged has the name beside it.
+    // Of this level, so that every line of the log has the id.
     let span = tracing::error_span!(telemetry::LOG_SPAN, request.id = id);
-    let traced = trace(&request, &id, &span);
+    let traced = trace_span(&request, &id, &span);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
@@ -53,10 +54,10 @@ pub(super) async fn name_request(
         };
     }
     span.in_scope(|| {
-        if path == "/graphql" && status != StatusCode::OK {
+        if is_graphql(&path) && status != StatusCode::OK {
             served!(info);
         } else {
-            // An operation has told of itself, and probes come every few seconds.
+            // An operation has a line of its own, and probes come every few seconds.
             served!(debug);
         }
     });
@@ -65,8 +66,8 @@ pub(super) async fn name_request(
 
 /// The request as a span of a trace, of the lowest level so that it does not stand in the log; none but for GraphQL. The
 /// query string is left out: a GET has its variables there.
-fn trace(request: &Request, id: &str, parent: &Span) -> Span {
-    if request.uri().path() != "/graphql" {
+fn trace_span(request: &Request, id: &str, parent: &Span) -> Span {
+    if !is_graphql(request.uri().path()) {
         return Span::none();
     }
     let name = match *request.method() {

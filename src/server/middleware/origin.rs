@@ -12,9 +12,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use url::Url;
 
-use super::endpoint::refused;
-use super::media::Accepted;
 use crate::front::code::Code;
+use crate::server::body;
+use crate::server::http::refused;
+use crate::server::media::Accepted;
 
 /// An origin as browsers send it, <https://www.rfc-editor.org/rfc/rfc6454#section-6.2>: scheme, host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub struct Origins {
 
 impl Origins {
     /// The listed origins, as headers.
-    pub(super) fn listed_headers(&self) -> Vec<HeaderValue> {
+    pub(in crate::server) fn listed_headers(&self) -> Vec<HeaderValue> {
         let header = |origin: &Origin| HeaderValue::from_str(origin.as_str()).ok();
         self.listed.iter().filter_map(header).collect()
     }
@@ -92,13 +93,14 @@ impl Origins {
             ));
         }
         let headers = request.headers();
-        if let Some(origin) = headers.get(ORIGIN) {
-            let is_allowed = origin
-                .to_str()
-                .ok()
-                .and_then(Origin::parse)
-                .is_some_and(|origin| self.is_allowed(&origin, host.as_ref()));
-            return (!is_allowed).then(|| {
+        let mut origins = headers.get_all(ORIGIN).iter();
+        if let Some(origin) = origins.next() {
+            let is_allowed = |origin: &HeaderValue| {
+                let origin = origin.to_str().ok().and_then(Origin::parse);
+                origin.is_some_and(|origin| self.is_allowed(&origin, host.as_ref()))
+            };
+            let are_allowed = is_allowed(origin) && origins.all(is_allowed);
+            return (!are_allowed).then(|| {
                 "Origin: pages of this origin may not call the server; allowed are its own and those in CORS_ALLOWED_ORIGINS"
                     .to_owned()
             });
@@ -139,7 +141,7 @@ impl Origins {
 }
 
 /// Serves only what [`Origins`] allow.
-pub(super) async fn check(
+pub(in crate::server) async fn check(
     Extract(origins): Extract<Origins>,
     request: Request,
     next: Next,
@@ -147,7 +149,7 @@ pub(super) async fn check(
     let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
     match origins.refusal(&request) {
         Some(reason) if !is_probe => {
-            super::body::discard(request.into_body());
+            body::discard(request.into_body());
             refused(StatusCode::FORBIDDEN, Code::Forbidden.error(reason))
         }
         _ => next.run(request).await,
@@ -164,9 +166,8 @@ fn host(request: &Request) -> Option<Authority> {
 }
 
 fn is(headers: &HeaderMap, name: &str, value: &str) -> bool {
-    headers
-        .get(name)
-        .is_some_and(|given| given.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+    let mut given = headers.get_all(name).iter();
+    given.any(|given| given.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
 }
 
 fn is_loopback_name(host: &str) -> bool {

@@ -1,0 +1,101 @@
+//! Paths, methods and refusals: what handlers and middleware share of HTTP.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use async_graphql::ServerError;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::body;
+use super::media::Media;
+use crate::execution::reply::Reply;
+use crate::front::code::Code;
+
+/// The endpoint. It is served with a slash at its end, too.
+pub(super) const GRAPHQL: &str = "/graphql";
+/// The methods of the endpoint.
+pub(super) const GRAPHQL_METHODS: &str = "GET, POST, OPTIONS";
+/// With the value `1`, replies show in `extensions.cost` what their operations cost.
+pub(super) const COST: &str = "x-graphql-cost";
+
+/// Whether a path is the endpoint's.
+pub(super) fn is_graphql(path: &str) -> bool {
+    path.strip_suffix('/').unwrap_or(path) == GRAPHQL
+}
+
+/// The methods of a path, as in `Allow`; none where there is nothing.
+pub(super) fn allowed_methods(path: &str) -> Option<&'static str> {
+    match path {
+        path if is_graphql(path) => Some(GRAPHQL_METHODS),
+        "/healthz" | "/readyz" | "/metrics" => Some("GET, HEAD, OPTIONS"),
+        path if path.starts_with("/assets/") => Some("GET, HEAD, OPTIONS"),
+        _ => None,
+    }
+}
+
+/// The answer to a path where there is nothing.
+pub(super) async fn not_found(request: Request) -> Response {
+    body::discard(request.into_body());
+    nothing_here()
+}
+
+/// The same, once the body is taken care of.
+pub(super) fn nothing_here() -> Response {
+    let message =
+        "there is nothing at this path; the paths are /graphql, /healthz, /readyz and /metrics";
+    refused(StatusCode::NOT_FOUND, Code::BadUserInput.error(message))
+}
+
+/// The answer to a method that a path does not have; `Allow` is added by the router.
+pub(super) async fn method_not_allowed(request: Request) -> Response {
+    unread(
+        request.into_body(),
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path is read by GET",
+    )
+}
+
+/// The address that a connection comes from.
+pub(super) fn peer(head: &Parts) -> IpAddr {
+    let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
+        peer.ip()
+    })
+}
+
+/// Whether the client asks what its operations cost.
+pub(super) fn shows_cost(headers: &HeaderMap) -> bool {
+    headers.get_all(COST).iter().any(|value| value == "1")
+}
+
+/// An answer in JSON.
+pub(super) fn json(status: StatusCode, media: Media, body: &(impl Serialize + ?Sized)) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => (status, [(CONTENT_TYPE, media.content_type())], bytes).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an answer cannot be written as JSON");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The answer to a request that did not get as far as an operation.
+pub(super) fn refused(status: StatusCode, error: ServerError) -> Response {
+    refused_as(Media::Json, status, error)
+}
+
+/// The same, in another media type.
+pub(super) fn refused_as(media: Media, status: StatusCode, error: ServerError) -> Response {
+    json(status, media, &Reply::refused(error))
+}
+
+/// Refuses a request without reading its body first; the client gets the answer while it is still sending.
+pub(super) fn unread(body: Body, status: StatusCode, message: &str) -> Response {
+    body::discard(body);
+    refused(status, Code::BadUserInput.error(message))
+}

@@ -1,4 +1,4 @@
-//! How large an answer may become: it is counted while it is made, and given up when it is too much. Complexity counts
+//! How large a response may become: it is counted while it is made, and given up when it is too much. Complexity counts
 //! fields, and a thousand of them may be a thousand booleans, or a thousand times 64 KiB of metadata. What a row holds is
 //! known only once it is read, so rows count as well: they are kept until their fields have been resolved.
 
@@ -6,35 +6,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_graphql::{Context, ServerError, Value};
-use serde_json::Value as Json;
+use async_graphql_value::RAW_VALUE_TOKEN;
 
 use crate::front::code::Code;
 use crate::gallery::Image;
 
 /// What a value takes beside its text.
 const VALUE_BYTES: usize = size_of::<Value>();
-/// What a row takes beside its texts and its metadata.
+/// What a row takes beside its texts.
 const ROW_BYTES: usize = 512;
-/// What a value within a row's metadata takes beside its text, and what one more does in an object beside its name.
-const JSON_BYTES: usize = size_of::<Json>();
-const ENTRY_BYTES: usize = 64;
-/// After so many bytes other requests get their turn: making an answer waits for nothing.
+/// After so many bytes other requests get their turn: making a response waits for nothing.
 const TURN_BYTES: usize = 1024 * 1024;
 
-/// The size of one answer so far, or of one event's; clones count together.
+/// The size of one response so far, or of one event's; clones count together.
 #[derive(Clone, Debug)]
-pub(crate) struct AnswerSize(Arc<Counted>);
+pub(crate) struct ResponseBudget(Arc<Usage>);
 
 #[derive(Debug)]
-struct Counted {
+struct Usage {
     bytes: AtomicUsize,
     maximum: usize,
 }
 
-impl AnswerSize {
+impl ResponseBudget {
     /// Nothing so far, and at most `maximum` bytes in memory.
     pub(crate) fn at_most(maximum: usize) -> Self {
-        Self(Arc::new(Counted {
+        Self(Arc::new(Usage {
             bytes: AtomicUsize::new(0),
             maximum,
         }))
@@ -57,67 +54,42 @@ impl AnswerSize {
         )))
     }
 
-    /// Counts a field's value; what is selected within an object has been counted by its own fields. Tells whether it is
-    /// time to let others have their turn.
-    pub(crate) fn count(&self, value: &Value, is_json: bool) -> bool {
-        let size = if is_json {
-            size_within(value)
-        } else {
-            size_of_value(value)
-        };
-        let before = self.0.bytes.fetch_add(size, Ordering::Relaxed);
-        before / TURN_BYTES != before.saturating_add(size) / TURN_BYTES
+    /// Counts the values of an object's fields; what is selected within another object, that one counts. Returns whether
+    /// it is time to let other tasks run.
+    pub(crate) fn count<'v>(&self, values: impl IntoIterator<Item = &'v Value>) -> bool {
+        self.add(values.into_iter().map(size_of_field).sum())
+    }
+
+    fn add(&self, bytes: usize) -> bool {
+        let before = self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+        before / TURN_BYTES != before.saturating_add(bytes) / TURN_BYTES
     }
 }
 
-/// Counts rows that the answer is about to be made of. Where they are too many, none of their fields is resolved.
-pub(crate) fn count_rows<'i>(ctx: &Context<'_>, images: impl IntoIterator<Item = &'i Image>) {
-    if let Some(answer) = ctx.data_opt::<AnswerSize>() {
-        let bytes = images.into_iter().map(weight_of_row).sum();
-        answer.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+/// Counts rows that the response is about to be made of. Where they are too many, none of their fields is resolved.
+pub(super) fn count_rows<'i>(ctx: &Context<'_>, images: impl IntoIterator<Item = &'i Image>) {
+    if let Some(budget) = ctx.data_opt::<ResponseBudget>() {
+        budget.add(images.into_iter().map(size_of_row).sum());
     }
 }
 
-fn size_of_value(value: &Value) -> usize {
-    match value {
-        Value::String(text) => VALUE_BYTES.saturating_add(text.len()),
-        _ => VALUE_BYTES,
-    }
-}
-
-/// With everything that is in it: JSON goes out as one text, within an object that says so.
-fn size_within(value: &Value) -> usize {
-    let within: usize = match value {
-        Value::List(items) => items.iter().map(size_within).sum(),
-        Value::Object(entries) => entries
-            .iter()
-            .map(|(key, value)| key.len() + size_within(value))
-            .sum(),
+fn size_of_field(value: &Value) -> usize {
+    let text = match value {
+        Value::String(text) => text.len(),
+        // JSON goes out as one text, within an object that says so.
+        Value::Object(fields) => match fields.get(RAW_VALUE_TOKEN) {
+            Some(Value::String(text)) => VALUE_BYTES.saturating_add(text.len()),
+            _ => 0,
+        },
         _ => 0,
     };
-    size_of_value(value) + within
+    VALUE_BYTES.saturating_add(text)
 }
 
-fn weight_of_row(image: &Image) -> usize {
+fn size_of_row(image: &Image) -> usize {
     let prompts = [&image.original_prompt, &image.refined_prompt];
     let prompts: usize = prompts.into_iter().flatten().map(String::len).sum();
-    let metadata: usize = image.metadata.0.iter().map(weight_of_entry).sum();
-    ROW_BYTES + image.image_url.len() + prompts + metadata
-}
-
-fn weight_of_entry((name, value): (&String, &Json)) -> usize {
-    ENTRY_BYTES + name.len() + weight_of_value(value)
-}
-
-/// What is stored is nested no deeper than its reader allows.
-fn weight_of_value(value: &Json) -> usize {
-    JSON_BYTES
-        + match value {
-            Json::String(text) => text.len(),
-            Json::Array(items) => items.iter().map(weight_of_value).sum(),
-            Json::Object(fields) => fields.iter().map(weight_of_entry).sum(),
-            Json::Null | Json::Bool(_) | Json::Number(_) => 0,
-        }
+    ROW_BYTES + image.image_url.len() + prompts + image.metadata.as_str().len()
 }
 
 #[cfg(test)]
@@ -127,26 +99,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_counts_with_everything_in_it() {
-        let json = value!({ "a": [1, "xyz"], "bc": {} });
-        assert_eq!(size_of_value(&json), VALUE_BYTES);
-        assert_eq!(size_within(&json), 5 * VALUE_BYTES + 3 + 1 + 2);
+    fn texts_and_json_count_with_their_length() {
+        assert_eq!(size_of_field(&value!("abc")), VALUE_BYTES + 3);
+        let json = value!({ "a": 1 });
+        assert_eq!(size_of_field(&json), VALUE_BYTES, "an object counts itself");
+        let mut raw = async_graphql::indexmap::IndexMap::new();
+        raw.insert(async_graphql::Name::new(RAW_VALUE_TOKEN), value!("{}"));
+        assert_eq!(size_of_field(&Value::Object(raw)), 2 * VALUE_BYTES + 2);
     }
 
     #[test]
-    fn an_answer_is_given_up_once_it_is_too_much() {
-        let size = AnswerSize::at_most(2 * VALUE_BYTES);
-        let (first, second) = (size.clone(), size.clone());
-        assert!(!first.count(&value!(1), false));
-        assert!(!second.count(&value!(2), false));
-        assert!(size.check().is_ok());
-        first.count(&value!(3), false);
+    fn a_response_is_given_up_once_it_is_too_much() {
+        let budget = ResponseBudget::at_most(2 * VALUE_BYTES);
+        let (first, second) = (budget.clone(), budget.clone());
+        assert!(!first.count(&[value!(1)]));
+        assert!(!second.count(&[value!(2)]));
+        assert!(budget.check().is_ok());
+        first.count(&[value!(3)]);
         assert!(Code::TooComplex.is_of(&second.check().expect_err("too much")));
-        size.clear();
+        budget.clear();
         assert!(second.check().is_ok());
-        assert!(
-            first.count(&value!("x".repeat(TURN_BYTES)), false),
-            "it is time"
-        );
+        assert!(first.count(&[value!("x".repeat(TURN_BYTES))]), "it is time");
     }
 }

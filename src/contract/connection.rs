@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::error::Result;
 use super::image::Image;
+use super::immediate::{Immediate, Ready};
 use super::{caller, gallery};
 use crate::db::page::{End, Page, Position, Side};
 use crate::gallery::{List, Slice};
@@ -21,7 +22,7 @@ pub(super) struct ImageConnection(Arc<Answer>);
 struct Answer {
     list: List,
     page: Page,
-    images: Vec<Image>,
+    images: Vec<Immediate<Image>>,
     has_more: bool,
 }
 
@@ -30,7 +31,11 @@ impl ImageConnection {
         Self(Arc::new(Answer {
             list,
             page,
-            images: slice.images.into_iter().map(Image::from).collect(),
+            images: slice
+                .images
+                .into_iter()
+                .map(|image| Immediate(image.into()))
+                .collect(),
             has_more: slice.has_more,
         }))
     }
@@ -42,25 +47,31 @@ pub(super) struct ImageEdge {
     /// Opaque place in the list, for `after` and `before` under the same `orderBy`; it stays good when the image goes.
     cursor: String,
     /// The image.
-    node: Image,
+    node: Immediate<Image>,
+}
+
+impl Ready for ImageEdge {
+    const OBJECTS: &'static [&'static str] = &["node"];
 }
 
 /// A page of images, and where it lies in the list.
 #[Object]
 impl ImageConnection {
     /// For caches that paginate (Apollo, urql, Relay).
-    async fn edges(&self) -> Vec<ImageEdge> {
+    async fn edges(&self) -> Vec<Immediate<ImageEdge>> {
         let Answer { page, images, .. } = &*self.0;
-        let edge = |image: &Image| ImageEdge {
-            cursor: page.order.cursor(&image.0).encode(),
-            node: image.clone(),
+        let edge = |image: &Immediate<Image>| {
+            Immediate(ImageEdge {
+                cursor: page.order.cursor(&image.0.0).encode(),
+                node: image.clone(),
+            })
         };
         images.iter().map(edge).collect()
     }
 
     /// For a single page.
-    async fn nodes(&self) -> Vec<Image> {
-        self.0.images.clone()
+    async fn nodes(&self) -> &[Immediate<Image>] {
+        &self.0.images
     }
 
     /// Where the page lies in the list.
@@ -131,7 +142,7 @@ impl Paged for Answer {
         };
         match self.images.last() {
             Some(last) => {
-                let last = self.page.order.position(&last.0);
+                let last = self.page.order.position(&last.0.0);
                 self.has_beyond(ctx, last, Side::After).await
             }
             None => self.has_beyond(ctx, before, Side::FromOn).await,
@@ -144,7 +155,7 @@ impl Paged for Answer {
         };
         match self.images.first() {
             Some(first) => {
-                let first = self.page.order.position(&first.0);
+                let first = self.page.order.position(&first.0.0);
                 self.has_beyond(ctx, first, Side::Before).await
             }
             None => self.has_beyond(ctx, after, Side::UpTo).await,

@@ -10,6 +10,7 @@ use super::connection::{PageInfo, Paged};
 use super::error::{Failure, Result, nullable};
 use super::filter::PageArguments;
 use super::image::Image;
+use super::immediate::{Immediate, Ready};
 use super::scalar::{DateTime, Url};
 use super::{caller, gallery};
 use crate::db::page::End;
@@ -38,9 +39,11 @@ pub(super) struct GalleryEvent {
     event: Event,
 }
 
+impl Ready for GalleryEvent {}
+
 impl GalleryEvent {
-    pub(super) fn of_page(page: &Arc<EventPage>) -> Vec<Self> {
-        let event = |event: &Event| Self::new(page, event);
+    pub(super) fn of_page(page: &Arc<EventPage>) -> Vec<Immediate<Self>> {
+        let event = |event: &Event| Immediate(Self::new(page, event));
         page.events.iter().map(event).collect()
     }
 
@@ -87,13 +90,13 @@ impl GalleryEvent {
     }
 
     /// The image as it is now; null once purged, and where the caller may not see it (created anew by another owner).
-    async fn image(&self, ctx: &Context<'_>) -> Option<async_graphql::Result<Image>> {
+    async fn image(&self, ctx: &Context<'_>) -> Option<async_graphql::Result<Immediate<Image>>> {
         let image = (self.page).image(gallery(ctx), caller(ctx), self.event.image_id);
         let image = image.await.map_err(Failure::from);
         if let Ok(Some(image)) = &image {
             count_rows(ctx, [&**image]);
         }
-        nullable(image.map(|image| image.map(Image)))
+        nullable(image.map(|image| image.map(|image| Immediate(Image(image)))))
     }
 
     /// When it happened.
@@ -113,7 +116,11 @@ pub(super) struct GalleryEventEdge {
     /// The event's cursor.
     cursor: String,
     /// The event.
-    node: GalleryEvent,
+    node: Immediate<GalleryEvent>,
+}
+
+impl Ready for GalleryEventEdge {
+    const OBJECTS: &'static [&'static str] = &["node"];
 }
 
 /// A page of the trail.
@@ -149,17 +156,19 @@ impl GalleryEventConnection {
 #[Object]
 impl GalleryEventConnection {
     /// For caches that paginate (Apollo, urql, Relay).
-    async fn edges(&self) -> Vec<GalleryEventEdge> {
-        let edge = |node: GalleryEvent| GalleryEventEdge {
-            cursor: Cursor::of(&node.event).encode(),
-            node,
+    async fn edges(&self) -> Vec<Immediate<GalleryEventEdge>> {
+        let edge = |node: Immediate<GalleryEvent>| {
+            Immediate(GalleryEventEdge {
+                cursor: Cursor::of(&node.event).encode(),
+                node,
+            })
         };
         let events = GalleryEvent::of_page(&self.0.slice.page);
         events.into_iter().map(edge).collect()
     }
 
     /// For a single page.
-    async fn nodes(&self) -> Vec<GalleryEvent> {
+    async fn nodes(&self) -> Vec<Immediate<GalleryEvent>> {
         GalleryEvent::of_page(&self.0.slice.page)
     }
 

@@ -84,7 +84,7 @@ impl ImageFilter {
             search: self.search,
             metadata_contains: self
                 .metadata_contains
-                .map(|part| part.0)
+                .map(Json::into_value)
                 .filter(|part| !part.is_null()),
         };
         filter.check()?;

@@ -8,6 +8,7 @@ use super::error::{Failure, Result};
 use super::event::{GalleryEvent, GalleryEventConnection};
 use super::filter::PageArguments;
 use super::gallery;
+use super::immediate::{Immediate, Ready};
 use super::scalar::{DateTime, Json, Url};
 use crate::cloudinary::transform::{Crop, Format, Gravity, Transform, delivery_url};
 use crate::gallery;
@@ -23,9 +24,9 @@ use crate::gallery::{EventFilter, ImageId};
 ))]
 pub(super) enum Node {
     /// An image.
-    Image(Image),
+    Image(Immediate<Image>),
     /// An event of the audit trail.
-    GalleryEvent(GalleryEvent),
+    GalleryEvent(Immediate<GalleryEvent>),
 }
 
 /// What an image was made for.
@@ -119,6 +120,8 @@ pub(super) struct ImageTransform {
 #[derive(Clone, Debug)]
 pub(super) struct Image(pub(super) Arc<gallery::Image>);
 
+impl Ready for Image {}
+
 impl From<gallery::Image> for Image {
     fn from(image: gallery::Image) -> Self {
         Self(Arc::new(image))
@@ -176,7 +179,7 @@ impl Image {
 
     /// Free JSON object; `{}` when there is none.
     async fn metadata(&self) -> Json {
-        Json(serde_json::Value::Object(self.0.metadata.0.clone()))
+        Json::Text(self.0.metadata.readable().into_owned())
     }
 
     /// When it was stored.
@@ -224,7 +227,7 @@ impl Image {
             last,
             before,
         };
-        GalleryEventConnection::read(ctx, filter, &arguments).await
+        Box::pin(GalleryEventConnection::read(ctx, filter, &arguments)).await
     }
 }
 

@@ -7,6 +7,7 @@ pub mod error;
 mod event;
 pub(crate) mod filter;
 mod image;
+mod immediate;
 mod mutation;
 pub(crate) mod progress;
 pub(crate) mod query;

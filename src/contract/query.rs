@@ -10,6 +10,7 @@ use super::error::{Failure, Result, nullable};
 use super::event::{GalleryEvent, GalleryEventConnection, GalleryEventType};
 use super::filter::{ImageFilter, ImageOrder, PageArguments, user_id as checked_user_id};
 use super::image::{Image, Node};
+use super::immediate::Immediate;
 use super::stats::GalleryStats;
 use super::{caller, gallery};
 use crate::db::page::{Direction, Field, Order};
@@ -32,7 +33,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The `id` of any object.")] id: ID,
     ) -> Option<async_graphql::Result<Node>> {
-        let found = find_nodes(ctx, &[id]).await;
+        let found = Box::pin(find_nodes(ctx, &[id])).await;
         nullable(found.map(|nodes| nodes.into_iter().flatten().next()))
     }
 
@@ -49,7 +50,7 @@ impl Query {
                 ids.len()
             )));
         }
-        find_nodes(ctx, &ids).await
+        Box::pin(find_nodes(ctx, &ids)).await
     }
 
     /// One active image; with includeDeleted, also one in the trash. Null when there is none that the caller may see.
@@ -59,9 +60,10 @@ impl Query {
         #[graphql(desc = "The image's UUID, hyphenated, in any letter case.")] id: ID,
         #[graphql(default, desc = "Whether an image in the trash is shown too.")]
         include_deleted: Flag,
-    ) -> Option<async_graphql::Result<Image>> {
+    ) -> Option<async_graphql::Result<Immediate<Image>>> {
         let is_shown = |image: &Image| include_deleted.0 || image.0.deleted_at.is_none();
-        nullable(find(ctx, &id).await.map(|image| image.filter(is_shown)))
+        let found = Box::pin(find(ctx, &id)).await;
+        nullable(found.map(|image| image.filter(is_shown).map(Immediate)))
     }
 
     /// The active gallery, newest first; equal values are ordered by id, in the same direction. first/last: 1 to 100, not both, 20 when neither is given; an empty cursor is none; both flags of pageInfo tell the truth whichever way one pages. `BAD_USER_INPUT`: other numbers, a malformed cursor or one of another ordering, ordering by `DELETED_AT`.
@@ -96,14 +98,14 @@ impl Query {
             last,
             before,
         };
-        connection(
+        Box::pin(connection(
             ctx,
             Shelf::Active,
             user_id.as_deref(),
             filter,
             order,
             &arguments,
-        )
+        ))
         .await
     }
 
@@ -134,14 +136,14 @@ impl Query {
             last,
             before,
         };
-        connection(
+        Box::pin(connection(
             ctx,
             Shelf::Trash,
             user_id.as_deref(),
             filter,
             order,
             &arguments,
-        )
+        ))
         .await
     }
 
@@ -184,14 +186,17 @@ impl Query {
             last,
             before,
         };
-        GalleryEventConnection::read(ctx, filter, &arguments).await
+        Box::pin(GalleryEventConnection::read(ctx, filter, &arguments)).await
     }
 
     /// Where the trail ends now. Ask for it together with a list, then subscribe after it: nothing that happens after the list was read is missed. It is read before the lists of the same request.
     async fn trail_cursor(&self, ctx: &Context<'_>) -> Result<String> {
         match ctx.data_opt::<TrailEnd>() {
             Some(TrailEnd(cursor)) => Ok(cursor.clone()?.encode()),
-            None => Ok(gallery(ctx).trail_cursor(caller(ctx)).await?.encode()),
+            None => {
+                let cursor = Box::pin(gallery(ctx).trail_cursor(caller(ctx)));
+                Ok(cursor.await?.encode())
+            }
         }
     }
 }
@@ -232,13 +237,13 @@ async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> 
     let (page, places) = gallery(ctx).find_events(caller(ctx), &event_ids).await?;
     let event = |place: Option<usize>| {
         let event = page.events.get(place?)?;
-        Some(Node::GalleryEvent(GalleryEvent::new(&page, event)))
+        Some(Node::GalleryEvent(GalleryEvent::new(&page, event).into()))
     };
     Ok(images
         .into_iter()
         .zip(places)
         .map(|(image, place)| match image {
-            Some(image) => Some(Node::Image(image.into())),
+            Some(image) => Some(Node::Image(Image::from(image).into())),
             None => event(place),
         })
         .collect())

@@ -57,19 +57,38 @@ impl ScalarType for Date {
 
 /// The scalar `JSON`.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Json(pub(super) serde_json::Value);
+pub(super) enum Json {
+    /// As it was sent.
+    Value(serde_json::Value),
+    /// As it is stored: a valid JSON text.
+    Text(String),
+}
+
+impl Json {
+    /// The value that was sent.
+    pub(super) fn into_value(self) -> serde_json::Value {
+        match self {
+            Self::Value(value) => value,
+            Self::Text(text) => serde_json::from_str(&text).unwrap_or_default(),
+        }
+    }
+}
 
 /// Any JSON value. `metadata` is always a JSON object. Numbers that fit a 64-bit integer or a double keep their value.
 #[Scalar(name = "JSON")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
-        Ok(Self(json_of(value)))
+        Ok(Self::Value(json_of(value)))
     }
 
-    /// As text, which the reply holds as it is: built of values, digits would take forty times their room.
+    /// As text, which the response holds as it is: built of values, digits would take forty times their room.
     fn to_value(&self) -> Value {
-        let text = Value::String(self.0.to_string());
-        Value::Object([(Name::new(RAW_VALUE_TOKEN), text)].into_iter().collect())
+        let text = match self {
+            Self::Value(value) => value.to_string(),
+            Self::Text(text) => text.clone(),
+        };
+        let entry = (Name::new(RAW_VALUE_TOKEN), Value::String(text));
+        Value::Object([entry].into_iter().collect())
     }
 }
 
@@ -123,8 +142,9 @@ mod tests {
             json!([{ "a": { RAW_VALUE_TOKEN: "[1]" } }]),
         ] {
             let given = Value::from_json(value.clone()).expect("a value");
-            assert_eq!(Json::parse(given).expect("any JSON").0, value);
-            let taken = serde_json::to_string(&Json(value.clone()).to_value());
+            let parsed = Json::parse(given).expect("any JSON");
+            assert_eq!(parsed.into_value(), value);
+            let taken = serde_json::to_string(&Json::Value(value.clone()).to_value());
             assert_eq!(taken.expect("JSON"), value.to_string());
         }
     }

@@ -3,9 +3,11 @@
 use async_graphql::{Context, ID, Subscription};
 use futures_util::stream::{self, BoxStream, StreamExt};
 
+use super::budget::ResponseBudget;
 use super::error::{Failure, Result};
 use super::event::{GalleryEvent, GalleryEventType};
 use super::filter::trail_cursor;
+use super::immediate::Immediate;
 use super::progress::Progress;
 use super::query::event_filter;
 use super::{caller, gallery};
@@ -29,7 +31,7 @@ impl Subscription {
         types: Option<Vec<GalleryEventType>>,
         #[graphql(desc = "The cursor behind which to begin; an empty string: all that is kept.")]
         after: Option<String>,
-    ) -> Result<BoxStream<'static, Result<GalleryEvent>>> {
+    ) -> Result<BoxStream<'static, Result<Immediate<GalleryEvent>>>> {
         caller(ctx).scope(None)?;
         let progress = ctx.data_opt::<Progress>().cloned().unwrap_or_default();
         let after = (progress.resume_after().map(ToOwned::to_owned)).or(after);
@@ -42,7 +44,8 @@ impl Subscription {
         // Boxed: what it took to begin would be kept as long as the subscription.
         let subscription = Box::pin(gallery(ctx).subscribe(caller(ctx), filter, start)).await?;
         progress.begin();
-        Ok(events(subscription, progress).boxed())
+        let budget = ctx.data_opt::<ResponseBudget>().cloned();
+        Ok(events(subscription, progress, budget).boxed())
     }
 }
 
@@ -50,21 +53,23 @@ impl Subscription {
 fn events(
     subscription: gallery::Subscription,
     progress: Progress,
-) -> impl stream::Stream<Item = Result<GalleryEvent>> {
+    budget: Option<ResponseBudget>,
+) -> impl stream::Stream<Item = Result<Immediate<GalleryEvent>>> {
     stream::unfold(
-        (Some(subscription), progress),
-        async |(subscription, progress)| {
+        (Some(subscription), progress, budget),
+        async |(subscription, progress, budget)| {
             let mut subscription = subscription?;
             match subscription.next().await {
                 Ok(Some((page, event))) => {
                     progress.arrive_at(Cursor::of(&event).encode());
-                    Some((
-                        Ok(GalleryEvent::new(&page, &event)),
-                        (Some(subscription), progress),
-                    ))
+                    if let Some(budget) = &budget {
+                        budget.clear();
+                    }
+                    let event = Immediate(GalleryEvent::new(&page, &event));
+                    Some((Ok(event), (Some(subscription), progress, budget)))
                 }
                 Ok(None) => None,
-                Err(error) => Some((Err(Failure::from(error)), (None, progress))),
+                Err(error) => Some((Err(Failure::from(error)), (None, progress, budget))),
             }
         },
     )

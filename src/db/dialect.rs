@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::containment;
 use super::search::{self, Query};
-use crate::entity::{Timestamp, image};
+use crate::entity::{Metadata, Timestamp, image};
 
 /// Which SQL a database speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,16 +122,9 @@ impl Dialect {
         one.to_lowercase().cmp(&other.to_lowercase())
     }
 
-    /// The metadata as it is stored, each number with all of its digits.
-    pub fn metadata_text(self) -> SimpleExpr {
-        match self {
-            Self::Postgres => Expr::cust("metadata::text"),
-            Self::Sqlite => Expr::cust("CAST(metadata AS TEXT)"),
-        }
-    }
-
     /// JSON from its text: as a bound value a number would keep no more digits than a double has.
-    pub fn json(self, text: String) -> SimpleExpr {
+    pub fn json(self, metadata: Metadata) -> SimpleExpr {
+        let text = metadata.into_string();
         match self {
             Self::Postgres => Expr::cust_with_values("CAST($1 AS jsonb)", [text]),
             Self::Sqlite => Expr::value(text),

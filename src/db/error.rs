@@ -122,6 +122,23 @@ pub(super) fn is_conflict(error: &sqlx::Error) -> bool {
     matches!(code.as_deref(), Some("40001" | "40P01"))
 }
 
+/// Whether a connection that could not be made may well be made in a moment: the server is starting, is not there yet, or
+/// has as many connections as it takes.
+pub(super) fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => matches!(
+            error.kind(),
+            std::io::ErrorKind::ConnectionRefused
+                | std::io::ErrorKind::ConnectionAborted
+                | std::io::ErrorKind::ConnectionReset
+        ),
+        sqlx::Error::Database(reported) => {
+            matches!(reported.code().as_deref(), Some("53300" | "57P03"))
+        }
+        _ => false,
+    }
+}
+
 /// Whether another process holds SQLite's file at the moment.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     const BUSY: i32 = 5;

@@ -14,6 +14,7 @@ mod migrations;
 mod obstacle;
 pub mod options;
 pub mod page;
+mod pool;
 mod position;
 mod replica;
 pub mod search;
@@ -297,7 +298,9 @@ impl Run {
     {
         // Held until the outcome is taken: what is read and not yet answered is bounded as well.
         let _permit = share::permit().await;
-        detached(async move {
+        let is_torn_safely =
+            self.purpose == Purpose::Read && matches!(source, Source::Postgres { .. });
+        let work = async move {
             let mut has_failed = true;
             let outcome = self.until_no_conflict(&source, work, &mut has_failed).await;
             if outcome.is_ok() {
@@ -308,8 +311,12 @@ impl Run {
                 reads.fail();
             }
             outcome
-        })
-        .await
+        };
+        // A read that nobody waits for any more closes its connection, and changes nothing.
+        if is_torn_safely {
+            return work.await;
+        }
+        detached(work).await
     }
 
     /// Tells beside the outcome whether the database failed, and not the work.

@@ -12,20 +12,17 @@
 use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor, Postgres};
+use sqlx::{ConnectOptions, Connection as _};
 use tokio::time::{Instant, timeout};
 
 use super::options::{Options, Pooler};
+pub(super) use super::pool::ACQUIRE_TIMEOUT;
+use super::pool::PgPool;
 use super::unit::{Connection, Unit, Use};
 use super::{Dialect, Error, error, obstacle};
 
-/// How long a request waits for a connection before the database counts as away.
-pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a connection that was idle may take to show that it lives: less than a third of the wait for one, so that
-/// two dead ones keep nobody from a new one.
-const TEST_TIMEOUT: Duration = Duration::from_millis(900);
 /// How long a change waits for its turn at SQLite's one writer.
 const WRITER_TIMEOUT: Duration = Duration::from_millis(2500);
 /// How long SQLite waits for another process that writes to the same file. Together with the wait for a turn it is less
@@ -78,20 +75,10 @@ impl Source {
     /// A pool that connects when it is asked for a connection.
     pub(super) fn postgres(target: &PgConnectOptions, options: &Options) -> Self {
         let target = with_statement_log(target.clone(), options.slow_query);
-        let mut pool = PoolOptions::<Postgres>::new()
-            .max_connections(options.max_connections.get())
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(test(connection)));
-        if options.pooler == Pooler::Session {
-            let setup = session_settings(options.statement_time);
-            pool = pool.after_connect(move |connection, _| {
-                let setup = AssertSqlSafe(setup.clone());
-                Box::pin(async move { connection.execute(setup).await.map(drop) })
-            });
-        }
+        let setup =
+            (options.pooler == Pooler::Session).then(|| session_settings(options.statement_time));
         Self::Postgres {
-            pool: pool.connect_lazy_with(target),
+            pool: PgPool::new(target, setup, options.max_connections.get()),
             pooler: options.pooler,
             statement_time: options.statement_time,
         }
@@ -255,16 +242,6 @@ pub(super) async fn connect(target: &PgConnectOptions) -> Result<PgConnection, E
         Ok(Err(error)) => Err(obstacle::explained(error, target).await),
         Err(_) => Err(obstacle::without_answer(target).await),
     }
-}
-
-/// Whether an idle connection still lives. sqlx's own test waits for an answer as long as for a connection altogether.
-async fn test(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    match timeout(TEST_TIMEOUT, connection.ping()).await {
-        Ok(Ok(())) => return Ok(true),
-        Ok(Err(error)) => tracing::debug!(%error, "a connection of the pool has died"),
-        Err(_) => tracing::debug!("a connection of the pool does not answer"),
-    }
-    Ok(false)
 }
 
 /// Opens the file to write to it. Another process that opens it for the first time at this moment may hold it: SQLite does

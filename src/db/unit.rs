@@ -14,11 +14,12 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Runtim
 use sea_query_sqlx::SqlxValues;
 use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Executor, IntoArguments, Postgres, Row, Sqlite};
+use sqlx::{AssertSqlSafe, Executor, IntoArguments, Row, Sqlite};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
+use super::pool::PooledConnection;
 use super::position::Position;
 use super::{Dialect, Error, error};
 use crate::entity::Timestamp;
@@ -37,6 +38,8 @@ pub struct Unit {
     /// How long a statement may take.
     statement_time: Duration,
     in_transaction: AtomicBool,
+    /// An answer is being waited for: whoever stops waiting leaves it on the connection.
+    is_waiting: AtomicBool,
     /// The connection does not answer.
     is_lost: AtomicBool,
     /// A statement has failed: on Postgres the transaction can only be rolled back.
@@ -49,7 +52,7 @@ pub struct Unit {
 
 #[derive(Debug)]
 pub(super) enum Connection {
-    Postgres(PoolConnection<Postgres>),
+    Postgres(PooledConnection),
     Sqlite(PoolConnection<Sqlite>),
 }
 
@@ -74,6 +77,7 @@ impl Unit {
             keeps_statements: usage.keeps_statements,
             statement_time: usage.statement_time,
             in_transaction: AtomicBool::new(false),
+            is_waiting: AtomicBool::new(false),
             is_lost: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
             has_conflict: AtomicBool::new(false),
@@ -150,8 +154,8 @@ impl Unit {
             drop(connection);
             return self.commit().await.map(|()| None);
         };
-        let rows = self.watch(postgres.fetch_all(sql));
-        let rows = rows.instrument(self.span(sql)).await;
+        let rows = async { postgres.get()?.fetch_all(sql).await };
+        let rows = self.watch(rows).instrument(self.span(sql)).await;
         let rows = rows.map_err(at_execution)?;
         self.in_transaction.store(false, Ordering::Relaxed);
         let text = rows.first().and_then(|row| row.try_get::<&str, _>(0).ok());
@@ -232,7 +236,9 @@ impl Unit {
         &self,
         answer: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, Arc<sqlx::Error>> {
+        self.is_waiting.store(true, Ordering::Relaxed);
         let answer = timeout(self.statement_time + LOST_AFTER, answer).await;
+        self.is_waiting.store(false, Ordering::Relaxed);
         let outcome = answer.unwrap_or_else(|_| {
             self.is_lost.store(true, Ordering::Relaxed);
             Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
@@ -253,9 +259,10 @@ impl Drop for Unit {
         if let Some(is_over) = &self.is_over {
             is_over.store(true, Ordering::Relaxed);
         }
-        if *self.in_transaction.get_mut() || *self.is_lost.get_mut() {
+        let is_unfinished = *self.in_transaction.get_mut() || *self.is_waiting.get_mut();
+        if is_unfinished || *self.is_lost.get_mut() {
             match self.connection.get_mut() {
-                Connection::Postgres(connection) => connection.close_on_drop(),
+                Connection::Postgres(connection) => connection.close(),
                 Connection::Sqlite(connection) => connection.close_on_drop(),
             }
         }
@@ -284,7 +291,8 @@ impl ConnectionTrait for Unit {
         let mut connection = self.connection.lock().await;
         let done = match &mut *connection {
             Connection::Postgres(connection) => {
-                let done = self.prepare(statement).execute(&mut **connection);
+                let query = self.prepare(statement);
+                let done = async { query.execute(connection.get()?).await };
                 self.watch(done)
                     .instrument(span)
                     .await
@@ -307,11 +315,10 @@ impl ConnectionTrait for Unit {
         let sql = AssertSqlSafe(sql.to_owned());
         let mut connection = self.connection.lock().await;
         let done = match &mut *connection {
-            Connection::Postgres(connection) => self
-                .watch(connection.execute(sql))
-                .instrument(span)
-                .await
-                .map(Into::into),
+            Connection::Postgres(connection) => {
+                let done = async { connection.get()?.execute(sql).await };
+                self.watch(done).instrument(span).await.map(Into::into)
+            }
             Connection::Sqlite(connection) => self
                 .watch(connection.execute(sql))
                 .instrument(span)
@@ -326,7 +333,8 @@ impl ConnectionTrait for Unit {
         let mut connection = self.connection.lock().await;
         let row = match &mut *connection {
             Connection::Postgres(connection) => {
-                let row = self.prepare(statement).fetch_optional(&mut **connection);
+                let query = self.prepare(statement);
+                let row = async { query.fetch_optional(connection.get()?).await };
                 self.watch(row)
                     .instrument(span)
                     .await
@@ -348,7 +356,8 @@ impl ConnectionTrait for Unit {
         let mut connection = self.connection.lock().await;
         let rows: Result<Vec<QueryResult>, _> = match &mut *connection {
             Connection::Postgres(connection) => {
-                let rows = self.prepare(statement).fetch_all(&mut **connection);
+                let query = self.prepare(statement);
+                let rows = async { query.fetch_all(connection.get()?).await };
                 let rows = self.watch(rows).instrument(span).await;
                 rows.map(|rows| rows.into_iter().map(Into::into).collect())
             }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use sqlx::pool::Pool as Connections;
 
+use super::pool::PgPool;
 use super::replica::Replica;
 use super::source::{Purpose, Source};
 use super::{Database, Dialect, Error, Unit};
@@ -86,7 +87,9 @@ impl Database {
             reading.load(Ordering::Relaxed),
         );
         let mut pools = match &self.source {
-            Source::Postgres { pool, .. } => vec![look(pool, "primary", writing + reading)],
+            Source::Postgres { pool, .. } => {
+                vec![look_postgres(pool, "primary", writing + reading)]
+            }
             Source::Sqlite {
                 readers, writer, ..
             } => vec![
@@ -96,7 +99,7 @@ impl Database {
         };
         if let Some(Source::Postgres { pool, .. }) = self.replica.as_ref().map(Replica::source) {
             // A request that would have to wait there goes to the primary.
-            pools.push(look(pool, "replica", 0));
+            pools.push(look_postgres(pool, "replica", 0));
         }
         pools
     }
@@ -114,6 +117,17 @@ impl Unit {
             &row.ok_or_else(missing)?,
             "",
         )?)
+    }
+}
+
+fn look_postgres(pool: &PgPool, name: &'static str, waiting: usize) -> Pool {
+    let status = pool.status();
+    Pool {
+        name,
+        in_use: status.size.saturating_sub(status.available),
+        idle: status.available,
+        maximum: status.max_size,
+        waiting,
     }
 }
 

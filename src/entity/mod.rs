@@ -2,6 +2,7 @@
 
 pub mod gallery_event;
 pub mod image;
+mod json;
 mod metadata;
 mod timestamp;
 

@@ -7,7 +7,6 @@ use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Name, Request, ServerError};
 
 use super::Executor;
-use super::stages::WasExecuted;
 use crate::front::code::Code;
 use crate::front::introspection;
 use crate::front::limits::{check, scan};
@@ -190,22 +189,16 @@ impl Executor {
         }
         check(&document, None, &self.limits).map_err(|limit| unfit(limit.to_string()))?;
         merge(&mut document, &self.shape).map_err(|error| unfit(error.to_string()))?;
-        let was_executed = WasExecuted::default();
-        let mut request = Request::new(&*trusted.text)
-            .data(was_executed.clone())
-            .data(ValidateOnly);
+        let mut request = Request::new("");
         request.operation_name.clone_from(&name);
         request.set_parsed_query(document);
-        let response = self.schema.execute(request).await;
+        let response = self.strict.execute(request).await;
         match response.errors.into_iter().next() {
             Some(error) => Err(unfit(error.message)),
             None => Ok(()),
         }
     }
 }
-
-/// A request with this is over once it has proved valid.
-pub(super) struct ValidateOnly;
 
 struct Unfit {
     operation_name: Option<String>,

@@ -4,7 +4,7 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
     SelectionSet,
 };
-use async_graphql::{Name, Positioned, ServerError, Value, Variables};
+use async_graphql::{Name, Positioned, ServerError};
 
 use crate::front::code::Code;
 use crate::front::trusted::shortened;
@@ -45,32 +45,6 @@ pub(super) fn meant<'d>(
     let mut operations = operations.iter();
     let (_, operation) = operations.find(|(own, _)| is_meant(*own))?;
     Some(operation)
-}
-
-/// Refuses a null for a variable that may not be null: the library would find it as late as at execution.
-pub(super) fn require_variables(
-    operations: &DocumentOperations,
-    name: Option<&str>,
-    variables: &Variables,
-) -> Result<(), ServerError> {
-    let definitions = meant(operations, name).map(|operation| &operation.node.variable_definitions);
-    for definition in definitions.into_iter().flatten() {
-        let variable = &definition.node;
-        let given = variables.get(&variable.name.node);
-        let is_lacking = match given {
-            Some(value) => *value == Value::Null,
-            None => variable.default_value.is_none(),
-        };
-        if is_lacking && !variable.var_type.node.nullable {
-            let mut error = Code::BadUserInput.error(format!(
-                "variable `${}` of type `{}` has to be given, and may not be null",
-                variable.name.node, variable.var_type.node
-            ));
-            error.locations = vec![definition.pos];
-            return Err(error);
-        }
-    }
-    Ok(())
 }
 
 /// Whether some root may select `trailCursor`; rather once too often.

@@ -20,20 +20,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{Request, Response, ServerError, Variables};
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Request, Response, ServerError, ValidationMode, Variables};
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
 use self::coercion::Executed;
 use self::reply::Reply;
 use crate::auth::Caller;
-use crate::contract::budget::AnswerSize;
+use crate::contract::budget::ResponseBudget;
 use crate::contract::error::{Failure, database_face};
 use crate::contract::query::TrailEnd;
 use crate::contract::{GallerySchema, builder, sdl};
 use crate::db::Reads;
 use crate::front::code::{Code, code_of, parse_failed, set_code};
+use crate::front::coerce::InputTypes;
+use crate::front::known::{KnownDocument, KnownDocuments};
 use crate::front::limits::{
     Cost, LimitExceeded, Limits, check, check_complexity, check_copies, complexity, scan,
 };
@@ -43,8 +45,9 @@ use crate::front::persisted::{DocumentHash, PersistedDocuments};
 use crate::front::shape::Shape;
 use crate::gallery::{self, Gallery};
 
-use meant::{kind_of, meant, require_variables, selects_trail_cursor};
-use stages::{Stages, WasExecuted};
+use admission::Admitted;
+use meant::{kind_of, meant, selects_trail_cursor};
+use stages::ValidateOnly;
 
 pub use admission::Admission;
 pub use observed::Observed;
@@ -53,8 +56,9 @@ pub use observed::Observed;
 #[derive(Clone, Debug)]
 pub struct Prepared {
     text: String,
-    document: ExecutableDocument,
-    kind: OperationType,
+    document: Arc<KnownDocument>,
+    /// Whether the document has proved valid before.
+    is_valid: bool,
     operation_name: Option<String>,
     variables: Variables,
     request_id: String,
@@ -67,7 +71,7 @@ pub struct Prepared {
 impl Prepared {
     /// Whether it is a query, a mutation or a subscription.
     pub fn kind(&self) -> OperationType {
-        self.kind
+        self.document.kind
     }
 
     /// The reply of an operation that may be executed, but not in this way.
@@ -79,8 +83,14 @@ impl Prepared {
 /// Executes operations.
 #[derive(Clone)]
 pub struct Executor {
+    /// Executes documents that have proved valid. Without extensions, and without the rules that a document has passed: the
+    /// library would do both for every field and every request.
     schema: GallerySchema,
+    /// Validates documents.
+    strict: GallerySchema,
+    known: KnownDocuments,
     shape: Arc<Shape>,
+    inputs: Arc<InputTypes>,
     persisted: PersistedDocuments,
     admission: Admission,
     gallery: Arc<Gallery>,
@@ -96,15 +106,22 @@ impl Executor {
         limits: Limits,
         time_out: Duration,
     ) -> Self {
-        let mut schema = builder().data(Arc::clone(&gallery)).extension(Stages);
-        if !admission.has_introspection {
+        let schema = || {
+            let schema = builder().data(Arc::clone(&gallery));
+            if admission.has_introspection {
+                return schema;
+            }
             // `Did you mean …` would tell the schema name by name.
-            schema = schema.disable_introspection().disable_suggestions();
-        }
+            schema.disable_introspection().disable_suggestions()
+        };
+        let sdl = sdl();
         Self {
-            schema: schema.finish(),
+            strict: schema().extension(ValidateOnly).finish(),
+            schema: schema().validation_mode(ValidationMode::Fast).finish(),
+            known: KnownDocuments::new(),
             admission,
-            shape: Arc::new(Shape::of_schema(&sdl())),
+            shape: Arc::new(Shape::of_schema(&sdl)),
+            inputs: Arc::new(InputTypes::of_schema(&sdl)),
             persisted: PersistedDocuments::new(),
             gallery,
             limits,
@@ -130,42 +147,95 @@ impl Executor {
     fn check(&self, operation: Operation, cost: &mut Cost) -> Result<Prepared, ServerError> {
         let variables = operation.variables.map_err(|limit| refusal(&limit))?;
         let admitted = self.admit(operation.document)?;
-        let tokens = within(scan(&admitted.text, &self.limits), cost)?;
-        cost.note_tokens(tokens);
-        let mut document = parse_query(&admitted.text).map_err(parse_failed)?;
         let name = operation.operation_name.as_deref();
-        let kind = kind_of(&document.operations, name)?;
-        self.examine(&admitted, &document, name)?;
-        require_variables(&document.operations, name, &variables)?;
-        let measured = within(check(&document, name, &self.limits), cost)?;
-        cost.note_measured(measured);
-        merge(&mut document, &self.shape)
-            .map_err(|error| Code::TooComplex.error(error.to_string()))?;
-        if let Some(operation) = meant(&document.operations, name) {
-            let fragments = &document.fragments;
-            let complexity = complexity(&operation.node, fragments, &variables, &self.shape);
+        let known = self.known.find(&admitted.text, name);
+        let is_valid = known.is_some();
+        let document = match known {
+            Some(document) => document,
+            None => Arc::new(self.read(&admitted, name, cost)?),
+        };
+        cost.note_tokens(document.tokens);
+        cost.note_measured(document.measured);
+        if let Some(operation) = meant(&document.document.operations, name) {
+            let operation = &operation.node;
+            self.inputs.check(operation, &variables)?;
+            let fragments = &document.document.fragments;
+            let complexity = complexity(operation, fragments, &variables, &self.shape);
             cost.note_complexity(complexity);
             within(check_complexity(complexity, &self.limits), cost)?;
-            let sent_bytes = admitted.text.len();
             let copies = check_copies(
-                &document,
-                &operation.node,
+                &document.document,
+                operation,
                 &variables,
                 &self.shape,
-                sent_bytes,
+                document.text_bytes,
             );
             within(copies, cost)?;
         }
         Ok(Prepared {
             text: admitted.text,
             document,
-            kind,
+            is_valid,
             operation_name: operation.operation_name,
             variables,
             request_id: operation.request_id,
             persist_as: admitted.persist_as,
             shown_cost: None,
         })
+    }
+
+    /// Parses a document that is not known yet, and holds it against the limits that depend on nothing else.
+    fn read(
+        &self,
+        admitted: &Admitted,
+        name: Option<&str>,
+        cost: &mut Cost,
+    ) -> Result<KnownDocument, ServerError> {
+        let text = &admitted.text;
+        let tokens = within(scan(text, &self.limits), cost)?;
+        cost.note_tokens(tokens);
+        let mut document = parse_query(text).map_err(parse_failed)?;
+        let kind = kind_of(&document.operations, name)?;
+        self.examine(admitted, &document, name)?;
+        let measured = within(check(&document, name, &self.limits), cost)?;
+        cost.note_measured(measured);
+        merge(&mut document, &self.shape)
+            .map_err(|error| Code::TooComplex.error(error.to_string()))?;
+        Ok(KnownDocument {
+            document,
+            kind,
+            text_bytes: text.len(),
+            tokens,
+            measured,
+        })
+    }
+
+    /// Validates a document that is not known yet; a valid one is known from now on.
+    async fn validate(&self, prepared: &Prepared) -> Result<(), Reply> {
+        if !prepared.is_valid {
+            self.validate_anew(prepared).await?;
+        }
+        if let Some(hash) = prepared.persist_as {
+            self.persisted.keep(hash, &prepared.text);
+        }
+        Ok(())
+    }
+
+    async fn validate_anew(&self, prepared: &Prepared) -> Result<(), Reply> {
+        let name = prepared.operation_name.as_deref();
+        let document = &prepared.document.document;
+        let samples =
+            meant(&document.operations, name).map(|operation| self.inputs.samples(&operation.node));
+        let mut request = Request::new("").variables(samples.unwrap_or_default());
+        request.operation_name = name.map(ToOwned::to_owned);
+        request.set_parsed_query(document.clone());
+        let response = self.strict.execute(request).await;
+        if !response.errors.is_empty() {
+            return Err(finish(response, None, &prepared.request_id));
+        }
+        let document = Arc::clone(&prepared.document);
+        self.known.keep(&prepared.text, name, document);
+        Ok(())
     }
 
     /// How long one request may take.
@@ -180,7 +250,7 @@ impl Executor {
 
     /// Executes a query or a mutation for a caller. Never panics, and gives up at the deadline.
     pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
-        if prepared.kind == OperationType::Subscription {
+        if prepared.kind() == OperationType::Subscription {
             return prepared.refuse(
                 Code::BadUserInput.error(
                     "a subscription has many answers: it cannot be executed for a single one",
@@ -206,7 +276,7 @@ impl Executor {
 
     async fn run_or_turn_to_primary(&self, caller: Caller, prepared: Prepared) -> Reply {
         let reads = Reads::current().filter(Reads::may_use_replica);
-        match (reads, prepared.kind) {
+        match (reads, prepared.kind()) {
             (Some(reads), OperationType::Query) => {
                 Box::pin(self.run_on_replica(caller, prepared, reads)).await
             }
@@ -239,36 +309,33 @@ impl Executor {
         if let Err(refused) = self.require_migrated().await {
             return refused;
         }
+        if let Err(invalid) = self.validate(&prepared).await {
+            return invalid;
+        }
+        let document = &prepared.document.document;
         let executed = Executed::of(
-            &prepared.document,
-            prepared.kind,
+            document,
+            prepared.kind(),
             prepared.operation_name.as_deref(),
         );
-        let trail_end = if selects_trail_cursor(&prepared.document) {
-            let cursor = self.gallery.trail_cursor(&caller).await;
+        let trail_end = if selects_trail_cursor(document) {
+            let cursor = Box::pin(self.gallery.trail_cursor(&caller)).await;
             Some(TrailEnd(cursor.map_err(Failure::from)))
         } else {
             None
         };
-        let mut started = prepared.into_request(caller);
+        let budget = ResponseBudget::at_most(self.limits.max_answer_bytes);
+        let request_id = prepared.request_id.clone();
+        let mut request = prepared.into_request(caller).data(budget.clone());
         if let Some(trail_end) = trail_end {
-            started.request = started.request.data(trail_end);
+            request = request.data(trail_end);
         }
-        let answer = AnswerSize::at_most(self.limits.max_answer_bytes);
-        let request = started.request.data(answer.clone());
         let mut response = self.schema.execute(request).await;
-        if let Err(too_large) = answer.check() {
+        if let Err(too_large) = budget.check() {
             return Reply::lost(too_large);
         }
         self.look_for_migrations(&mut response.errors).await;
-        let was_executed = started.was_executed.get();
-        if let Some((hash, text)) = started.persist_as
-            && was_executed
-        {
-            self.persisted.keep(hash, &text);
-        }
-        let executed = was_executed.then_some(executed);
-        finish(response, executed.as_ref(), &started.request_id)
+        finish(response, Some(&executed), &request_id)
     }
 
     /// What a statement did not find may have been taken back by another process: then that is told.
@@ -299,29 +366,12 @@ impl Executor {
     }
 }
 
-/// A request to the schema, and what has to be known of it afterwards.
-struct Started {
-    request: Request,
-    was_executed: WasExecuted,
-    request_id: String,
-    persist_as: Option<(DocumentHash, String)>,
-}
-
 impl Prepared {
-    fn into_request(self, caller: Caller) -> Started {
-        let was_executed = WasExecuted::default();
-        let mut request = Request::new(self.text.as_str())
-            .variables(self.variables)
-            .data(caller)
-            .data(was_executed.clone());
+    fn into_request(self, caller: Caller) -> Request {
+        let mut request = Request::new("").variables(self.variables).data(caller);
         request.operation_name = self.operation_name;
-        request.set_parsed_query(self.document);
-        Started {
-            request,
-            was_executed,
-            request_id: self.request_id,
-            persist_as: self.persist_as.map(|hash| (hash, self.text)),
-        }
+        request.set_parsed_query(self.document.document.clone());
+        request
     }
 }
 

@@ -193,12 +193,12 @@ impl Drop for Observation {
 
 impl Told {
     fn of(prepared: &Prepared) -> Self {
-        let kind = match prepared.kind {
+        let kind = match prepared.kind() {
             OperationType::Query => "query",
             OperationType::Mutation => "mutation",
             OperationType::Subscription => "subscription",
         };
-        let only = match &prepared.document.operations {
+        let only = match &prepared.document.document.operations {
             DocumentOperations::Single(_) => None,
             DocumentOperations::Multiple(operations) => operations.keys().next(),
         };

@@ -12,9 +12,9 @@ use tokio::time::timeout_at;
 use super::coercion::Executed;
 use super::meant::meant;
 use super::reply::Delivery;
-use super::{Executor, Prepared, Reply, Started, finish, panicked};
+use super::{Executor, Prepared, Reply, finish, panicked};
 use crate::auth::Caller;
-use crate::contract::budget::AnswerSize;
+use crate::contract::budget::ResponseBudget;
 use crate::contract::progress::Progress;
 use crate::front::code::Code;
 
@@ -86,25 +86,22 @@ impl Executor {
         prepared: Prepared,
         progress: Progress,
     ) -> Result<impl Stream<Item = Delivery> + Send + 'static, Reply> {
-        require_one_field(&prepared.document, prepared.operation_name.as_deref())
-            .map_err(Reply::refused)?;
+        require_one_field(
+            &prepared.document.document,
+            prepared.operation_name.as_deref(),
+        )
+        .map_err(Reply::refused)?;
         self.require_migrated().await?;
-        let Started {
-            request,
-            was_executed,
-            request_id,
-            ..
-        } = prepared.into_request(caller);
-        let answer = AnswerSize::at_most(self.limits.max_answer_bytes);
+        self.validate(&prepared).await?;
+        let request_id = prepared.request_id.clone();
+        let request = prepared.into_request(caller);
+        let answer = ResponseBudget::at_most(self.limits.max_answer_bytes);
         let request = request.data(progress.clone()).data(answer.clone());
         let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         Ok(responses.map(move |response| {
             let reply = match response {
                 Ok(_) if let Err(too_large) = answer.check() => Reply::lost(too_large),
-                Ok(response) => {
-                    let executed = was_executed.get().then_some(Executed::Query);
-                    finish(response, executed.as_ref(), &request_id)
-                }
+                Ok(response) => finish(response, Some(&Executed::Query), &request_id),
                 Err(_panic) => panicked(&request_id),
             };
             Delivery {

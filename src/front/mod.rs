@@ -1,7 +1,9 @@
 //! What stands before the library: from a request's text and variables to an operation that is safe to execute.
 
 pub mod code;
+pub(crate) mod coerce;
 pub(crate) mod introspection;
+pub(crate) mod known;
 pub mod limits;
 pub(crate) mod merge;
 pub mod operation;

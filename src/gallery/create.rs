@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryTrait, Set};
+use sea_orm::sea_query::{OnConflict, Query, SimpleExpr};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use super::intent::Intent;
 use super::{Error, Fault, Gallery, Image, Refusal, images, now, returning_rows, visible};
 use crate::auth::{Caller, Denied, Scope, UserId};
 use crate::cloudinary::url::ImageUrl;
-use crate::db::{self, Unit};
+use crate::db::{self, Dialect, Unit};
 use crate::entity::{Metadata, Timestamp, image};
 
 /// An image to store, as it was given.
@@ -127,7 +127,7 @@ impl Gallery {
         let intent = or_fault(&mut faults, "intentLabel", intent);
         let metadata = match &input.metadata {
             None | Some(Json::Null) => Ok(Metadata::default()),
-            Some(metadata) => check_metadata(metadata).map(|object| Metadata(object.clone())),
+            Some(metadata) => check_metadata(metadata).map(Metadata::of),
         };
         let metadata = or_fault(&mut faults, "metadata", metadata);
         match (user_id, url, intent, metadata) {
@@ -240,15 +240,20 @@ async fn insert_missing(
         return Ok(Vec::new());
     }
     let now = now();
-    let mut insert =
-        image::Entity::insert_many(missing.into_iter().map(|record| record.to_row(now)))
-            .on_conflict(
-                OnConflict::column(image::Column::ImageId)
-                    .do_nothing()
-                    .to_owned(),
-            )
-            .into_query();
-    images(unit, insert.returning(returning_rows())).await
+    let mut insert = Query::insert();
+    insert
+        .into_table(image::Entity)
+        .columns(Record::COLUMNS)
+        .on_conflict(
+            OnConflict::column(image::Column::ImageId)
+                .do_nothing()
+                .to_owned(),
+        )
+        .returning(returning_rows());
+    for record in missing {
+        insert.values_panic(record.values(now, unit.dialect()));
+    }
+    images(unit, &insert).await
 }
 
 impl Record {
@@ -274,18 +279,30 @@ impl Record {
         }
     }
 
-    fn to_row(&self, now: Timestamp) -> image::ActiveModel {
-        image::ActiveModel {
-            image_id: Set(self.url.id()),
-            user_id: Set(self.user_id.as_str().to_owned()),
-            image_url: Set(self.url.as_str().to_owned()),
-            original_prompt: Set(self.original_prompt.clone()),
-            refined_prompt: Set(self.refined_prompt.clone()),
-            intent: Set(self.intent.clone()),
-            metadata: Set(self.metadata.clone()),
-            created_at: Set(now),
-            updated_at: Set(now),
-            deleted_at: Set(None),
-        }
+    const COLUMNS: [image::Column; 9] = [
+        image::Column::ImageId,
+        image::Column::UserId,
+        image::Column::ImageUrl,
+        image::Column::OriginalPrompt,
+        image::Column::RefinedPrompt,
+        image::Column::Intent,
+        image::Column::Metadata,
+        image::Column::CreatedAt,
+        image::Column::UpdatedAt,
+    ];
+
+    /// In the order of [`Record::COLUMNS`].
+    fn values(&self, now: Timestamp, dialect: Dialect) -> [SimpleExpr; 9] {
+        [
+            self.url.id().into(),
+            self.user_id.as_str().into(),
+            self.url.as_str().into(),
+            self.original_prompt.clone().into(),
+            self.refined_prompt.clone().into(),
+            self.intent.clone().into(),
+            dialect.json(self.metadata.clone()),
+            now.into(),
+            now.into(),
+        ]
     }
 }

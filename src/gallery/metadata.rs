@@ -4,16 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
 use super::input::{check_metadata, check_nul, check_object};
 use super::update::Change;
-use super::{Error, Fault, Image, Refusal, visible};
-use crate::auth::Scope;
-use crate::db::Unit;
-use crate::entity::{Metadata, image};
+use super::{Fault, Image, Refusal};
+use crate::entity::Metadata;
 
 /// What to do with the metadata, within the limits as far as they can be told without the image.
 #[derive(Clone, Debug)]
@@ -52,37 +49,18 @@ impl MetadataChange {
         Ok(Self::Patch(patch))
     }
 
-    /// The JSON text that takes the place of the stored one; none where both say the same.
-    pub(super) async fn apply(
-        &self,
-        unit: &Unit,
-        stored: &Image,
-    ) -> Result<Result<Option<String>, Fault>, Error> {
-        let text = match self {
-            Self::Keep => return Ok(Ok(None)),
-            Self::Replace(object) => Json::from_iter(object.clone()).to_string(),
-            Self::Patch(patch) => merged(&stored_text(unit, stored).await?, patch),
+    /// The metadata that takes the place of the stored one; none where both have the same value.
+    pub(super) fn apply(&self, stored: &Image) -> Result<Option<Metadata>, Fault> {
+        let result = match self {
+            Self::Keep => return Ok(None),
+            Self::Replace(object) => Metadata::of(object),
+            Self::Patch(patch) => Metadata::from_json(merged(stored.metadata.as_str(), patch)),
         };
-        let result = Metadata::from_stored(&text);
-        if let Self::Patch(_) = self
-            && let Err(refusal) = check_object(&result.0)
-        {
-            return Ok(Err(Fault::of("metadataPatch", refusal)));
+        if let Self::Patch(_) = self {
+            check_object(&result.read()).map_err(|refusal| Fault::of("metadataPatch", refusal))?;
         }
-        Ok(Ok((result != stored.metadata).then_some(text)))
+        Ok((!result.is_same(&stored.metadata)).then_some(result))
     }
-}
-
-/// As the row has it, which the transaction holds.
-async fn stored_text(unit: &Unit, stored: &Image) -> Result<String, Error> {
-    let text: Option<Option<String>> = visible(&Scope::Everything)
-        .filter(image::Column::ImageId.eq(stored.image_id))
-        .select_only()
-        .expr_as(unit.dialect().metadata_text(), "metadata")
-        .into_tuple()
-        .one(unit)
-        .await?;
-    Ok(text.flatten().unwrap_or_default())
 }
 
 /// A patch on an object, both in and out as text; what is no object counts as an empty one.

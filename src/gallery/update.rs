@@ -13,7 +13,7 @@ use crate::auth::{Caller, Scope};
 use crate::cloudinary::hosts::HostPatterns;
 use crate::cloudinary::url::ImageUrl;
 use crate::db::{Dialect, Unit};
-use crate::entity::{Timestamp, image};
+use crate::entity::{Metadata, Timestamp, image};
 
 /// What to do with one field.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -178,7 +178,7 @@ async fn apply(
         return Ok(Err(vec![Fault::of("id", Refusal::NotFound)]));
     };
     let if_updated_at = changes.if_updated_at;
-    let metadata = changes.metadata.apply(unit, &stored).await?;
+    let metadata = changes.metadata.apply(&stored);
     let columns = match changes.columns(&stored, hosts, metadata, unit.dialect()) {
         Ok(columns) => columns,
         Err(fault) => return Ok(Err(vec![fault])),
@@ -224,7 +224,7 @@ impl Changes {
         self,
         stored: &Image,
         hosts: &HostPatterns,
-        metadata: Result<Option<String>, Fault>,
+        metadata: Result<Option<Metadata>, Fault>,
         dialect: Dialect,
     ) -> Result<Vec<(image::Column, SimpleExpr)>, Fault> {
         let mut columns = Vec::new();
@@ -257,8 +257,8 @@ impl Changes {
                 columns.push((column, wanted.into()));
             }
         }
-        if let Some(text) = metadata? {
-            columns.push((image::Column::Metadata, dialect.json(text)));
+        if let Some(metadata) = metadata? {
+            columns.push((image::Column::Metadata, dialect.json(metadata)));
         }
         Ok(columns)
     }

@@ -152,9 +152,9 @@ each_database! {
         let per_day = app.run(days, json!({})).await;
         assert_eq!(per_day["galleryStats"]["createdPerDay"].as_array().map(Vec::len), Some(30));
         // A null that was sent is none that was left out.
-        assert_refused(&app.graphql(days, json!({ "days": null })).await, "GRAPHQL_VALIDATION_FAILED", days);
+        assert_refused(&app.graphql(days, json!({ "days": null })).await, "BAD_USER_INPUT", days);
         let null = "query($id: ID!, $d: Boolean) { image(id: $id, includeDeleted: $d) { id } }";
-        assert_refused(&app.graphql(null, json!({ "id": id, "d": null })).await, "GRAPHQL_VALIDATION_FAILED", null);
+        assert_refused(&app.graphql(null, json!({ "id": id, "d": null })).await, "BAD_USER_INPUT", null);
         let directive = "query($x: Boolean) { __typename @skip(if: $x) }";
         assert_refused(&app.graphql(directive, json!({})).await, "GRAPHQL_VALIDATION_FAILED", directive);
     }

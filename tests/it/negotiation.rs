@@ -96,7 +96,7 @@ async fn plain_json_is_a_success_and_the_newer_type_tells_what_failed() {
             (
                 "query($a: Boolean!) { image(id: 1, includeDeleted: $a) { id } }",
                 json!({ "a": "x" }),
-                Some("GRAPHQL_VALIDATION_FAILED"),
+                Some("BAD_USER_INPUT"),
                 false,
             ),
             // The field failed, not the request.

@@ -4,6 +4,7 @@ use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use crate::contract::error::Result;
 use crate::contract::image::{Image, ImageIntent};
+use crate::contract::immediate::Immediate;
 use crate::contract::scalar::{Json, Url};
 use crate::contract::user_error::UserError;
 use crate::contract::{caller, gallery};
@@ -32,7 +33,7 @@ pub(super) struct CreateImageInput {
 #[derive(Debug, SimpleObject)]
 pub(super) struct CreateImagePayload {
     /// The stored image; null when there are userErrors.
-    image: Option<Image>,
+    image: Option<Immediate<Image>>,
     /// Whether this call stored it.
     created: bool,
     /// What is wrong with the input; then nothing was stored.
@@ -59,7 +60,7 @@ impl CreateMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The image to store.")] input: CreateImageInput,
     ) -> Result<CreateImagePayload> {
-        let outcomes = gallery(ctx).create(caller(ctx), vec![input.into()]).await?;
+        let outcomes = Box::pin(gallery(ctx).create(caller(ctx), vec![input.into()])).await?;
         let outcome = outcomes.into_iter().next();
         let outcome = outcome.unwrap_or_else(|| Err(Vec::new()));
         Ok(CreateImagePayload::new(outcome, &["input"]))
@@ -79,7 +80,7 @@ impl CreateMutation {
             });
         }
         let inputs = input.into_iter().map(Into::into).collect();
-        let outcomes = gallery(ctx).create(caller(ctx), inputs).await?;
+        let outcomes = Box::pin(gallery(ctx).create(caller(ctx), inputs)).await?;
         let result = |(place, outcome): (usize, _)| {
             CreateImagePayload::new(outcome, &["input", &place.to_string()])
         };
@@ -94,7 +95,7 @@ impl CreateImagePayload {
     fn new(outcome: std::result::Result<Created, Vec<Fault>>, path: &[&str]) -> Self {
         match outcome {
             Ok(created) => Self {
-                image: Some(Image::from(created.image)),
+                image: Some(Image::from(created.image).into()),
                 created: created.is_new,
                 user_errors: Vec::new(),
             },
@@ -119,7 +120,7 @@ impl From<CreateImageInput> for NewImage {
             refined_prompt: input.refined_prompt,
             intent: input.intent.map(Into::into),
             intent_label: input.intent_label,
-            metadata: input.metadata.map(|metadata| metadata.0),
+            metadata: input.metadata.map(Json::into_value),
         }
     }
 }

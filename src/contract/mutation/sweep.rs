@@ -53,7 +53,7 @@ impl SweepMutation {
             deleted_before: deleted_before.map(|instant| instant.0),
             deleted_after: None,
         };
-        let swept = gallery(ctx).empty_trash(caller(ctx), sweep).await?;
+        let swept = Box::pin(gallery(ctx).empty_trash(caller(ctx), sweep)).await?;
         let (purged_count, purged_ids) = counted(&swept);
         Ok(EmptyTrashPayload {
             purged_count,
@@ -78,7 +78,7 @@ impl SweepMutation {
             deleted_before: None,
             deleted_after: deleted_after.map(|instant| instant.0),
         };
-        let swept = gallery(ctx).restore_trash(caller(ctx), sweep).await?;
+        let swept = Box::pin(gallery(ctx).restore_trash(caller(ctx), sweep)).await?;
         let (restored_count, restored_ids) = counted(&swept);
         Ok(RestoreTrashPayload {
             restored_count,

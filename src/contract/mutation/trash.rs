@@ -7,6 +7,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use crate::contract::argument::Flag;
 use crate::contract::error::Result;
 use crate::contract::image::Image;
+use crate::contract::immediate::Immediate;
 use crate::contract::query::image_ids;
 use crate::contract::user_error::UserError;
 use crate::contract::{caller, gallery};
@@ -16,7 +17,7 @@ use crate::gallery::{ImageId, Moved, Purged, Refusal, check_batch};
 #[derive(Debug, SimpleObject)]
 pub(super) struct SoftDeleteImagePayload {
     /// The image as it is now; null when there are userErrors.
-    image: Option<Image>,
+    image: Option<Immediate<Image>>,
     /// Whether this call put it in the trash.
     changed: bool,
     /// Why it was not done.
@@ -27,7 +28,7 @@ pub(super) struct SoftDeleteImagePayload {
 #[derive(Debug, SimpleObject)]
 pub(super) struct RestoreImagePayload {
     /// The image as it is now; null when there are userErrors.
-    image: Option<Image>,
+    image: Option<Immediate<Image>>,
     /// Whether this call took it out of the trash.
     changed: bool,
     /// Why it was not done.
@@ -50,7 +51,7 @@ pub(super) struct PurgeImagePayload {
 #[derive(Debug, SimpleObject)]
 pub(super) struct SoftDeleteImagesPayload {
     /// Each image that is in the trash now, in the order of the ids.
-    images: Vec<Image>,
+    images: Vec<Immediate<Image>>,
     /// Each id that could not be done.
     user_errors: Vec<UserError>,
 }
@@ -59,7 +60,7 @@ pub(super) struct SoftDeleteImagesPayload {
 #[derive(Debug, SimpleObject)]
 pub(super) struct RestoreImagesPayload {
     /// Each image that is active now, in the order of the ids.
-    images: Vec<Image>,
+    images: Vec<Immediate<Image>>,
     /// Each id that could not be done.
     user_errors: Vec<UserError>,
 }
@@ -86,7 +87,7 @@ impl TrashMutation {
     ) -> Result<SoftDeleteImagePayload> {
         let ids = [ImageId::parse(&id)];
         let (image, changed, user_errors) =
-            single(gallery(ctx).soft_delete(caller(ctx), &ids).await?);
+            single(Box::pin(gallery(ctx).soft_delete(caller(ctx), &ids)).await?);
         Ok(SoftDeleteImagePayload {
             image,
             changed,
@@ -101,7 +102,8 @@ impl TrashMutation {
         #[graphql(desc = "The image's UUID.")] id: ID,
     ) -> Result<RestoreImagePayload> {
         let ids = [ImageId::parse(&id)];
-        let (image, changed, user_errors) = single(gallery(ctx).restore(caller(ctx), &ids).await?);
+        let (image, changed, user_errors) =
+            single(Box::pin(gallery(ctx).restore(caller(ctx), &ids)).await?);
         Ok(RestoreImagePayload {
             image,
             changed,
@@ -117,7 +119,7 @@ impl TrashMutation {
         #[graphql(default, desc = "Whether an active image is purged too.")] force: Flag,
     ) -> Result<PurgeImagePayload> {
         let ids = [ImageId::parse(&id)];
-        let outcomes = gallery(ctx).purge(caller(ctx), &ids, force.0).await?;
+        let outcomes = Box::pin(gallery(ctx).purge(caller(ctx), &ids, force.0)).await?;
         let (purged, refused) = divide(&ids, outcomes);
         Ok(PurgeImagePayload {
             changed: purged.iter().any(|purged| purged.has_changed),
@@ -143,12 +145,12 @@ impl TrashMutation {
             });
         }
         let ids = image_ids(&ids);
-        let outcomes = gallery(ctx).soft_delete(caller(ctx), &ids).await?;
+        let outcomes = Box::pin(gallery(ctx).soft_delete(caller(ctx), &ids)).await?;
         let (moved, refused) = divide(&ids, outcomes);
         Ok(SoftDeleteImagesPayload {
             images: moved
                 .into_iter()
-                .map(|moved| Image::from(moved.image))
+                .map(|moved| Immediate(Image::from(moved.image)))
                 .collect(),
             user_errors: in_list(&refused),
         })
@@ -168,12 +170,12 @@ impl TrashMutation {
             });
         }
         let ids = image_ids(&ids);
-        let outcomes = gallery(ctx).restore(caller(ctx), &ids).await?;
+        let outcomes = Box::pin(gallery(ctx).restore(caller(ctx), &ids)).await?;
         let (moved, refused) = divide(&ids, outcomes);
         Ok(RestoreImagesPayload {
             images: moved
                 .into_iter()
-                .map(|moved| Image::from(moved.image))
+                .map(|moved| Immediate(Image::from(moved.image)))
                 .collect(),
             user_errors: in_list(&refused),
         })
@@ -194,7 +196,7 @@ impl TrashMutation {
             });
         }
         let ids = image_ids(&ids);
-        let outcomes = gallery(ctx).purge(caller(ctx), &ids, force.0).await?;
+        let outcomes = Box::pin(gallery(ctx).purge(caller(ctx), &ids, force.0)).await?;
         let (purged, refused) = divide(&ids, outcomes);
         Ok(PurgeImagesPayload {
             purged_ids: purged.iter().map(to_id).collect(),
@@ -227,10 +229,10 @@ fn divide<T>(
 
 fn single(
     outcomes: Vec<std::result::Result<Moved, Refusal>>,
-) -> (Option<Image>, bool, Vec<UserError>) {
+) -> (Option<Immediate<Image>>, bool, Vec<UserError>) {
     match outcomes.into_iter().next() {
         Some(Ok(moved)) => (
-            Some(Image::from(moved.image)),
+            Some(Immediate(Image::from(moved.image))),
             moved.has_changed,
             Vec::new(),
         ),

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObje
 
 use crate::contract::error::Result;
 use crate::contract::image::{Image, ImageIntent};
+use crate::contract::immediate::Immediate;
 use crate::contract::scalar::{DateTime, Json, Url};
 use crate::contract::user_error::UserError;
 use crate::contract::{caller, gallery};
@@ -36,7 +37,7 @@ pub(super) struct UpdateImageInput {
 #[derive(Debug, SimpleObject)]
 pub(super) struct UpdateImagePayload {
     /// The image as it is now.
-    image: Option<Image>,
+    image: Option<Immediate<Image>>,
     /// What is wrong with the input; then nothing was changed.
     user_errors: Vec<UserError>,
 }
@@ -53,10 +54,10 @@ impl UpdateMutation {
         #[graphql(desc = "The image, and what to change of it.")] input: UpdateImageInput,
     ) -> Result<UpdateImagePayload> {
         let id = ImageId::parse(&input.id);
-        let outcome = gallery(ctx).update(caller(ctx), id, input.into()).await?;
+        let outcome = Box::pin(gallery(ctx).update(caller(ctx), id, input.into())).await?;
         Ok(match outcome {
             Ok(image) => UpdateImagePayload {
-                image: Some(Image::from(image)),
+                image: Some(Immediate(Image::from(image))),
                 user_errors: Vec::new(),
             },
             Err(faults) => UpdateImagePayload {
@@ -71,9 +72,11 @@ impl UpdateMutation {
 }
 
 /// The image that stands in the way of its own change.
-fn stored_image(fault: &Fault) -> Option<Image> {
+fn stored_image(fault: &Fault) -> Option<Immediate<Image>> {
     match &fault.refusal {
-        Refusal::Conflict(image) | Refusal::Deleted(image) => Some(image.as_ref().clone().into()),
+        Refusal::Conflict(image) | Refusal::Deleted(image) => {
+            Some(Image::from(image.as_ref().clone()).into())
+        }
         _ => None,
     }
 }
@@ -86,8 +89,8 @@ impl From<UpdateImageInput> for ImageUpdate {
             refined_prompt: change(input.refined_prompt),
             intent: change(input.intent.map_value(Into::into)),
             intent_label: change(input.intent_label),
-            metadata: change(input.metadata.map_value(|metadata| metadata.0)),
-            metadata_patch: input.metadata_patch.map(|patch| patch.0),
+            metadata: change(input.metadata.map_value(Json::into_value)),
+            metadata_patch: input.metadata_patch.map(Json::into_value),
             if_updated_at: input.if_updated_at.map(|instant| instant.0),
         }
     }

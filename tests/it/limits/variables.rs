@@ -109,7 +109,7 @@ async fn variables_have_at_most_a_million_values() {
             ),
             (
                 "query($a: [GalleryEventType!]) { galleryEvents(types: $a) { nodes { id } } }",
-                "GRAPHQL_VALIDATION_FAILED",
+                "BAD_USER_INPUT",
             ),
         ] {
             let reply = send(&app, body(query, &zeros)).await;

@@ -1,0 +1,161 @@
+//! Documents that were read before: what depends on a document alone is found out once. A document is kept only once it
+//! has proved valid, and the store is bounded in bytes.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
+
+use super::limits::Measured;
+
+/// The most bytes that the documents take.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// What a byte of text takes once it is parsed, at most.
+const PARSED_BYTES: u64 = 32;
+/// What a document takes beside that.
+const OVERHEAD_BYTES: u64 = 1024;
+/// By this the store guesses how many documents there will be.
+const USUAL_BYTES: u64 = 32 * 1024;
+
+/// A document with one of its operations selected: parsed, within the limits, with its fields collected.
+#[derive(Debug)]
+pub(crate) struct KnownDocument {
+    /// What is executed.
+    pub(crate) document: ExecutableDocument,
+    /// The type of the selected operation.
+    pub(crate) kind: OperationType,
+    /// The length of its text in bytes.
+    pub(crate) text_bytes: usize,
+    /// Its tokens.
+    pub(crate) tokens: usize,
+    /// Depth and aliases of the selected operation.
+    pub(crate) measured: Measured,
+}
+
+/// The store. Clones are the same store.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownDocuments(Arc<Cache<Key, Arc<KnownDocument>, Size>>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Key {
+    text: Box<str>,
+    operation_name: Option<Box<str>>,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        KeyRef::of(self).hash(state);
+    }
+}
+
+#[derive(Hash, PartialEq)]
+struct KeyRef<'k> {
+    text: &'k str,
+    operation_name: Option<&'k str>,
+}
+
+impl<'k> KeyRef<'k> {
+    fn of(key: &'k Key) -> Self {
+        Self {
+            text: &key.text,
+            operation_name: key.operation_name.as_deref(),
+        }
+    }
+}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self == KeyRef::of(key)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Size;
+
+impl Weighter<Key, Arc<KnownDocument>> for Size {
+    fn weight(&self, key: &Key, _: &Arc<KnownDocument>) -> u64 {
+        let bytes = u64::try_from(key.text.len()).unwrap_or(u64::MAX);
+        bytes
+            .saturating_mul(PARSED_BYTES)
+            .saturating_add(OVERHEAD_BYTES)
+    }
+}
+
+impl KnownDocuments {
+    /// An empty store.
+    pub(crate) fn new() -> Self {
+        let documents = usize::try_from(MAX_BYTES / USUAL_BYTES).unwrap_or(usize::MAX);
+        Self(Arc::new(Cache::with_weighter(documents, MAX_BYTES, Size)))
+    }
+
+    /// The document of a text, with the operation of this name selected.
+    pub(crate) fn find(
+        &self,
+        text: &str,
+        operation_name: Option<&str>,
+    ) -> Option<Arc<KnownDocument>> {
+        self.0.get(&KeyRef {
+            text,
+            operation_name,
+        })
+    }
+
+    /// Keeps a document that has proved valid.
+    pub(crate) fn keep(
+        &self,
+        text: &str,
+        operation_name: Option<&str>,
+        document: Arc<KnownDocument>,
+    ) {
+        let key = Key {
+            text: text.into(),
+            operation_name: operation_name.map(Into::into),
+        };
+        self.0.insert(key, document);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    fn document(text: &str) -> Arc<KnownDocument> {
+        Arc::new(KnownDocument {
+            document: parse_query(text).expect("the test's document parses"),
+            kind: OperationType::Query,
+            text_bytes: text.len(),
+            tokens: 3,
+            measured: Measured::default(),
+        })
+    }
+
+    #[test]
+    fn a_document_is_found_by_its_text_and_the_name_of_its_operation() {
+        let known = KnownDocuments::new();
+        let text = "query A { a } query B { b }";
+        known.keep(text, Some("A"), document(text));
+        assert!(known.find(text, Some("A")).is_some());
+        for (other, name) in [
+            (text, Some("B")),
+            (text, None),
+            ("query A { a } query B { c }", Some("A")),
+        ] {
+            assert!(known.find(other, name).is_none(), "{other} {name:?}");
+        }
+    }
+
+    #[test]
+    fn the_store_is_bounded_in_bytes() {
+        let known = KnownDocuments::new();
+        for number in 0..1000 {
+            let text = format!("{{ a{number} }} # {}", "x".repeat(100_000));
+            known.keep(&text, None, document(&text));
+        }
+        assert!(known.0.weight() <= MAX_BYTES, "{}", known.0.weight());
+        assert!(known.0.len() > 5, "{}", known.0.len());
+    }
+}

@@ -191,13 +191,11 @@ impl Query {
 
     /// Where the trail ends now. Ask for it together with a list, then subscribe after it: nothing that happens after the list was read is missed. It is read before the lists of the same request.
     async fn trail_cursor(&self, ctx: &Context<'_>) -> Result<String> {
-        match ctx.data_opt::<TrailEnd>() {
-            Some(TrailEnd(cursor)) => Ok(cursor.clone()?.encode()),
-            None => {
-                let cursor = Box::pin(gallery(ctx).trail_cursor(caller(ctx)));
-                Ok(cursor.await?.encode())
-            }
+        if let Some(TrailEnd(cursor)) = ctx.data_opt::<TrailEnd>() {
+            return Ok(cursor.clone()?.encode());
         }
+        let cursor = Box::pin(gallery(ctx).trail_cursor(caller(ctx)));
+        Ok(cursor.await?.encode())
     }
 }
 

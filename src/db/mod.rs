@@ -300,7 +300,8 @@ impl Run {
         let _permit = share::permit().await;
         let is_torn_safely =
             self.purpose == Purpose::Read && matches!(source, Source::Postgres { .. });
-        let work = async move {
+        // Boxed: it is large, and whoever waits for it would be as large.
+        let work = Box::pin(async move {
             let mut has_failed = true;
             let outcome = self.until_no_conflict(&source, work, &mut has_failed).await;
             if outcome.is_ok() {
@@ -311,7 +312,7 @@ impl Run {
                 reads.fail();
             }
             outcome
-        };
+        });
         // A read that nobody waits for any more closes its connection, and changes nothing.
         if is_torn_safely {
             return work.await;

@@ -255,8 +255,8 @@ impl Mismatch {
 /// A place in a variable.
 enum Path<'p> {
     Root,
-    Field(&'p Path<'p>, &'p str),
-    Index(&'p Path<'p>, usize),
+    Field(&'p Self, &'p str),
+    Index(&'p Self, usize),
 }
 
 impl fmt::Display for Path<'_> {
@@ -291,7 +291,7 @@ mod tests {
         type Query { a: Int }
     ";
 
-    fn checked(variable: &str, value: serde_json::Value) -> Result<(), String> {
+    fn checked(variable: &str, value: &serde_json::Value) -> Result<(), String> {
         let text = format!("query($v: {variable}) {{ a(v: $v) }}");
         let document = parse_query(text).expect("the test's document parses");
         let (_, operation) = document.operations.iter().next().expect("an operation");
@@ -318,11 +318,7 @@ mod tests {
             ),
             ("Any!", json!({ "x": [1] })),
         ] {
-            assert_eq!(
-                checked(variable, value.clone()),
-                Ok(()),
-                "{variable} {value}"
-            );
+            assert_eq!(checked(variable, &value), Ok(()), "{variable} {value}");
         }
     }
 
@@ -392,7 +388,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                checked(variable, value),
+                checked(variable, &value),
                 Err(expected.to_owned()),
                 "{variable}"
             );

@@ -37,12 +37,25 @@ pub(crate) fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .limit_recursive_depth(MAX_LIBRARY_RECURSION)
 }
 
+/// The schema's own description, for introspection and for the file `schema.graphql`.
+pub(crate) const DESCRIPTION: &str = "Galleries of AI-generated images: what is stored of each image, its trash, and every change as an event. The images \
+     themselves are at Cloudinary.";
+
 /// The schema in SDL, as the file `schema.graphql` holds it.
 pub fn sdl() -> String {
-    let options = SDLExportOptions::new()
-        .prefer_single_line_descriptions()
-        .use_space_ident()
-        .indent_width(2);
+    let types = types_sdl();
+    // The library prints the schema's definition last, and without a description.
+    match types.rsplit_once("\nschema {") {
+        Some((types, schema)) => {
+            format!("{types}\n\n\"\"\"\n{DESCRIPTION}\n\"\"\"\nschema {{{schema}")
+        }
+        None => types,
+    }
+}
+
+/// The same without the schema's description, which the library's own parser does not read.
+pub(crate) fn types_sdl() -> String {
+    let options = SDLExportOptions::new().use_space_ident().indent_width(2);
     builder().finish().sdl_with_options(options)
 }
 

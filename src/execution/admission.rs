@@ -14,6 +14,7 @@ use crate::front::merge::merge;
 use crate::front::operation::{Document, parse_hash};
 use crate::front::persisted::DocumentHash;
 use crate::front::trusted::{Mode, TrustedDocument, TrustedDocuments, shortened};
+use crate::front::validation;
 
 /// Which documents run at all.
 #[derive(Clone, Debug)]
@@ -188,6 +189,7 @@ impl Executor {
             introspection::refuse(&document).map_err(|error| unfit(error.message))?;
         }
         check(&document, None, &self.limits).map_err(|limit| unfit(limit.to_string()))?;
+        validation::validate(&document).map_err(|error| unfit(error.message))?;
         merge(&mut document, &self.shape).map_err(|error| unfit(error.to_string()))?;
         let mut request = Request::new("");
         request.operation_name.clone_from(&name);

@@ -12,6 +12,7 @@ mod coercion;
 mod meant;
 mod observed;
 pub mod reply;
+mod schema_description;
 mod stages;
 mod subscribe;
 
@@ -31,10 +32,9 @@ use crate::auth::Caller;
 use crate::contract::budget::ResponseBudget;
 use crate::contract::error::{Failure, database_face};
 use crate::contract::query::TrailEnd;
-use crate::contract::{GallerySchema, builder, sdl};
+use crate::contract::{GallerySchema, builder, types_sdl};
 use crate::db::Reads;
 use crate::front::code::{Code, code_of, parse_failed, set_code};
-use crate::front::coerce::InputTypes;
 use crate::front::known::{KnownDocument, KnownDocuments};
 use crate::front::limits::{
     Cost, LimitExceeded, Limits, check, check_complexity, check_copies, complexity, scan,
@@ -43,10 +43,13 @@ use crate::front::merge::merge;
 use crate::front::operation::Operation;
 use crate::front::persisted::{DocumentHash, PersistedDocuments};
 use crate::front::shape::Shape;
+use crate::front::validation;
+use crate::front::variables::InputTypes;
 use crate::gallery::{self, Gallery};
 
 use admission::Admitted;
 use meant::{kind_of, meant, selects_trail_cursor};
+use schema_description::description_keys;
 use stages::ValidateOnly;
 
 pub use admission::Admission;
@@ -80,6 +83,29 @@ impl Prepared {
     }
 }
 
+/// An operation that is not executed.
+#[derive(Debug)]
+pub struct Refused {
+    /// What is wrong with it.
+    pub reply: Reply,
+    /// Whether it is a query, a mutation or a subscription, where that was found out.
+    pub kind: Option<OperationType>,
+}
+
+impl Refused {
+    /// The reply to an operation that is to be refused for something else, which comes first.
+    pub fn replaced_by(self, error: ServerError) -> Reply {
+        let shown_cost = self.reply.shown_cost();
+        Reply::refused(error).showing(shown_cost)
+    }
+}
+
+impl From<Refused> for Reply {
+    fn from(refused: Refused) -> Self {
+        refused.reply
+    }
+}
+
 /// Executes operations.
 #[derive(Clone)]
 pub struct Executor {
@@ -90,7 +116,7 @@ pub struct Executor {
     strict: GallerySchema,
     known: KnownDocuments,
     shape: Arc<Shape>,
-    inputs: Arc<InputTypes>,
+    input_types: Arc<InputTypes>,
     persisted: PersistedDocuments,
     admission: Admission,
     gallery: Arc<Gallery>,
@@ -114,14 +140,14 @@ impl Executor {
             // `Did you mean …` would tell the schema name by name.
             schema.disable_introspection().disable_suggestions()
         };
-        let sdl = sdl();
+        let sdl = types_sdl();
         Self {
             strict: schema().extension(ValidateOnly).finish(),
             schema: schema().validation_mode(ValidationMode::Fast).finish(),
             known: KnownDocuments::new(),
-            admission,
             shape: Arc::new(Shape::of_schema(&sdl)),
-            inputs: Arc::new(InputTypes::of_schema(&sdl)),
+            input_types: Arc::new(InputTypes::of_schema(&sdl, admission.has_introspection)),
+            admission,
             persisted: PersistedDocuments::new(),
             gallery,
             limits,
@@ -130,35 +156,46 @@ impl Executor {
     }
 
     /// Parses an operation and holds it against the limits; nothing of it is executed yet.
-    pub fn prepare(&self, operation: Operation) -> Result<Prepared, Reply> {
+    pub fn prepare(&self, operation: Operation) -> Result<Prepared, Refused> {
         let mut cost = Cost::within(&self.limits);
+        let mut kind = None;
         let shows_cost = operation.shows_cost;
-        let checked = self.check(operation, &mut cost);
+        let checked = self.check(operation, &mut cost, &mut kind);
         let shown_cost = shows_cost.then_some(cost);
         match checked {
             Ok(prepared) => Ok(Prepared {
                 shown_cost,
                 ..prepared
             }),
-            Err(error) => Err(Reply::refused(error).showing(shown_cost)),
+            Err(error) => Err(Refused {
+                reply: Reply::refused(error).showing(shown_cost),
+                kind,
+            }),
         }
     }
 
-    fn check(&self, operation: Operation, cost: &mut Cost) -> Result<Prepared, ServerError> {
-        let variables = operation.variables.map_err(|limit| refusal(&limit))?;
+    fn check(
+        &self,
+        operation: Operation,
+        cost: &mut Cost,
+        known_kind: &mut Option<OperationType>,
+    ) -> Result<Prepared, ServerError> {
         let admitted = self.admit(operation.document)?;
         let name = operation.operation_name.as_deref();
         let known = self.known.find(&admitted.text, name);
         let is_valid = known.is_some();
         let document = match known {
             Some(document) => document,
-            None => Arc::new(self.read(&admitted, name, cost)?),
+            None => Arc::new(self.read(&admitted, name, cost, known_kind)?),
         };
+        *known_kind = Some(document.kind);
         cost.note_tokens(document.tokens);
         cost.note_measured(document.measured);
+        let variables = operation.variables.map_err(|limit| refusal(&limit))?;
         if let Some(operation) = meant(&document.document.operations, name) {
             let operation = &operation.node;
-            self.inputs.check(operation, &variables)?;
+            self.input_types
+                .check(&operation.variable_definitions, &variables)?;
             let fragments = &document.document.fragments;
             let complexity = complexity(operation, fragments, &variables, &self.shape);
             cost.note_complexity(complexity);
@@ -190,15 +227,18 @@ impl Executor {
         admitted: &Admitted,
         name: Option<&str>,
         cost: &mut Cost,
+        known_kind: &mut Option<OperationType>,
     ) -> Result<KnownDocument, ServerError> {
         let text = &admitted.text;
         let tokens = within(scan(text, &self.limits), cost)?;
         cost.note_tokens(tokens);
         let mut document = parse_query(text).map_err(parse_failed)?;
         let kind = kind_of(&document.operations, name)?;
+        *known_kind = Some(kind);
         self.examine(admitted, &document, name)?;
         let measured = within(check(&document, name, &self.limits), cost)?;
         cost.note_measured(measured);
+        validation::validate(&document)?;
         merge(&mut document, &self.shape)
             .map_err(|error| Code::TooComplex.error(error.to_string()))?;
         Ok(KnownDocument {
@@ -224,8 +264,10 @@ impl Executor {
     async fn validate_anew(&self, prepared: &Prepared) -> Result<(), Reply> {
         let name = prepared.operation_name.as_deref();
         let document = &prepared.document.document;
-        let samples =
-            meant(&document.operations, name).map(|operation| self.inputs.samples(&operation.node));
+        let samples = meant(&document.operations, name).map(|operation| {
+            self.input_types
+                .samples(&operation.node.variable_definitions)
+        });
         let mut request = Request::new("").variables(samples.unwrap_or_default());
         request.operation_name = name.map(ToOwned::to_owned);
         request.set_parsed_query(document.clone());
@@ -318,6 +360,7 @@ impl Executor {
             prepared.kind(),
             prepared.operation_name.as_deref(),
         );
+        let description_keys = description_keys(&prepared);
         let trail_end = if selects_trail_cursor(document) {
             let cursor = Box::pin(self.gallery.trail_cursor(&caller)).await;
             Some(TrailEnd(cursor.map_err(Failure::from)))
@@ -334,6 +377,7 @@ impl Executor {
         if let Err(too_large) = budget.check() {
             return Reply::lost(too_large);
         }
+        description_keys.describe(&mut response.data);
         self.look_for_migrations(&mut response.errors).await;
         finish(response, Some(&executed), &request_id)
     }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use super::{Executor, Prepared};
+use super::{Executor, Prepared, Refused};
 use crate::auth::Caller;
 use crate::execution::reply::{Delivery, Reply};
 use crate::front::code::{Code, code_of};
@@ -56,9 +56,10 @@ impl Observed {
     }
 
     /// See [`Executor::prepare`].
-    pub fn prepare(&self, operation: Operation) -> Result<Prepared, Reply> {
+    pub fn prepare(&self, operation: Operation) -> Result<Prepared, Refused> {
         let started = Instant::now();
-        self.executor.prepare(operation).inspect_err(|reply| {
+        self.executor.prepare(operation).inspect_err(|refused| {
+            let reply = &refused.reply;
             count_errors(&self.metrics, reply.errors());
             self.metrics
                 .count_operation(UNKNOWN, Outcome::Refused, started.elapsed());

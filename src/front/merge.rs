@@ -7,14 +7,16 @@
 //!
 //! 1. A fragment on the very type that it is spread in is written out there, once for each selection set.
 //! 2. Fields with the same key, name, arguments and directives become one, with the selection sets of all.
+//! 3. The directives of `__typename` move to an inline fragment around it: the library validates no directive of the field
+//!    itself, and takes the variables in them for unused.
 //!
 //! What differs is left as it is: validation, which comes next, refuses it.
 
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser::types::{
-    Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition, Selection,
-    SelectionSet,
+    Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition, InlineFragment,
+    OperationType, Selection, SelectionSet,
 };
 use async_graphql::{Name, Positioned};
 
@@ -65,8 +67,8 @@ pub(crate) fn merge(document: &mut ExecutableDocument, types: &Shape) -> Result<
 
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 
-/// Every fragment that is still spread, through fragments too.
-fn note_spreads<'a>(
+/// Every fragment that is spread in a selection set, through fragments too.
+pub(super) fn note_spreads<'a>(
     set: &'a SelectionSet,
     fragments: &'a Fragments,
     found: &mut HashSet<&'a Name>,
@@ -207,8 +209,16 @@ impl<'a> Merge<'a> {
             directives: first.node.directives.clone(),
             selection_set: Positioned::new(selection_set, first.node.selection_set.pos),
         };
-        let field = Selection::Field(Positioned::new(field, first.pos));
-        Ok(Positioned::new(field, first.pos))
+        let field = Positioned::new(field, first.pos);
+        // At the root of a subscription it is no field at all, and refused as such.
+        let is_typename = field.node.name.node == "__typename"
+            && parent != Some(&root_of(OperationType::Subscription));
+        let selection = if is_typename && !field.node.directives.is_empty() {
+            Selection::InlineFragment(with_directives_around(field))
+        } else {
+            Selection::Field(field)
+        };
+        Ok(Positioned::new(selection, first.pos))
     }
 
     /// A fragment that is not written out: within it fields are merged all the same.
@@ -249,6 +259,19 @@ impl<'s> Collected<'s> {
         self.by_key.insert(key, self.groups.len());
         self.groups.push(Group::Fields(vec![field]));
     }
+}
+
+/// An inline fragment of this field alone, which takes its directives.
+fn with_directives_around(mut field: Positioned<Field>) -> Positioned<InlineFragment> {
+    let place = field.pos;
+    let directives = std::mem::take(&mut field.node.directives);
+    let items = vec![Positioned::new(Selection::Field(field), place)];
+    let fragment = InlineFragment {
+        type_condition: None,
+        directives,
+        selection_set: Positioned::new(SelectionSet { items }, place),
+    };
+    Positioned::new(fragment, place)
 }
 
 /// Whether two fields of one response key are one. One of them without a selection set is not valid, and stays apart.

@@ -1,7 +1,6 @@
 //! What stands before the library: from a request's text and variables to an operation that is safe to execute.
 
 pub mod code;
-pub(crate) mod coerce;
 pub(crate) mod introspection;
 pub(crate) mod known;
 pub mod limits;
@@ -10,3 +9,5 @@ pub mod operation;
 pub mod persisted;
 pub(crate) mod shape;
 pub mod trusted;
+pub(crate) mod validation;
+pub(crate) mod variables;

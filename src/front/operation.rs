@@ -122,7 +122,8 @@ impl Parameters {
         };
         Ok(Operation {
             document,
-            operation_name: self.operation_name,
+            // Some clients send an empty one in place of none.
+            operation_name: self.operation_name.filter(|name| !name.is_empty()),
             variables: read_variables(self.variables.as_deref())?,
             request_id: request_id.to_owned(),
             shows_cost,
@@ -149,8 +150,7 @@ fn read_variables(
     let Some(json) = json else {
         return Ok(Ok(Variables::default()));
     };
-    let limit = check_variables(json.get()).err();
-    if let Some(limit @ LimitExceeded::VariableValues(_)) = limit {
+    if let Err(limit) = check_variables(json.get()) {
         return Ok(Err(limit));
     }
     // Not by way of the JSON library's own values: these take a text under a certain name for JSON, and read that as well.
@@ -160,10 +160,7 @@ fn read_variables(
             reason(&error)
         ))
     })?;
-    Ok(match limit {
-        Some(limit) => Err(limit),
-        None => Ok(variables),
-    })
+    Ok(Ok(variables))
 }
 
 /// Reads `extensions.persistedQuery.sha256Hash`.

@@ -166,17 +166,19 @@ async fn execute_one(
     operation: Operation,
 ) -> Response {
     let deadline = state.executor.deadline();
+    let is_get = head.method == Method::GET;
+    let by_post = || Code::BadUserInput.error("a mutation has to be sent by POST");
     let prepared = match state.executor.prepare(operation) {
         Ok(prepared) => prepared,
-        Err(reply) => return formats.answer(reply),
+        // Whatever else is wrong with it.
+        Err(refused) if is_get && refused.kind == Some(OperationType::Mutation) => {
+            return mutation_by_get(formats, &refused.replaced_by(by_post()));
+        }
+        Err(refused) => return formats.answer(refused.reply),
     };
     match prepared.kind() {
-        OperationType::Mutation if head.method == Method::GET => {
-            let error = Code::BadUserInput.error("a mutation has to be sent by POST");
-            let reply = prepared.refuse(error);
-            let media = formats.for_refusals();
-            let refusal = json(StatusCode::METHOD_NOT_ALLOWED, media, &reply);
-            ([(ALLOW, HeaderValue::from_static("POST"))], refusal).into_response()
+        OperationType::Mutation if is_get => {
+            mutation_by_get(formats, &prepared.refuse(by_post()))
         }
         OperationType::Query | OperationType::Mutation => {
             let reply = state
@@ -192,6 +194,12 @@ async fn execute_one(
             ))),
         },
     }
+}
+
+fn mutation_by_get(formats: ResponseFormats, reply: &Reply) -> Response {
+    let media = formats.for_refusals();
+    let refusal = json(StatusCode::METHOD_NOT_ALLOWED, media, reply);
+    ([(ALLOW, HeaderValue::from_static("POST"))], refusal).into_response()
 }
 
 /// Answers with every event as it comes, until the server stops or the caller's token expires.
@@ -256,7 +264,7 @@ async fn execute_batch(state: &State, caller: &Caller, operations: Vec<Operation
                 let reply = state.executor.execute(caller.clone(), prepared, deadline);
                 reply.await
             }
-            Err(reply) => reply,
+            Err(refused) => refused.reply,
         };
         replies.push(reply);
     }

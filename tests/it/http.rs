@@ -215,7 +215,14 @@ async fn deeply_nested_variables_are_refused_and_the_server_goes_on() {
                     open.repeat(levels)
                 );
                 let reply = post(&app, Some(JSON), body).await;
-                assert_refused(&reply, StatusCode::BAD_REQUEST, &format!("{open} {levels}"));
+                if is_closed {
+                    // A request that is read, and over one of its limits.
+                    assert_eq!(reply.status, 200, "{open} {levels}: {}", reply.body);
+                    assert_eq!(reply.error_code(), "QUERY_TOO_COMPLEX", "{open} {levels}");
+                    assert_eq!(reply.body.get("data"), None, "{open} {levels}");
+                } else {
+                    assert_refused(&reply, StatusCode::BAD_REQUEST, &format!("{open} {levels}"));
+                }
             }
         }
         assert_eq!(post(&app, Some(JSON), HELLO).await.status, 200);
@@ -302,15 +309,16 @@ async fn what_cannot_be_read_is_told_in_one_line_and_not_as_a_picture_or_a_recur
                 "{document}"
             );
         }
+        // What the JSON library itself has to read through.
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-        let body = format!(r#"{{"query":"{{ __typename }}","variables":{{"a":{deep}}}}}"#);
-        for body in [body.clone(), format!("[{body}]")] {
+        let body = format!(r#"{{"query":{deep}}}"#);
+        for body in [body.clone(), format!("[{body}]"), deep] {
             let reply = post(&app, Some(JSON), body).await;
             assert_refused(&reply, StatusCode::BAD_REQUEST, "deep");
+            let message = message(&reply);
             assert!(
-                message(&reply).contains("nested too deeply"),
-                "{}",
-                reply.body
+                !message.contains('\n') && !message.contains("recursion"),
+                "{message}"
             );
         }
     })

@@ -3,6 +3,7 @@
 mod access;
 mod adoption;
 mod cli;
+mod coercion;
 mod create;
 mod deployment;
 mod doctor;
@@ -41,4 +42,5 @@ mod trash;
 mod trusted;
 mod units;
 mod update;
+mod validation;
 mod websocket;

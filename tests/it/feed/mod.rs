@@ -76,7 +76,7 @@ impl Process {
         let prepared = match self.executor.prepare(operation(query, variables)) {
             Ok(prepared) => prepared,
             Err(refused) => {
-                let reply = serde_json::to_value(&refused).expect("a reply is JSON");
+                let reply = serde_json::to_value(&refused.reply).expect("a reply is JSON");
                 return Replies(stream::iter([reply]).boxed());
             }
         };

@@ -161,7 +161,7 @@ mod tests {
     use crate::front::merge::merge;
 
     fn checked(text: &str, variables: Json) -> Result<(), LimitExceeded> {
-        let shape = Shape::of_schema(&crate::contract::sdl());
+        let shape = Shape::of_schema(&crate::contract::types_sdl());
         let mut document = parse_query(text).expect("the test's document parses");
         merge(&mut document, &shape).expect("it is small");
         let (_, operation) = document.operations.iter().next().expect("an operation");

@@ -12,7 +12,7 @@ const IMAGE: &str = "id userId imageUrl originalPrompt refinedPrompt intent inte
 
 /// As the executor prices it: when fields that are selected twice are one.
 fn priced_with(text: &str, variables: Value) -> usize {
-    let shape = Shape::of_schema(&crate::contract::sdl());
+    let shape = Shape::of_schema(&crate::contract::types_sdl());
     let mut document = parse_query(text).expect("the test's document parses");
     merge(&mut document, &shape).expect("it is small");
     let (_, operation) = document.operations.iter().next().expect("an operation");

@@ -1,0 +1,166 @@
+//! Variables that do not fit their types: an error of the request, however it comes, that names the place.
+
+use reqwest::header::{ACCEPT, ALLOW};
+use serde_json::{Value, json};
+
+use crate::harness::{Reply, TestApp, Way, each_database, image_url, on_sqlite};
+
+const JSON: &str = "application/json";
+const GRAPHQL: &str = "application/graphql-response+json";
+
+/// A document, its variables, and the message that refuses them.
+fn refused() -> Vec<(&'static str, Value, &'static str)> {
+    let int = "query($n: Int) { images(first: $n) { totalCount } }";
+    let filter = "query($f: ImageFilter) { images(filter: $f) { totalCount } }";
+    vec![
+        (
+            int,
+            json!({ "n": "x" }),
+            "variable `$n` of type `Int` has to be a whole number from -2147483648 to 2147483647; a string was given",
+        ),
+        (
+            int,
+            json!({ "n": 1.5 }),
+            "variable `$n` of type `Int` has to be a whole number from -2147483648 to 2147483647; another number was given",
+        ),
+        (
+            "query($n: Int!) { images(first: $n) { totalCount } }",
+            json!({}),
+            "variable `$n` of type `Int!` has to be given, and may not be null",
+        ),
+        (
+            "query($a: Boolean!) { __typename @skip(if: $a) }",
+            json!({ "a": "true" }),
+            "variable `$a` of type `Boolean!` has to be a boolean; a string was given",
+        ),
+        (
+            "query($o: [ID!]!) { nodes(ids: $o) { id } }",
+            json!({ "o": ["a", null] }),
+            "variable `$o` of type `[ID!]!`: `o[1]` has to be given, and may not be null",
+        ),
+        (
+            filter,
+            json!({ "f": { "colour": 1 } }),
+            "variable `$f` of type `ImageFilter` has a field `colour`, which `ImageFilter` does not define",
+        ),
+        (
+            filter,
+            json!({ "f": { "intents": ["EDIT", "PAINT"] } }),
+            "variable `$f` of type `ImageFilter`: `f.intents[1]` has to be one of ",
+        ),
+        // Though nothing uses it in this request.
+        (
+            "query($t: [GalleryEventType!], $no: Boolean = false) {
+                __typename galleryEvents(types: $t) @include(if: $no) { nodes { id } } }",
+            json!({ "t": [1] }),
+            "variable `$t` of type `[GalleryEventType!]`: `t[0]` has to be the name of an enum value; a number was given",
+        ),
+    ]
+}
+
+async fn post(app: &TestApp, accept: &str, query: &str, variables: &Value) -> Reply {
+    let body = json!({ "query": query, "variables": variables });
+    let request = app.client().post(format!("{}/graphql", app.url()));
+    let request = request.header(ACCEPT, accept).json(&body);
+    Reply::read(request.send().await.expect("an answer")).await
+}
+
+fn get_url(app: &TestApp, query: &str, variables: &str) -> url::Url {
+    let parameters = [("query", query), ("variables", variables)];
+    url::Url::parse_with_params(&format!("{}/graphql", app.url()), parameters).expect("a URL")
+}
+
+each_database! {
+    async fn a_variable_that_does_not_fit_its_type_is_named_with_its_place(app: TestApp) {
+        for (query, variables, expected) in refused() {
+            for (accept, status) in [(JSON, 200), (GRAPHQL, 400)] {
+                let reply = post(&app, accept, query, &variables).await;
+                assert_eq!(reply.status, status, "{query}: {}", reply.body);
+                assert_eq!(reply.body.get("data"), None, "{query}: {}", reply.body);
+            }
+            for way in Way::ALL {
+                let reply = way.ask(&app, &json!({ "query": query, "variables": variables })).await;
+                let error = &reply["errors"][0];
+                assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{way:?} {query}: {reply}");
+                let message = error["message"].as_str().unwrap_or_default();
+                assert!(message.starts_with(expected), "{way:?} {query}: {reply}");
+                assert_eq!(error["locations"][0]["line"], 1, "{way:?} {query}: {reply}");
+                assert_eq!(reply.get("data"), None, "{way:?} {query}: {reply}");
+            }
+        }
+    }
+
+    async fn a_variable_of_a_subscription_or_a_mutation_does_no_harm_where_it_does_not_fit(app: TestApp) {
+        let subscription = "subscription($t: [GalleryEventType!]) { galleryEvents(types: $t) { id } }";
+        let create = "mutation($i: [CreateImageInput!]!) { createImages(input: $i) { results { created } } }";
+        let inputs = json!({ "i": [{ "imageUrl": image_url(&uuid::Uuid::new_v4().to_string()), "userId": "alice" }, { "userId": "alice" }] });
+        for (query, variables, place) in [(subscription, json!({ "t": ["GONE"] }), "`t[0]`"), (create, inputs, "`i[1].imageUrl`")] {
+            for way in [Way::EventStream, Way::Multipart, Way::WebSocket, Way::LegacyWebSocket] {
+                let reply = way.ask(&app, &json!({ "query": query, "variables": variables })).await;
+                assert_eq!(reply["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{way:?}: {reply}");
+                assert!(reply["errors"][0]["message"].as_str().unwrap_or_default().contains(place), "{way:?}: {reply}");
+            }
+        }
+        assert_eq!(app.run("{ images { totalCount } }", json!({})).await["images"]["totalCount"], 0);
+    }
+
+    async fn variables_that_fit_are_coerced_as_before(app: TestApp) {
+        let id = app.user("alice").create_image().await;
+        for (query, variables) in [
+            ("query($v: [ID!]!) { nodes(ids: $v) { id } }", json!({ "v": id })),
+            ("query($v: ImageFilter) { images(filter: $v) { nodes { id } } }", json!({ "v": { "metadataContains": {} } })),
+            ("query($v: Int = 5) { images(first: $v) { nodes { id } } }", json!({})),
+            ("query($v: ID!) { image(id: $v) { id } }", json!({ "v": id, "other": { "nobody": "asked" } })),
+        ] {
+            assert!(app.run(query, variables).await.to_string().contains(&id), "{query}");
+        }
+    }
+
+    async fn a_mutation_by_get_is_refused_for_that_before_its_variables_are(app: TestApp) {
+        let mutation = "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }";
+        let deep = format!(r#"{{"id":{}{}}}"#, "[".repeat(100), "]".repeat(100));
+        for variables in ["{}", r#"{"id":null}"#, r#"{"id":[1.5]}"#, deep.as_str()] {
+            for accept in [JSON, GRAPHQL, "text/event-stream"] {
+                let request = app.client().get(get_url(&app, mutation, variables));
+                let reply = Reply::read(request.header(ACCEPT, accept).send().await.expect("an answer")).await;
+                assert_eq!(reply.status, 405, "{accept} {variables}: {}", reply.body);
+                assert_eq!(reply.headers[ALLOW], "POST", "{accept} {variables}");
+                assert_eq!(reply.error_code(), "BAD_USER_INPUT", "{accept} {variables}: {}", reply.body);
+            }
+        }
+    }
+
+    async fn variables_that_nest_too_deeply_are_refused_by_one_rule(app: TestApp) {
+        for levels in [65, 100, 126, 127, 128, 1000, 50_000] {
+            let expected = format!("variables: nested {levels} deep; at most 64 levels of lists and objects are allowed");
+            let variables = format!(r#"{{"a":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+            let query = "query($a: [Int]) { __typename }";
+            let body = format!(r#"{{"query":"{query}","variables":{variables}}}"#);
+            let request = |body: String| app.client().post(format!("{}/graphql", app.url())).header("content-type", JSON).body(body);
+            let one = Reply::read(request(body.clone()).send().await.expect("an answer")).await;
+            let batch = Reply::read(request(format!("[{body}]")).send().await.expect("an answer")).await;
+            let mut replies = vec![one.body, batch.body[0].clone()];
+            if levels <= 1000 {
+                let get = app.client().get(get_url(&app, query, &variables));
+                replies.push(Reply::read(get.send().await.expect("an answer")).await.body);
+            }
+            for reply in replies {
+                assert_eq!(reply["errors"][0]["message"], expected, "{levels}");
+                assert_eq!(reply["errors"][0]["extensions"]["code"], "QUERY_TOO_COMPLEX", "{levels}");
+                assert_eq!(reply.get("data"), None);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_introspection_no_value_of_an_enum_is_named() {
+    on_sqlite(&["--graphql-introspection=false"], async |app: TestApp| {
+        let query = "query($i: [ImageIntent!]) { images(filter: { intents: $i }) { totalCount } }";
+        let reply = app.graphql(query, json!({ "i": ["PAINT"] })).await;
+        assert_eq!(reply.error_code(), "BAD_USER_INPUT");
+        let message = "variable `$i` of type `[ImageIntent!]`: `i[0]` has to be a value of the enum `ImageIntent`; `PAINT` was given";
+        assert_eq!(reply.body["errors"][0]["message"], message);
+    })
+    .await;
+}

@@ -22,7 +22,8 @@ use sqlx::postgres::PgSslMode;
 
 use crate::cloudinary::hosts::HostPatterns;
 use crate::db::options::{
-    Host, Options, PASSWORD_PLACEHOLDER, Pooler, Server, Target, certificate_file, ssl_mode,
+    ConnectionUrl, DEFAULT_CONNECT_TIMEOUT, Host, Options, PASSWORD_PLACEHOLDER, Pooler, Server,
+    Target, UrlParameters, certificate_file, ssl_mode,
 };
 use crate::server::middleware::origin::{Origin, Origins};
 
@@ -39,6 +40,7 @@ use value::{
 };
 
 const DEFAULT_DATABASE_URL: &str = "sqlite://gallery.db?mode=rwc";
+const DEFAULT_MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 const DATABASE: &str = "Database";
 const SUPABASE: &str = "Supabase: used when SUPABASE_DB_HOST is set and DATABASE_URL is not";
 const LISTENING: &str = "Listening";
@@ -56,22 +58,23 @@ pub struct Settings {
     /// or `.env` would touch, is written percent-encoded (`%25`). Parameters for Postgres: `sslmode` (default `prefer`;
     /// `disable`, `require`, `verify-ca`, `verify-full`), `sslrootcert`, `application_name`, `host` (the directory of a
     /// Unix socket). Only `verify-full` holds off somebody in between, with the server's own authority in `sslrootcert`
-    /// unless it is a public one. For SQLite: `mode=rwc` makes the file when it is not there.
+    /// unless it is a public one. `pgbouncer=true`, `connection_limit` and `connect_timeout` (seconds, default 3) are read as
+    /// Prisma and Supabase's dashboard write them. For SQLite: `mode=rwc` makes the file when it is not there.
     #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
     database_url: Option<Secret>,
 
     /// `DATABASE_MAX_CONNECTIONS`, default 10: how many connections to the database are kept at most, 1 to 1000
-    #[arg(long, env, value_name = "COUNT", help_heading = DATABASE, default_value = "10",
-        value_parser = Checked(connection_count))]
-    database_max_connections: NonZeroU32,
+    ///
+    /// It goes before `connection_limit` in `DATABASE_URL`.
+    #[arg(long, env, value_name = "COUNT", help_heading = DATABASE, value_parser = Checked(connection_count))]
+    database_max_connections: Option<NonZeroU32>,
 
     /// `DATABASE_POOLER`, default `session`: `transaction` behind PgBouncer or Supavisor in transaction mode
     ///
     /// Then every statement is unnamed and inside a transaction, and nothing relies on the session. Supabase's pooler is in
-    /// transaction mode on port 6543.
-    #[arg(long, env, value_name = "MODE", help_heading = DATABASE, default_value = "session",
-        value_parser = Checked(str::parse::<Pooler>))]
-    database_pooler: Pooler,
+    /// transaction mode on port 6543. `pgbouncer=true` in `DATABASE_URL` means the same; this setting goes before it.
+    #[arg(long, env, value_name = "MODE", help_heading = DATABASE, value_parser = Checked(str::parse::<Pooler>))]
+    database_pooler: Option<Pooler>,
 
     /// `DATABASE_DIRECT_URL`, default the database itself: a connection past the transaction pooler, for migrations and for
     /// hearing of other processes' changes, written like `DATABASE_URL`
@@ -264,8 +267,10 @@ impl Settings {
 
     /// Which database, and how it is used.
     pub fn database(&self) -> Result<Options, SettingError> {
-        let target = self.database_target()?;
-        if let (Target::Sqlite(_), Pooler::Transaction) = (&target, self.database_pooler) {
+        let ConnectionUrl { target, parameters } = self.database_target()?;
+        let pooler = self.database_pooler.or(parameters.pooler);
+        let pooler = pooler.unwrap_or_default();
+        if let (Target::Sqlite(_), Pooler::Transaction) = (&target, pooler) {
             return Err(SettingError::new(format!(
                 "DATABASE_POOLER: `transaction` is for Postgres, but the database is {target}; allowed with it: `session`"
             )));
@@ -275,28 +280,35 @@ impl Settings {
                 "DATABASE_DIRECT_URL",
                 self.database_direct_url.as_ref(),
                 &target,
+                Pooler::Session,
             )?,
             replica: second_server(
                 "DATABASE_READ_URL",
                 self.database_read_url.as_ref(),
                 &target,
+                pooler,
             )?,
             target,
-            pooler: self.database_pooler,
-            max_connections: self.database_max_connections,
+            pooler,
+            max_connections: (self.database_max_connections.or(parameters.max_connections))
+                .unwrap_or(DEFAULT_MAX_CONNECTIONS),
+            connect_timeout: (parameters.connect_timeout).unwrap_or(DEFAULT_CONNECT_TIMEOUT),
             slow_query: self.slow_query,
             statement_time: statement_time(self.request_timeout),
         })
     }
 
-    fn database_target(&self) -> Result<Target, SettingError> {
+    fn database_target(&self) -> Result<ConnectionUrl, SettingError> {
         match (&self.database_url, &self.supabase_db_host) {
-            (None, Some(host)) => self.supabase(host),
+            (None, Some(host)) => Ok(ConnectionUrl {
+                target: self.supabase(host)?,
+                parameters: UrlParameters::default(),
+            }),
             (url, _) => {
                 let url = url
                     .as_ref()
                     .map_or(DEFAULT_DATABASE_URL, |url| url.0.as_str());
-                Target::from_url(url)
+                ConnectionUrl::parse(url)
                     .map_err(|error| SettingError::new(format!("DATABASE_URL: {error}")))
             }
         }
@@ -379,12 +391,34 @@ fn second_server(
     variable: &str,
     url: Option<&Secret>,
     target: &Target,
+    pooler: Pooler,
 ) -> Result<Option<Target>, SettingError> {
     let Some(url) = url else {
         return Ok(None);
     };
-    let second = Target::from_url(&url.0)
+    let ConnectionUrl {
+        target: second,
+        parameters,
+    } = ConnectionUrl::parse(&url.0)
         .map_err(|error| SettingError::new(format!("{variable}: {error}")))?;
+    if let Some(name) = parameters.only_for_database_url() {
+        return Err(SettingError::new(format!(
+            "{variable}: `{second}` has `{name}`, which is read in DATABASE_URL only; leave it out"
+        )));
+    }
+    if parameters.pooler.is_some_and(|asked| asked != pooler) {
+        let remedy = match variable {
+            "DATABASE_DIRECT_URL" => {
+                "it has to go past the pooler: give the address of the server itself, or of a pooler in session mode"
+            }
+            _ => {
+                "the database itself is not reached through such a pooler: set DATABASE_POOLER=transaction, or leave it out"
+            }
+        };
+        return Err(SettingError::new(format!(
+            "{variable}: `{second}` has `pgbouncer=true`, but {remedy}"
+        )));
+    }
     if let (Target::Postgres(_), Target::Postgres(_)) = (target, &second) {
         return Ok(Some(second));
     }

@@ -23,6 +23,7 @@ pub(super) struct Direct {
     connection: DatabaseConnection,
     /// What is asked for its complaint before the connection is used; none where that has been done.
     probed: Option<Target>,
+    connect_timeout: Duration,
 }
 
 impl Direct {
@@ -32,24 +33,28 @@ impl Direct {
             return Some(Self {
                 connection: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
                 probed: None,
+                connect_timeout: options.connect_timeout,
             });
         }
         let target = target(options)?;
         let pool = PoolOptions::new()
             .max_connections(MAX_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(ACQUIRE_TIMEOUT.max(options.connect_timeout))
             .idle_timeout(IDLE_TIMEOUT)
             .connect_lazy_with(with_statement_log(target, options.slow_query));
         Some(Self {
             connection: SqlxPostgresConnector::from_sqlx_postgres_pool(pool),
             probed: options.direct.clone(),
+            connect_timeout: options.connect_timeout,
         })
     }
 
     /// A connection on which locks and settings last.
     pub(super) async fn connection(&self) -> Result<&DatabaseConnection, Error> {
         if let Some(target @ Target::Postgres(server)) = &self.probed {
-            probe(server).await.map_err(|error| at(target, error))?;
+            probe(server, self.connect_timeout)
+                .await
+                .map_err(|error| at(target, error))?;
         }
         Ok(&self.connection)
     }

@@ -1,7 +1,7 @@
 //! Facts about the way to the database, for whoever looks for mistakes: nothing is changed, and nothing is judged.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sea_orm::SqlxSqliteConnector;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
@@ -62,9 +62,12 @@ pub struct SqliteFacts {
 }
 
 /// Looks at a Postgres server, on at most three connections of its own.
-pub async fn postgres(target: &PgConnectOptions) -> Result<PostgresFacts, Error> {
+pub async fn postgres(
+    target: &PgConnectOptions,
+    connect_timeout: Duration,
+) -> Result<PostgresFacts, Error> {
     let target = target.clone().disable_statement_logging();
-    let mut connection = connect(&target).await?;
+    let mut connection = connect(&target, connect_timeout).await?;
     let before = now();
     let row = connection
         .fetch_one(sqlx::raw_sql(
@@ -110,7 +113,12 @@ fn now() -> i64 {
 async fn is_encrypted(target: &PgConnectOptions) -> bool {
     match target.get_ssl_mode() {
         PgSslMode::Disable | PgSslMode::Allow => false,
-        PgSslMode::Prefer => match connect(&target.clone().ssl_mode(PgSslMode::Require)).await {
+        PgSslMode::Prefer => match connect(
+            &target.clone().ssl_mode(PgSslMode::Require),
+            ACQUIRE_TIMEOUT,
+        )
+        .await
+        {
             Ok(connection) => {
                 let _ = connection.close().await;
                 true
@@ -124,7 +132,7 @@ async fn is_encrypted(target: &PgConnectOptions) -> bool {
 /// Whether two connections that are open at once meet in one session, or one of them changes its own: each keeps its
 /// own only where nothing in between shares them out. Unnamed statements, each a transaction.
 async fn shares_sessions(first: &mut PgConnection, target: &PgConnectOptions) -> Option<bool> {
-    let mut second = connect(target).await.ok()?;
+    let mut second = connect(target, ACQUIRE_TIMEOUT).await.ok()?;
     let mut sessions = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
         sessions[0].push(session(first).await?);

@@ -76,7 +76,7 @@ impl Database {
     pub async fn connect(options: &Options) -> Result<Self, Error> {
         let source = match &options.target {
             Target::Postgres(target) => {
-                source::probe(target).await?;
+                source::probe(target, options.connect_timeout).await?;
                 Source::postgres(target, options)
             }
             Target::Sqlite(target) => Source::sqlite(target, options).await?,

@@ -43,6 +43,7 @@ pub(super) struct PgPool {
     started: Instant,
     /// When idle connections were last looked through, in milliseconds since `started`.
     last_sweep: Arc<AtomicU64>,
+    acquire_timeout: Duration,
 }
 
 /// A connection, and when it was last given back.
@@ -137,6 +138,7 @@ impl PgPool {
         target: PgConnectOptions,
         setup: Option<String>,
         max_connections: u32,
+        acquire_timeout: Duration,
     ) -> Self {
         let max_connections = usize::try_from(max_connections).unwrap_or(usize::MAX);
         let connections = managed::Pool::builder(Connector {
@@ -155,6 +157,7 @@ impl PgPool {
             users: TaskTracker::new(),
             started: Instant::now(),
             last_sweep: Arc::default(),
+            acquire_timeout,
         }
     }
 
@@ -162,7 +165,7 @@ impl PgPool {
     /// tried again.
     pub(super) async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
         self.close_idle();
-        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
+        let deadline = Instant::now() + self.acquire_timeout;
         loop {
             let user = self.users.token();
             let error = match timeout_at(deadline, self.connections.get()).await {

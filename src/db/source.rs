@@ -78,7 +78,13 @@ impl Source {
         let setup =
             (options.pooler == Pooler::Session).then(|| session_settings(options.statement_time));
         Self::Postgres {
-            pool: PgPool::new(target, setup, options.max_connections.get()),
+            // The wait for a connection may have to make one.
+            pool: PgPool::new(
+                target,
+                setup,
+                options.max_connections.get(),
+                ACQUIRE_TIMEOUT.max(options.connect_timeout),
+            ),
             pooler: options.pooler,
             statement_time: options.statement_time,
         }
@@ -229,15 +235,21 @@ fn limits(statement_time: Duration, set: &str) -> String {
 }
 
 /// A pool would try until its time is up and then tell nothing of the reason; one connection does.
-pub(super) async fn probe(target: &PgConnectOptions) -> Result<(), Error> {
-    Ok(connect(target).await?.close().await?)
+pub(super) async fn probe(
+    target: &PgConnectOptions,
+    connect_timeout: Duration,
+) -> Result<(), Error> {
+    Ok(connect(target, connect_timeout).await?.close().await?)
 }
 
 /// One connection, or what is in its way and what to do about it.
-pub(super) async fn connect(target: &PgConnectOptions) -> Result<PgConnection, Error> {
+pub(super) async fn connect(
+    target: &PgConnectOptions,
+    connect_timeout: Duration,
+) -> Result<PgConnection, Error> {
     // Two libraries bring one each, and with `verify-ca` sqlx wants to be told which. Another may have told already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match timeout(ACQUIRE_TIMEOUT, target.connect()).await {
+    match timeout(connect_timeout, target.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(obstacle::explained(error, target).await),
         Err(_) => Err(obstacle::without_answer(target).await),

@@ -184,6 +184,41 @@ async fn a_transaction_pooler_that_the_settings_do_not_know_of_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_url_that_says_pgbouncer_goes_through_it_on_as_few_connections_as_it_says() {
+    on_pgbouncer_url(async |database: TestDatabase, pooled: String| {
+        migrated(&database).await;
+        let mut url = url::Url::parse(&pooled).expect("a URL");
+        for (name, value) in [
+            ("pgbouncer", "true"),
+            ("connection_limit", "1"),
+            ("connect_timeout", "10"),
+            ("schema", "public"),
+        ] {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let program = at(url.as_str()).with("DATABASE_DIRECT_URL", &database.url());
+        let report = doctor(&program).await.expect_success();
+        assert!(report.ends_with("\neverything is in order\n"), "{report}");
+
+        let server = program.with("PORT", "0").serve().await;
+        let endpoint = format!("http://{}/graphql", server.address());
+        let client = reqwest::Client::new();
+        let requests = (0..20).map(|_| {
+            let query = serde_json::json!({ "query": "{ images { totalCount } }" });
+            let request = client.post(&endpoint).json(&query);
+            async { request.send().await.expect("an answer").text().await }
+        });
+        for answer in futures_util::future::join_all(requests).await {
+            assert_eq!(
+                answer.expect("text"),
+                r#"{"data":{"images":{"totalCount":0}}}"#
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_direct_connection_to_another_database_is_wrong() {
     on_postgres(&[], async |database: TestDatabase| {
         migrated(&database).await;

@@ -194,6 +194,14 @@ async fn what_the_server_refuses_is_told_with_a_remedy() {
                 "check user and password",
             ],
         );
+        // The driver gives up on it, right or wrong.
+        let emoji = program().with("SUPABASE_DB_PASSWORD", "hunter2 \u{1f98a}");
+        let output = status(&emoji).await;
+        assert_told(
+            &output,
+            &[name, "SASLprep", "such as an emoji", "ALTER ROLE"],
+        );
+        assert!(!output.stderr.contains('\u{1f98a}'), "{}", output.stderr);
         let output = status(&program().with("SUPABASE_DB_USER", "nobody_of_this_name")).await;
         assert_told(&output, &["nobody_of_this_name", "check user and password"]);
         let output = status(&program().with("SUPABASE_DB_NAME", "none_of_this_name")).await;

@@ -69,6 +69,26 @@ fn defaults() {
 }
 
 #[test]
+fn a_url_may_set_pooler_and_connections_but_settings_go_before() {
+    let url = "--database-url=postgres://u:p@h:6543/d?pgbouncer=true&connection_limit=1&connect_timeout=20&schema=public";
+    let options = settings(&[url]).database().expect("a database");
+    assert_eq!(options.pooler, Pooler::Transaction);
+    assert_eq!(options.max_connections.get(), 1);
+    assert_eq!(options.connect_timeout, Duration::from_secs(20));
+    let arguments = [
+        url,
+        "--database-pooler=session",
+        "--database-max-connections=7",
+    ];
+    let options = settings(&arguments).database().expect("a database");
+    assert_eq!(options.pooler, Pooler::Session);
+    assert_eq!(options.max_connections.get(), 7);
+    let replica = "--database-read-url=postgres://u:p@r:6543/d?pgbouncer=true";
+    let options = settings(&[url, replica]).database().expect("a database");
+    assert!(options.replica.is_some());
+}
+
+#[test]
 fn retention_is_whole_days() {
     for days in ["0", "1.5", "-7", "36501", "a week"] {
         assert_eq!(

@@ -129,6 +129,35 @@ fn a_wrong_way_to_the_database_is_one_line() {
              `sqlite://…`",
         ),
         (
+            &[
+                "--database-url=postgres://u:s3cret@h/d",
+                "--database-direct-url=postgres://u:s3cret@h/d?pgbouncer=true",
+            ],
+            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` has `pgbouncer=true`, but it has to go past the pooler: give the \
+             address of the server itself, or of a pooler in session mode",
+        ),
+        (
+            &[
+                "--database-url=postgres://u:s3cret@h/d",
+                "--database-read-url=postgres://u:s3cret@h/d?pgbouncer=true",
+            ],
+            "DATABASE_READ_URL: `postgres://u@h:5432/d` has `pgbouncer=true`, but the database itself is not reached through \
+             such a pooler: set DATABASE_POOLER=transaction, or leave it out",
+        ),
+        (
+            &[
+                "--database-url=postgres://u:s3cret@h/d?connection_limit=5",
+                "--database-read-url=postgres://u:s3cret@h/d?connection_limit=5",
+            ],
+            "DATABASE_READ_URL: `postgres://u@h:5432/d` has `connection_limit`, which is read in DATABASE_URL only; leave it \
+             out",
+        ),
+        (
+            &["--database-url=postgres://u:s3cret@h/d?pgbouncer=true&schema=gallery"],
+            "DATABASE_URL: `postgres://u:…@h/d?…` has a `schema`, which Postgres does not know as a part of a connection; \
+             leave it out, and set the schema for the user instead: ALTER ROLE … SET search_path = …",
+        ),
+        (
             &["--database-direct-url=postgres://u:s3cret@h/d"],
             "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` does not go with sqlite://gallery.db; allowed: the URL of a \
              Postgres server, where the database itself is on one",

@@ -29,8 +29,32 @@ pub(super) async fn explained(error: sqlx::Error, target: &PgConnectOptions) -> 
             "what answers at {} does not speak as Postgres does ({what}); check host and port",
             place(target)
         )),
+        sqlx::Error::Configuration(cause) => match unprepared(&cause.to_string(), target) {
+            Some(reason) => Error::Refused(reason),
+            None => at_connecting(&error),
+        },
         _ => at_connecting(&error),
     }
+}
+
+/// The driver gives up where `SASLprep` (<https://www.rfc-editor.org/rfc/rfc4013>) prohibits a character. libpq sends such a
+/// password as it is, so that `psql` signs in with it.
+fn unprepared(cause: &str, target: &PgConnectOptions) -> Option<String> {
+    if !cause.contains("saslprep") {
+        return None;
+    }
+    let user = target.get_username();
+    Some(if cause.contains("password") {
+        format!(
+            "the password has a character that SASLprep prohibits, such as an emoji, and the driver does not send it, \
+             though psql does; give the user `{user}` another password: ALTER ROLE … PASSWORD …"
+        )
+    } else {
+        format!(
+            "the name of the user `{user}` has a character that SASLprep prohibits, such as an emoji; sign in as \
+             another user"
+        )
+    })
 }
 
 /// Says what to look at where nothing has answered in time.

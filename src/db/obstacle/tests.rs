@@ -3,7 +3,7 @@
 use super::*;
 
 fn target(url: &str) -> PgConnectOptions {
-    match crate::db::options::Target::from_url(url) {
+    match crate::db::options::ConnectionUrl::parse(url).map(|url| url.target) {
         Ok(crate::db::options::Target::Postgres(options)) => *options,
         other => panic!("{url}: {other:?}"),
     }

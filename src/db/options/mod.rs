@@ -7,6 +7,7 @@
 //! 2. before it, the last `@` ends user and password, and the first `:` in these parts the two;
 //! 3. each part is percent-decoded; a `%` that begins no such code stands for itself.
 
+mod parameters;
 mod shown;
 mod url;
 
@@ -22,16 +23,15 @@ use rustls::pki_types::pem::PemObject;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnectOptions;
 
+pub use parameters::UrlParameters;
 pub(crate) use shown::without_password;
-use url::{
-    non_empty, parameters, percent_decoded, refuse_rest, split_port, split_query, sqlite,
-    unknown_parameter,
-};
+use url::{non_empty, parameters, percent_decoded, refuse_rest, split_port, split_query, sqlite};
 
 /// The port of a Postgres server where none is named.
 pub const DEFAULT_POSTGRES_PORT: u16 = 5432;
+/// How long connecting may take where no URL says otherwise.
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const APPLICATION_NAME: &str = "image-gallery";
-const POSTGRES_PARAMETERS: [&str; 4] = ["sslmode", "sslrootcert", "application_name", "host"];
 /// What Supabase's dashboard writes where the password belongs.
 pub const PASSWORD_PLACEHOLDER: &str = "[YOUR-PASSWORD]";
 
@@ -50,6 +50,8 @@ pub struct Options {
     pub statement_time: Duration,
     /// How many connections the pool may hold.
     pub max_connections: NonZeroU32,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
     /// A statement that takes longer is logged.
     pub slow_query: Duration,
 }
@@ -127,16 +129,31 @@ pub struct UrlError {
     reason: String,
 }
 
-impl Target {
-    /// Reads `postgres://…`, `postgresql://…` or `sqlite://…`.
-    pub fn from_url(url: &str) -> Result<Self, UrlError> {
+/// What a connection URL says.
+#[derive(Clone, Debug)]
+pub struct ConnectionUrl {
+    /// The database.
+    pub target: Target,
+    /// What it says beyond that, of a Postgres server.
+    pub parameters: UrlParameters,
+}
+
+impl ConnectionUrl {
+    /// Parses `postgres://…`, `postgresql://…` or `sqlite://…`.
+    pub fn parse(url: &str) -> Result<Self, UrlError> {
         let url = url.trim();
         let parsed = match url.split_once(':') {
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
-                Server::from_url(rest.trim_start_matches("//")).map(Self::postgres)
+                Server::from_url(rest.trim_start_matches("//")).map(|(server, parameters)| Self {
+                    target: Target::postgres(server),
+                    parameters,
+                })
             }
             Some(("sqlite", rest)) => {
-                sqlite(rest.strip_prefix("//").unwrap_or(rest)).map(Self::Sqlite)
+                sqlite(rest.strip_prefix("//").unwrap_or(rest)).map(|options| Self {
+                    target: Target::Sqlite(options),
+                    parameters: UrlParameters::default(),
+                })
             }
             _ => Err(
                 "is no database URL; allowed: `postgres://…`, `postgresql://…`, `sqlite://…`"
@@ -148,7 +165,9 @@ impl Target {
             reason,
         })
     }
+}
 
+impl Target {
     /// A server known by its parts.
     pub fn postgres(server: Server) -> Self {
         // sqlx offers no options that are free of `PG*` variables. What decides whom we talk to, as whom and how
@@ -220,8 +239,8 @@ impl Server {
         }
     }
 
-    /// Reads what follows `postgres://`; the error says what is wrong with the URL.
-    fn from_url(text: &str) -> Result<Self, String> {
+    /// Parses what follows `postgres://`; the error says what is wrong with the URL.
+    fn from_url(text: &str) -> Result<(Self, UrlParameters), String> {
         let (text, query) = split_query(text);
         let (login, address) = text.rsplit_once('@').unwrap_or(("", text));
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
@@ -244,28 +263,11 @@ impl Server {
                 "still has {PASSWORD_PLACEHOLDER} in place of the password"
             ));
         }
+        let mut found = UrlParameters::default();
         for (name, value) in parameters(query) {
-            server.set(name, value)?;
+            found.set(&mut server, name, value)?;
         }
-        Ok(server)
-    }
-
-    fn set(&mut self, name: &str, value: String) -> Result<(), String> {
-        match name {
-            "sslmode" => {
-                self.ssl_mode = ssl_mode(&value)
-                    .map_err(|reason| format!("has the sslmode `{value}`, which {reason}"))?;
-            }
-            "sslrootcert" => {
-                let path = certificate_file(&value)
-                    .map_err(|reason| format!("has the sslrootcert `{value}`, which {reason}"))?;
-                self.ssl_root_certificate = Some(path);
-            }
-            "application_name" => self.application_name = value,
-            "host" => self.host = Some(value.parse()?),
-            _ => return Err(unknown_parameter(name, &POSTGRES_PARAMETERS)),
-        }
-        Ok(())
+        Ok((server, found))
     }
 
     fn effective_ssl_mode(&self) -> PgSslMode {

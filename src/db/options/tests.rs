@@ -3,7 +3,7 @@
 use super::*;
 
 fn postgres(url: &str) -> PgConnectOptions {
-    match Target::from_url(url) {
+    match ConnectionUrl::parse(url).map(|url| url.target) {
         Ok(Target::Postgres(options)) => *options,
         other => panic!("{url}: {other:?}"),
     }
@@ -107,7 +107,7 @@ fn the_parts_of_a_url() {
             "postgres://u@/run/pg:7/d",
         ),
     ] {
-        let target = Target::from_url(url).expect(url);
+        let target = ConnectionUrl::parse(url).expect(url).target;
         assert_eq!(target.to_string(), shown, "{url}");
         assert_eq!(format!("{target:?}"), shown, "{url}");
     }
@@ -165,7 +165,7 @@ fn a_wrong_url_is_one_line_without_the_password() {
     const SCHEME: &str =
         "is no database URL; allowed: `postgres://…`, `postgresql://…`, `sqlite://…`";
     const MEMORY: &str = "names no file, and in memory every connection would have a database of its own; allowed: a file, as in `sqlite://gallery.db?mode=rwc`";
-    const PARAMETERS: &str = "allowed: `sslmode`, `sslrootcert`, `application_name`, `host`";
+    const PARAMETERS: &str = "allowed: `sslmode`, `sslrootcert`, `application_name`, `host`, `pgbouncer`, `connection_limit`, `connect_timeout`";
     for (url, shown, reason) in [
         ("mysql://u:secret@h/d", "mysql://u:…@h/d", SCHEME),
         ("postgres:u:secret@h/d", "postgres…", SCHEME),
@@ -230,9 +230,9 @@ fn a_wrong_url_is_one_line_without_the_password() {
              CERTIFICATE-----`",
         ),
         (
-            "postgres://u:secret@h/d?sslmode=require&pgbouncer=true",
+            "postgres://u:secret@h/d?sslmode=require&poolmode=true",
             "postgres://u:…@h/d?…",
-            &format!("has an unknown parameter, `pgbouncer`; {PARAMETERS}"),
+            &format!("has an unknown parameter, `poolmode`; {PARAMETERS}"),
         ),
         (
             "postgres://h/d?password=secret",
@@ -263,7 +263,7 @@ fn a_wrong_url_is_one_line_without_the_password() {
             "has an unknown parameter, `cache`; allowed: `mode`",
         ),
     ] {
-        let error = Target::from_url(url).expect_err(url).to_string();
+        let error = ConnectionUrl::parse(url).expect_err(url).to_string();
         assert_eq!(error, format!("`{shown}` {reason}"), "{url}");
     }
 }
@@ -282,7 +282,7 @@ fn a_file_is_named_as_sqlx_documents() {
         ),
         ("sqlite://./100%.db", "./100%.db", false),
     ] {
-        match Target::from_url(url) {
+        match ConnectionUrl::parse(url).map(|url| url.target) {
             Ok(Target::Sqlite(options)) => {
                 assert_eq!(options.get_filename(), Path::new(file), "{url}");
                 let shown = format!("create_if_missing: {is_created}");
@@ -290,6 +290,83 @@ fn a_file_is_named_as_sqlx_documents() {
             }
             other => panic!("{url}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_url_may_be_as_prisma_and_supabase_write_it() {
+    let nothing = UrlParameters::default();
+    let transaction = UrlParameters {
+        pooler: Some(Pooler::Transaction),
+        ..nothing
+    };
+    for (query, expected) in [
+        ("", nothing),
+        ("schema=public", nothing),
+        ("schema=public&pgbouncer=false", nothing),
+        ("pgbouncer=true", transaction),
+        (
+            "sslmode=require&supa=base-pooler.x&pgbouncer=true",
+            transaction,
+        ),
+        (
+            "pgbouncer=true&connection_limit=1&schema=public",
+            UrlParameters {
+                max_connections: Some(NonZeroU32::MIN),
+                ..transaction
+            },
+        ),
+        (
+            "connect_timeout=15",
+            UrlParameters {
+                connect_timeout: Some(Duration::from_secs(15)),
+                ..nothing
+            },
+        ),
+    ] {
+        let url = format!("postgresql://postgres.abc:s?cret@h:6543/postgres?{query}");
+        let url = ConnectionUrl::parse(&url).expect(query);
+        assert_eq!(
+            url.target.to_string(),
+            "postgres://postgres.abc@h:6543/postgres",
+            "{query}"
+        );
+        assert_eq!(url.parameters, expected, "{query}");
+    }
+    for (query, reason) in [
+        (
+            "pgbouncer=yes",
+            "has `pgbouncer=yes`; allowed: `true`, `false`",
+        ),
+        (
+            "connection_limit=0",
+            "has the connection_limit `0`; allowed: 1 to 1000",
+        ),
+        (
+            "connection_limit=many",
+            "has the connection_limit `many`; allowed: 1 to 1000",
+        ),
+        (
+            "connect_timeout=0",
+            "has the connect_timeout `0`; allowed: 1 to 300 seconds",
+        ),
+        (
+            "connect_timeout=1s",
+            "has the connect_timeout `1s`; allowed: 1 to 300 seconds",
+        ),
+        (
+            "pgbouncer=true&schema=gallery",
+            "has a `schema`, which Postgres does not know as a part of a connection; leave it out, and set the schema for the \
+             user instead: ALTER ROLE … SET search_path = …",
+        ),
+        (
+            "options=-csearch_path%3Dgallery",
+            "has `options`, which poolers do not pass on; leave them out, and set them for the user instead: ALTER ROLE … SET …",
+        ),
+    ] {
+        let url = format!("postgres://u:s3cret@h/d?{query}");
+        let error = ConnectionUrl::parse(&url).expect_err(query).to_string();
+        assert_eq!(error, format!("`postgres://u:…@h/d?…` {reason}"), "{query}");
     }
 }
 
@@ -305,6 +382,7 @@ fn options_show_no_password() {
         replica: Some(Target::postgres(server)),
         statement_time: Duration::from_secs(14),
         max_connections: NonZeroU32::MIN,
+        connect_timeout: DEFAULT_CONNECT_TIMEOUT,
         slow_query: Duration::from_millis(500),
     };
     assert!(!format!("{options:?}").contains("s3cret"));

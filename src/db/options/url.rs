@@ -2,7 +2,8 @@
 
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::{DEFAULT_POSTGRES_PORT, POSTGRES_PARAMETERS};
+use super::DEFAULT_POSTGRES_PORT;
+use super::parameters::{is_known, unknown};
 
 /// Reads what follows `sqlite://`; the error says what is wrong with the URL.
 pub(super) fn sqlite(text: &str) -> Result<SqliteConnectOptions, String> {
@@ -37,11 +38,10 @@ pub(super) fn sqlite(text: &str) -> Result<SqliteConnectOptions, String> {
 
 /// Parts the query from what stands before it: a `?` in a password begins none.
 pub(super) fn split_query(text: &str) -> (&str, &str) {
-    let is_known = |(name, _): (&str, String)| POSTGRES_PARAMETERS.contains(&name);
     text.match_indices('?')
         .map(|(position, mark)| (position, position + mark.len()))
         .filter_map(|(end, start)| text.get(..end).zip(text.get(start..)))
-        .find(|(_, query)| parameters(query).all(is_known))
+        .find(|(_, query)| parameters(query).all(|(name, _)| is_known(name)))
         .unwrap_or((text, ""))
 }
 
@@ -58,11 +58,8 @@ pub(super) fn parameters(query: &str) -> impl Iterator<Item = (&str, String)> {
 /// `?` and `#` behind the host: a parameter that we do not know, or something that is no part of such a URL.
 pub(super) fn refuse_rest(text: &str) -> Result<(), String> {
     if let Some((_, query)) = text.split_once('?') {
-        let unknown = parameters(query).find(|(name, _)| !POSTGRES_PARAMETERS.contains(name));
-        return Err(unknown_parameter(
-            unknown.map_or("", |(name, _)| name),
-            &POSTGRES_PARAMETERS,
-        ));
+        let found = parameters(query).find(|(name, _)| !is_known(name));
+        return Err(unknown(found.map_or("", |(name, _)| name)));
     }
     if text.contains('#') {
         return Err("has a `#` behind the host; write it as %23".to_owned());

@@ -32,7 +32,7 @@ pub(super) async fn look(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let shown = &options.target;
-    let facts = match inspect::postgres(target).await {
+    let facts = match inspect::postgres(target, options.connect_timeout).await {
         Ok(facts) => facts,
         Err(error) => {
             findings.push(Finding::wrong(
@@ -200,7 +200,7 @@ async fn direct(options: &Options, facts: &PostgresFacts) -> Option<Finding> {
     let Some(direct @ Target::Postgres(target)) = &options.direct else {
         return None;
     };
-    let found = match inspect::postgres(target).await {
+    let found = match inspect::postgres(target, options.connect_timeout).await {
         Ok(found) => found,
         Err(error) => {
             let what = format!("cannot connect to DATABASE_DIRECT_URL, {direct}: {error}");
@@ -237,22 +237,24 @@ async fn replica(options: &Options) -> Option<Finding> {
     let Some(replica @ Target::Postgres(target)) = &options.replica else {
         return None;
     };
-    Some(match inspect::postgres(target).await {
-        Ok(found) if found.is_read_only => {
-            Finding::ok(AREA, format!("DATABASE_READ_URL, {replica}, is a standby"))
-        }
-        Ok(_) => Finding::warning(
-            AREA,
-            format!("DATABASE_READ_URL, {replica}, is no standby: it takes writes"),
-        )
-        .mended("name a streaming replica of the database, or unset it"),
-        Err(error) => Finding::warning(
-            AREA,
-            format!(
-                "cannot connect to DATABASE_READ_URL, {replica}, and the primary serves: {error}"
+    Some(
+        match inspect::postgres(target, options.connect_timeout).await {
+            Ok(found) if found.is_read_only => {
+                Finding::ok(AREA, format!("DATABASE_READ_URL, {replica}, is a standby"))
+            }
+            Ok(_) => Finding::warning(
+                AREA,
+                format!("DATABASE_READ_URL, {replica}, is no standby: it takes writes"),
+            )
+            .mended("name a streaming replica of the database, or unset it"),
+            Err(error) => Finding::warning(
+                AREA,
+                format!(
+                    "cannot connect to DATABASE_READ_URL, {replica}, and the primary serves: {error}"
+                ),
             ),
-        ),
-    })
+        },
+    )
 }
 
 fn clock(ahead: i64) -> Finding {

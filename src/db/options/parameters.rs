@@ -1,0 +1,117 @@
+//! The parameters of a Postgres URL: those of libpq that matter here, and those that Prisma and Supabase's dashboard write.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::url::unknown_parameter;
+use super::{Pooler, Server, certificate_file, ssl_mode};
+
+/// What an error lists.
+const ALLOWED: [&str; 7] = [
+    "sslmode",
+    "sslrootcert",
+    "application_name",
+    "host",
+    "pgbouncer",
+    "connection_limit",
+    "connect_timeout",
+];
+/// What is read as well: `schema` with the default's name only, `options` to say what to do instead, and `supa`, which
+/// Supabase's integrations add to say where the URL comes from.
+const ALSO_READ: [&str; 3] = ["schema", "options", "supa"];
+/// The schema that Prisma names by default.
+const DEFAULT_SCHEMA: &str = "public";
+const MAX_CONNECTIONS: u32 = 1000;
+const MAX_CONNECT_SECONDS: u64 = 300;
+
+/// What a URL says about connections beyond the server itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UrlParameters {
+    /// `pgbouncer=true`.
+    pub pooler: Option<Pooler>,
+    /// `connection_limit`.
+    pub max_connections: Option<NonZeroU32>,
+    /// `connect_timeout`, in seconds.
+    pub connect_timeout: Option<Duration>,
+}
+
+/// Whether a parameter may begin a query: anything else may be a part of a password.
+pub(super) fn is_known(name: &str) -> bool {
+    ALLOWED.contains(&name) || ALSO_READ.contains(&name)
+}
+
+/// The error for a parameter that is not known.
+pub(super) fn unknown(name: &str) -> String {
+    unknown_parameter(name, &ALLOWED)
+}
+
+impl UrlParameters {
+    /// Sets one parameter, here or at the server.
+    pub(super) fn set(
+        &mut self,
+        server: &mut Server,
+        name: &str,
+        value: String,
+    ) -> Result<(), String> {
+        match name {
+            "sslmode" => {
+                server.ssl_mode = ssl_mode(&value)
+                    .map_err(|reason| format!("has the sslmode `{value}`, which {reason}"))?;
+            }
+            "sslrootcert" => {
+                let path = certificate_file(&value)
+                    .map_err(|reason| format!("has the sslrootcert `{value}`, which {reason}"))?;
+                server.ssl_root_certificate = Some(path);
+            }
+            "application_name" => server.application_name = value,
+            "host" => server.host = Some(value.parse()?),
+            "pgbouncer" => match value.as_str() {
+                "true" => self.pooler = Some(Pooler::Transaction),
+                "false" => {}
+                _ => {
+                    return Err(format!("has `pgbouncer={value}`; allowed: `true`, `false`"));
+                }
+            },
+            "connection_limit" => {
+                let count = value.parse().ok();
+                let count = count.filter(|count: &NonZeroU32| count.get() <= MAX_CONNECTIONS);
+                self.max_connections = Some(count.ok_or_else(|| {
+                    format!("has the connection_limit `{value}`; allowed: 1 to {MAX_CONNECTIONS}")
+                })?);
+            }
+            "connect_timeout" => {
+                let seconds = value.parse().ok();
+                let seconds = seconds.filter(|seconds| (1..=MAX_CONNECT_SECONDS).contains(seconds));
+                self.connect_timeout = Some(Duration::from_secs(seconds.ok_or_else(|| {
+                    format!(
+                        "has the connect_timeout `{value}`; allowed: 1 to {MAX_CONNECT_SECONDS} seconds"
+                    )
+                })?));
+            }
+            "schema" if value == DEFAULT_SCHEMA || value.is_empty() => {}
+            "schema" => {
+                return Err(
+                    "has a `schema`, which Postgres does not know as a part of a connection; leave it out, and set the \
+                     schema for the user instead: ALTER ROLE … SET search_path = …"
+                        .to_owned(),
+                );
+            }
+            "options" => {
+                return Err(
+                    "has `options`, which poolers do not pass on; leave them out, and set them for the user instead: ALTER \
+                     ROLE … SET …"
+                        .to_owned(),
+                );
+            }
+            "supa" => {}
+            _ => return Err(unknown(name)),
+        }
+        Ok(())
+    }
+
+    /// The first parameter that is for `DATABASE_URL` alone, if there is one.
+    pub fn only_for_database_url(&self) -> Option<&'static str> {
+        (self.max_connections.map(|_| "connection_limit"))
+            .or_else(|| self.connect_timeout.map(|_| "connect_timeout"))
+    }
+}

@@ -30,6 +30,7 @@ pub mod entity;
 pub mod execution;
 pub mod front;
 pub mod gallery;
+mod loopback;
 pub mod metrics;
 pub mod server;
 pub mod telemetry;

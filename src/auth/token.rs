@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
-use reqwest::Url;
 use serde::Deserialize;
+use url::Url;
 
 use super::jwks::KeyServer;
 use super::{Caller, Denied, MetricsToken, Scope, ServiceTokens, UserId};

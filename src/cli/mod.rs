@@ -4,7 +4,6 @@ mod doctor;
 pub mod env_file;
 mod migrate;
 mod purge_expired;
-mod retention;
 mod schema;
 pub mod serve;
 

@@ -22,7 +22,7 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let gallery = Gallery::new(
         database,
         settings.cloudinary_hosts.clone(),
-        settings.request_timeout,
+        settings.limits.request_timeout,
     );
     let gallery = gallery.with_retention(retention);
     let (expired, outcome) = pass(&gallery).await;

@@ -1,7 +1,7 @@
 //! Settings: who may come in.
 
 use clap::Args;
-use reqwest::Url;
+use url::Url;
 
 use super::SettingError;
 use super::value::{Checked, Secret, boolean, http_url, jwt_secret, parsed_secret, text};

@@ -1,7 +1,7 @@
 //! Settings: the log and traces.
 
 use clap::Args;
-use reqwest::Url;
+use url::Url;
 
 use super::value::{Checked, collector_url, text};
 use crate::telemetry::{Filter, Format, Options, TraceOptions};

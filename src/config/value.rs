@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::{Arg, Command};
-use reqwest::Url;
+use url::Url;
 
 use super::error::wrong_value;
 use crate::cloudinary::hosts::HostPatterns;
 use crate::db::options::Host;
+use crate::loopback::is_loopback;
 use crate::server::middleware::origin::Origin;
 
 /// Some way beyond what a Postgres server allows by itself.
@@ -180,12 +181,4 @@ pub(super) fn collector_url(value: &str) -> Result<Url, String> {
     let url = Url::parse(value).ok();
     url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| "is not an http or https URL, like http://localhost:4318".to_owned())
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || address
-            .parse()
-            .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
 }

@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection as _, Executor, Row};
 use tokio::time::timeout;
 
-use super::obstacle::mode_name;
+use super::connect_diagnosis::mode_name;
 use super::source::{ACQUIRE_TIMEOUT, connect};
 use super::{Dialect, Error};
 

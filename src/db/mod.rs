@@ -5,13 +5,13 @@
 //! function that can be called more than once.
 
 mod changes;
+mod connect_diagnosis;
 mod containment;
 mod dialect;
 mod direct;
 mod error;
 pub mod inspect;
 mod migrations;
-mod obstacle;
 pub mod options;
 pub mod page;
 mod pool;

@@ -21,7 +21,7 @@ use super::options::{Options, Pooler};
 pub(super) use super::pool::ACQUIRE_TIMEOUT;
 use super::pool::PgPool;
 use super::unit::{Connection, Unit, Use};
-use super::{Dialect, Error, error, obstacle};
+use super::{Dialect, Error, connect_diagnosis, error};
 
 /// How long a change waits for its turn at SQLite's one writer.
 const WRITER_TIMEOUT: Duration = Duration::from_millis(2500);
@@ -251,8 +251,8 @@ pub(super) async fn connect(
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match timeout(connect_timeout, target.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(obstacle::explained(error, target).await),
-        Err(_) => Err(obstacle::without_answer(target).await),
+        Ok(Err(error)) => Err(connect_diagnosis::explained(error, target).await),
+        Err(_) => Err(connect_diagnosis::without_answer(target).await),
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn graphql(
 
 async fn get(state: &State, request_id: &str, head: Parts) -> Response {
     let accepted = Accepted::of(&head.headers);
-    if state.has_graphiql && accepted.prefers_page() {
+    if state.options.has_graphiql && accepted.prefers_page() {
         return graphiql::page();
     }
     let Some(formats) = ResponseFormats::of(&accepted) else {
@@ -75,12 +75,18 @@ async fn post(state: &State, request_id: &str, request: Request) -> Response {
         body::discard(body);
         return not_acceptable();
     };
-    let body = match body::read(body, state.max_body_bytes, state.executor.time_out()).await {
+    let body = match body::read(
+        body,
+        state.options.max_body_bytes,
+        state.executor.time_out(),
+    )
+    .await
+    {
         Ok(body) => body,
-        Err(error) => return body_refused(error, &head.headers, state.max_body_bytes),
+        Err(error) => return body_refused(error, &head.headers, state.options.max_body_bytes),
     };
     let shows_cost = shows_cost(&head.headers);
-    match request::from_body(&body, state.max_batch, request_id, shows_cost) {
+    match request::from_body(&body, state.options.max_batch, request_id, shows_cost) {
         Ok(requested) => respond(state, &head, formats, requested).await,
         Err(error) => refused_as(formats.for_refusals(), StatusCode::BAD_REQUEST, error),
     }

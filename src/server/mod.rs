@@ -67,10 +67,7 @@ struct State {
     authenticator: Authenticator,
     rate_limiter: Arc<RateLimiter>,
     gallery: Arc<Gallery>,
-    max_body_bytes: usize,
-    max_batch: usize,
-    max_socket_operations: usize,
-    has_graphiql: bool,
+    options: Arc<Options>,
     /// Set once the server stops: subscriptions end then.
     stopping: CancellationToken,
     /// The sockets, which the server waits for at its end.
@@ -112,7 +109,7 @@ impl Server {
         metrics: Arc<Metrics>,
         authenticator: Authenticator,
         gallery: Arc<Gallery>,
-        options: &Options,
+        options: Options,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -124,10 +121,7 @@ impl Server {
             authenticator,
             rate_limiter: Arc::new(RateLimiter::new(options.rate.clone())),
             gallery,
-            max_body_bytes: options.max_body_bytes,
-            max_batch: options.max_batch,
-            max_socket_operations: options.max_socket_operations,
-            has_graphiql: options.has_graphiql,
+            options: Arc::new(options),
             stopping: CancellationToken::new(),
             sockets: TaskTracker::new(),
         };
@@ -136,7 +130,7 @@ impl Server {
             sockets: state.sockets.clone(),
             listener,
             address,
-            router: router(state, options),
+            router: router(state),
             grace,
         })
     }
@@ -165,7 +159,7 @@ impl Server {
     }
 }
 
-fn router(state: State, options: &Options) -> Router {
+fn router(state: State) -> Router {
     Router::new()
         .route("/graphql", any(endpoint::graphql))
         .route("/graphql/", any(endpoint::graphql))
@@ -176,10 +170,10 @@ fn router(state: State, options: &Options) -> Router {
         .fallback(http::not_found)
         .method_not_allowed_fallback(http::method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(cors(&options.origins))
+        .layer(cors(&state.options.origins))
         .layer(layer::from_fn(plain_options::answer))
         .layer(layer::from_fn_with_state(
-            options.origins.clone(),
+            state.options.origins.clone(),
             origin::check,
         ))
         .layer(layer::from_fn_with_state(

@@ -47,7 +47,7 @@ pub(super) const NO_SNIFFING: (HeaderName, &str) = (X_CONTENT_TYPE_OPTIONS, "nos
 
 /// One file that a page loads.
 pub(super) async fn asset(Extract(state): Extract<State>, Path(name): Path<String>) -> Response {
-    let found = find(&name).filter(|_| state.has_graphiql);
+    let found = find(&name).filter(|_| state.options.has_graphiql);
     let Some((content, caching)) = found else {
         return http::nothing_here();
     };

@@ -12,10 +12,10 @@ mod key_ring;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use reqwest::Url;
 use reqwest::redirect::Policy;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use url::Url;
 
 use super::Denied;
 pub(super) use key_ring::Key;

@@ -47,7 +47,7 @@ fn open(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-async fn key_server(url: reqwest::Url) -> Finding {
+async fn key_server(url: url::Url) -> Finding {
     let shown = url.to_string();
     match auth::published_keys(url).await {
         Ok(0) => Finding::wrong(KEYS, format!("{shown} publishes no key for ES256 or RS256"))

@@ -6,7 +6,6 @@ mod postgres;
 mod report;
 mod sqlite;
 
-use super::serve;
 use crate::config::{SettingError, Settings};
 use crate::db::options::{Options, Target};
 use crate::db::{self, Database};
@@ -37,7 +36,9 @@ fn settings_that_disagree(settings: &Settings) -> Vec<Finding> {
             format!("they can be read; it listens on {address}"),
         )
     });
-    let documents = settings.documents.admission(&serve::limits(settings));
+    let documents = settings
+        .documents
+        .admission(&settings.limits.of_operations());
     let wrong = |error: SettingError| Finding::wrong("settings", error.to_string());
     let mut findings = vec![listening.unwrap_or_else(wrong)];
     findings.extend(documents.err().map(wrong));
@@ -60,7 +61,7 @@ async fn schema(settings: &Settings, options: &Options) -> Vec<Finding> {
         survey
     };
     match survey.await {
-        Ok(survey) => surveyed(survey, settings.auto_migrate(&options.target)),
+        Ok(survey) => surveyed(survey, settings.database.auto_migrate(&options.target)),
         Err(error) => vec![Finding::wrong("migrations", unreadable(&error))],
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn look(
                 "connection",
                 format!("`{shown}` can be read and written, {journal}"),
             ));
-            let is_automatic = settings.auto_migrate(&options.target);
+            let is_automatic = settings.database.auto_migrate(&options.target);
             findings.extend(super::surveyed(facts.survey, is_automatic));
         }
         Err(error) => {

@@ -1,9 +1,12 @@
 //! What the settings accept, and what they say of the rest.
 
-use reqwest::Url;
+use std::time::Duration;
+
+use url::Url;
 
 use super::error::variable;
 use super::*;
+use crate::db::options::{Pooler, Target};
 use crate::front::limits::Limits;
 use crate::{auth, telemetry};
 
@@ -44,7 +47,7 @@ fn defaults() {
     assert_eq!(options.pooler, Pooler::Session);
     assert!(options.direct.is_none());
     assert_eq!(options.statement_time, Duration::from_millis(14_500));
-    assert!(settings.auto_migrate(&options.target));
+    assert!(settings.database.auto_migrate(&options.target));
     assert_eq!(
         settings.listen_address(),
         Ok(SocketAddr::from(([127, 0, 0, 1], 9999)))
@@ -53,13 +56,13 @@ fn defaults() {
     let admission = settings.documents.admission(&Limits::default());
     let admission = admission.expect("an admission");
     assert!(admission.trusted.is_none() && admission.has_introspection);
-    assert_eq!(settings.graphql_max_depth, 15);
-    assert_eq!(settings.graphql_max_complexity, 10_000);
-    assert_eq!(settings.graphql_max_aliases, 30);
-    assert_eq!(settings.graphql_max_answer_bytes, 268_435_456);
-    assert_eq!(settings.graphql_max_tokens, 5000);
-    assert_eq!(settings.max_body_bytes, 8_388_608);
-    assert_eq!(settings.request_timeout, Duration::from_secs(15));
+    assert_eq!(settings.limits.graphql_max_depth, 15);
+    assert_eq!(settings.limits.graphql_max_complexity, 10_000);
+    assert_eq!(settings.limits.graphql_max_aliases, 30);
+    assert_eq!(settings.limits.graphql_max_answer_bytes, 268_435_456);
+    assert_eq!(settings.limits.graphql_max_tokens, 5000);
+    assert_eq!(settings.limits.max_body_bytes, 8_388_608);
+    assert_eq!(settings.limits.request_timeout, Duration::from_secs(15));
     assert!(settings.retention.policy().is_off());
     assert_eq!(settings.max_subscribers, 10_000);
     let telemetry = settings.telemetry.options();
@@ -184,7 +187,7 @@ fn which_database() {
     );
     assert!(shown.contains("ssl_mode: Require"), "{shown}");
     let postgres = settings(&["--database-url", "postgres://u@h/d"]);
-    assert!(!postgres.auto_migrate(&Target::Postgres(options)));
+    assert!(!postgres.database.auto_migrate(&Target::Postgres(options)));
 }
 
 #[test]

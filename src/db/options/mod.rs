@@ -12,7 +12,7 @@ mod shown;
 mod url;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -23,6 +23,7 @@ use rustls::pki_types::pem::PemObject;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnectOptions;
 
+use crate::loopback::is_loopback;
 pub use parameters::UrlParameters;
 pub(crate) use shown::without_password;
 use url::{non_empty, parameters, percent_decoded, refuse_rest, split_port, split_query, sqlite};
@@ -357,11 +358,7 @@ pub fn certificate_file(text: &str) -> Result<PathBuf, String> {
 
 /// Whether the way to a server stays on this machine.
 pub fn is_local(target: &PgConnectOptions) -> bool {
-    let host = target.get_host();
-    let address = host.parse::<IpAddr>();
-    target.get_socket().is_some()
-        || host.eq_ignore_ascii_case("localhost")
-        || address.is_ok_and(|address| address.to_canonical().is_loopback())
+    target.get_socket().is_some() || is_loopback(target.get_host())
 }
 
 /// Whether a host is a project's own at Supabase, `db.<project>.supabase.co`, which has an IPv6 address only.

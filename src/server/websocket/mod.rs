@@ -54,7 +54,7 @@ pub(super) async fn upgrade(state: State, request_id: &str, request: Request) ->
         request_id: request_id.to_owned(),
         shows_cost: shows_cost(&head.headers),
     };
-    let max_bytes = state.max_body_bytes;
+    let max_bytes = state.options.max_body_bytes;
     let sockets = state.sockets.clone();
     // The log knows what happens on the socket by the id of the request that opened it.
     let span = Span::current();

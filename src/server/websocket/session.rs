@@ -165,7 +165,7 @@ impl Running {
                         Some(Ok(message)) => self.handle(message, is_stopping).await?,
                         // Where the connection is gone, the close frame gets nowhere either.
                         Some(Err(_)) => {
-                            let maximum = self.state.max_body_bytes;
+                            let maximum = self.state.options.max_body_bytes;
                             let reason = format!(
                                 "Invalid message: it is broken, or has more than {maximum} bytes (MAX_BODY_BYTES)"
                             );
@@ -235,7 +235,7 @@ impl Running {
         if self.operations.contains_key(&id) {
             return Err(Close::new(4409, format!("Subscriber for {id} already exists")).into());
         }
-        let maximum = self.state.max_socket_operations;
+        let maximum = self.state.options.max_socket_operations;
         if self.operations.len() >= maximum {
             let reason =
                 format!("Too many operations: at most {maximum} are allowed (WS_MAX_OPERATIONS)");

@@ -42,7 +42,7 @@ impl Process {
         let gallery = Gallery::new(
             database,
             settings.cloudinary_hosts,
-            settings.request_timeout,
+            settings.limits.request_timeout,
         )
         .with_max_subscribers(max_subscribers);
         let gallery = Arc::new(gallery);

@@ -1,5 +1,7 @@
 //! `image-gallery serve`: connects, migrates where that is wanted, and serves until it is told to stop.
 
+mod retention;
+
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,15 +10,14 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::retention::Passes;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::db::{self, Database};
 use crate::execution::{Executor, Observed};
-use crate::front::limits::Limits;
 use crate::gallery::Gallery;
 use crate::metrics::Metrics;
-use crate::server::{self, Server};
+use crate::server::Server;
+use retention::Passes;
 
 /// Serves until SIGINT or SIGTERM, then lets the requests in flight end.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -47,20 +48,20 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let access = settings.access.options()?;
     let authenticator =
         Authenticator::new(access).context("cannot set up TLS for the key server")?;
-    let limits = limits(&settings);
+    let limits = settings.limits.of_operations();
     let admission = settings.documents.admission(&limits)?;
     let options = settings.database()?;
     let target = &options.target;
     let database = Database::connect(&options)
         .await
         .with_context(|| format!("cannot connect to {target}"))?;
-    prepare_schema(&database, settings.auto_migrate(target))
+    prepare_schema(&database, settings.database.auto_migrate(target))
         .await
         .with_context(|| format!("cannot migrate {target}"))?;
     let gallery = Gallery::new(
         database,
         settings.cloudinary_hosts.clone(),
-        settings.request_timeout,
+        settings.limits.request_timeout,
     );
     let gallery = gallery.with_retention(settings.retention.policy());
     let gallery = Arc::new(gallery.with_max_subscribers(settings.max_subscribers));
@@ -68,24 +69,16 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         Arc::clone(&gallery),
         admission,
         limits,
-        settings.request_timeout,
+        settings.limits.request_timeout,
     );
     let metrics = Arc::new(Metrics::new().context("cannot set up what is counted")?);
-    let options = server::Options {
-        max_body_bytes: settings.max_body_bytes,
-        max_batch: settings.graphql_max_batch,
-        max_socket_operations: settings.ws_max_operations,
-        origins: settings.origins(),
-        has_graphiql: settings.graphiql,
-        rate: settings.rate.options(),
-    };
     let server = Server::bind(
         listen_address,
         Observed::new(executor.clone(), Arc::clone(&metrics)),
         Arc::clone(&metrics),
         authenticator,
         Arc::clone(&gallery),
-        &options,
+        settings.server(),
     )
     .await
     .with_context(|| format!("cannot listen on {listen_address} (HOST, PORT)"))?;
@@ -125,17 +118,6 @@ impl RunningServer {
         self.serving.await.context("the server's task failed")??;
         self.gallery.database().close().await;
         Ok(())
-    }
-}
-
-/// What one operation may ask for.
-pub(super) fn limits(settings: &Settings) -> Limits {
-    Limits {
-        max_depth: settings.graphql_max_depth,
-        max_complexity: settings.graphql_max_complexity,
-        max_aliases: settings.graphql_max_aliases,
-        max_answer_bytes: settings.graphql_max_answer_bytes,
-        max_tokens: settings.graphql_max_tokens,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What keeps a connection to Postgres from being made, and what to do about it: one line, without the password.
+//! Why a connection to Postgres fails, and what to do about it: one line, without the password.
 
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};

@@ -1,4 +1,4 @@
-//! What is said of each obstacle.
+//! The line for each cause.
 
 use super::*;
 

@@ -1,0 +1,77 @@
+//! Settings: what one request may ask for.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::value::{Checked, seconds, whole_number};
+use crate::front::limits::Limits;
+
+const LIMITS: &str = "Limits of one request";
+
+/// What one request may ask for.
+#[derive(Args, Clone, Debug)]
+pub struct LimitSettings {
+    /// `GRAPHQL_MAX_DEPTH`, default 15: how deep fields may be nested; introspection is exempt
+    #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "15",
+        value_parser = Checked(whole_number::<1, 1000>))]
+    pub graphql_max_depth: usize,
+
+    /// `GRAPHQL_MAX_COMPLEXITY`, default 10000: how many fields may be asked for, each as often as its page is long
+    ///
+    /// `X-GraphQL-Cost: 1` with a request shows what it costs.
+    #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "10000",
+        value_parser = Checked(whole_number::<1, 1_000_000_000>))]
+    pub graphql_max_complexity: usize,
+
+    /// `GRAPHQL_MAX_ALIASES`, default 30: how many fields may be renamed
+    #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "30",
+        value_parser = Checked(whole_number::<0, 100_000>))]
+    pub graphql_max_aliases: usize,
+
+    /// `GRAPHQL_MAX_TOKENS`, default 5000: of how many tokens a document may consist
+    #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "5000",
+        value_parser = Checked(whole_number::<1, 1_000_000>))]
+    pub graphql_max_tokens: usize,
+
+    /// `GRAPHQL_MAX_ANSWER_BYTES`, default 268435456: what the answer of an operation may take in memory, in bytes
+    ///
+    /// The rows that it is made of count as well.
+    #[arg(long, env, value_name = "BYTES", help_heading = LIMITS, default_value = "268435456",
+        value_parser = Checked(whole_number::<1024, 1_000_000_000>))]
+    pub graphql_max_answer_bytes: usize,
+
+    /// `GRAPHQL_MAX_BATCH`, default 10: how many operations one request may have, as a JSON array
+    #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "10",
+        value_parser = Checked(whole_number::<1, 1000>))]
+    pub graphql_max_batch: usize,
+
+    /// `WS_MAX_OPERATIONS`, default 50: how many operations one WebSocket may have at a time
+    #[arg(long, env, value_name = "COUNT", help_heading = LIMITS, default_value = "50",
+        value_parser = Checked(whole_number::<1, 10_000>))]
+    pub ws_max_operations: usize,
+
+    /// `MAX_BODY_BYTES`, default 8388608: how long a request's body may be, in bytes
+    #[arg(long, env, value_name = "BYTES", help_heading = LIMITS, default_value = "8388608",
+        value_parser = Checked(whole_number::<1, 1_073_741_824>))]
+    pub max_body_bytes: usize,
+
+    /// `REQUEST_TIMEOUT_SECONDS`, default 15: how long a request may take
+    #[arg(long = "request-timeout-seconds", env = "REQUEST_TIMEOUT_SECONDS", value_name = "SECONDS",
+        help_heading = LIMITS, default_value = "15",
+        value_parser = Checked(seconds))]
+    pub request_timeout: Duration,
+}
+
+impl LimitSettings {
+    /// What one operation may ask for.
+    pub fn of_operations(&self) -> Limits {
+        Limits {
+            max_depth: self.graphql_max_depth,
+            max_complexity: self.graphql_max_complexity,
+            max_aliases: self.graphql_max_aliases,
+            max_answer_bytes: self.graphql_max_answer_bytes,
+            max_tokens: self.graphql_max_tokens,
+        }
+    }
+}

@@ -89,30 +89,15 @@ impl Entry {
                 "has a name that is the server's own in the trail, where it tells what retention did; give it another",
             );
         }
-        let hash = read_hash(hash.trim()).ok_or(
-            "has no SHA-256 behind its colon: 64 hexadecimal digits, as `sha256sum` prints them",
-        )?;
+        let mut digest = [0; HASH_BYTES];
+        hex::decode_to_slice(hash.trim(), &mut digest).map_err(|_| {
+            "has no SHA-256 behind its colon: 64 hexadecimal digits, as `sha256sum` prints them"
+        })?;
         Ok(Self {
             name: name.to_owned(),
-            hash,
+            hash: digest,
         })
     }
-}
-
-fn read_hash(text: &str) -> Option<[u8; HASH_BYTES]> {
-    let digits = text
-        .chars()
-        .map(|digit| digit.to_digit(16))
-        .collect::<Option<Vec<_>>>()?;
-    let bytes: Vec<u8> = digits
-        .chunks_exact(2)
-        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]))
-        .collect::<Result<_, _>>()
-        .ok()?;
-    if digits.len() % 2 == 1 {
-        return None;
-    }
-    bytes.try_into().ok()
 }
 
 impl fmt::Debug for ServiceTokens {

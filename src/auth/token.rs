@@ -5,12 +5,12 @@
 //! 3. Each key has one algorithm, and a token is checked with that. A public key never meets HS256, nor any key `none`.
 //! 4. What the claims have to be depends on the role.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
@@ -34,10 +34,10 @@ pub enum Options {
 }
 
 /// What tokens are checked with.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct TokenOptions {
     /// Checks HS256.
-    pub jwt_secret: Option<String>,
+    pub jwt_secret: Option<SecretString>,
     /// Where the keys that check ES256 and RS256 are.
     pub key_server: Option<Url>,
     /// For whom a user's token has to be.
@@ -46,20 +46,6 @@ pub struct TokenOptions {
     pub service_tokens: ServiceTokens,
     /// Opens `/metrics` and nothing else.
     pub metrics_token: Option<MetricsToken>,
-}
-
-impl fmt::Debug for TokenOptions {
-    /// Without the secret.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("TokenOptions")
-            .field("jwt_secret", &self.jwt_secret.as_ref().map(|_| "…"))
-            .field("key_server", &self.key_server.as_ref().map(Url::as_str))
-            .field("audience", &self.audience)
-            .field("service_tokens", &self.service_tokens)
-            .field("metrics_token", &self.metrics_token)
-            .finish()
-    }
 }
 
 /// Tells who a caller is. Clones are the same.
@@ -120,7 +106,8 @@ impl Authenticator {
         let Options::Supabase(options) = options else {
             return Ok(Self(None));
         };
-        let secret = options.jwt_secret.as_deref().map(str::as_bytes);
+        let secret = options.jwt_secret.as_ref();
+        let secret = secret.map(|secret| secret.expose_secret().as_bytes());
         let server = options.key_server.map(KeyServer::new).transpose()?;
         Ok(Self(Some(Arc::new(Keys {
             secret: secret.map(DecodingKey::from_secret),
@@ -380,7 +367,7 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         let options = TokenOptions {
-            jwt_secret: Some("s3cret".to_owned()),
+            jwt_secret: Some("s3cret".into()),
             key_server: None,
             audience: "authenticated".to_owned(),
             service_tokens: ServiceTokens::default(),

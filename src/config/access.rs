@@ -1,10 +1,11 @@
 //! Settings: who may come in.
 
 use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::SettingError;
-use super::value::{Checked, Secret, boolean, http_url, jwt_secret, parsed_secret, text};
+use super::value::{Checked, boolean, http_url, jwt_secret, parsed_secret, text};
 use crate::auth::{self, MetricsToken, ServiceTokens, TokenOptions};
 
 const ACCESS: &str = "Access";
@@ -42,7 +43,7 @@ pub struct AccessSettings {
     /// In the dashboard under Project Settings → JWT Keys (legacy secret). Not an API key.
     #[arg(long, env, value_name = "SECRET", help_heading = ACCESS, hide_env_values = true,
         value_parser = Checked(jwt_secret))]
-    supabase_jwt_secret: Option<Secret>,
+    supabase_jwt_secret: Option<SecretString>,
 
     /// `SUPABASE_URL`, unset by default: the project's URL, whose public keys check ES256 and RS256 tokens
     ///
@@ -95,7 +96,7 @@ impl AccessSettings {
             return Ok(auth::Options::Open);
         }
         let options = TokenOptions {
-            jwt_secret: self.supabase_jwt_secret.clone().map(|secret| secret.0),
+            jwt_secret: self.supabase_jwt_secret.clone(),
             key_server: self.key_server(),
             audience: self.supabase_jwt_audience.clone(),
             service_tokens: self.service_tokens.clone().unwrap_or_default(),
@@ -128,7 +129,7 @@ impl AccessSettings {
             }
         }
         let secret = self.supabase_jwt_secret.as_ref();
-        if secret.is_some_and(|secret| secret.0.len() < GOOD_SECRET_BYTES) {
+        if secret.is_some_and(|secret| secret.expose_secret().len() < GOOD_SECRET_BYTES) {
             warnings.push(
                 "SUPABASE_JWT_SECRET has less than 32 characters, and can be guessed from a token",
             );
@@ -146,7 +147,7 @@ impl AccessSettings {
 
     /// What shows that another secret was meant, as the end of a sentence. API keys are refused before.
     pub fn secret_mistake(&self) -> Option<&'static str> {
-        let secret = self.supabase_jwt_secret.as_ref()?.0.as_str();
+        let secret = self.supabase_jwt_secret.as_ref()?.expose_secret();
         if secret.trim() != secret {
             Some("begins or ends with white space")
         } else if uuid::Uuid::parse_str(secret).is_ok() {

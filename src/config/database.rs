@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgSslMode;
 
 use super::SettingError;
 use super::value::{
-    Checked, Secret, boolean, connection_count, database_host, milliseconds, port, secret, text,
+    Checked, boolean, connection_count, database_host, milliseconds, port, secret, text,
 };
 use crate::db::options::{
     ConnectionUrl, DEFAULT_CONNECT_TIMEOUT, Host, Options, PASSWORD_PLACEHOLDER, Pooler, Server,
@@ -34,7 +35,7 @@ pub struct DatabaseSettings {
     /// unless it is a public one. `pgbouncer=true`, `connection_limit` and `connect_timeout` (seconds, default 3) are read as
     /// Prisma and Supabase's dashboard write them. For SQLite: `mode=rwc` makes the file when it is not there.
     #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
-    database_url: Option<Secret>,
+    database_url: Option<SecretString>,
 
     /// `DATABASE_MAX_CONNECTIONS`, default 10: how many connections to the database are kept at most, 1 to 1000
     ///
@@ -54,14 +55,14 @@ pub struct DatabaseSettings {
     ///
     /// Without one, behind a transaction pooler, migrations are refused, and changes are looked for once a second.
     #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
-    database_direct_url: Option<Secret>,
+    database_direct_url: Option<SecretString>,
 
     /// `DATABASE_READ_URL`, unset by default: a streaming replica of the database, for requests that ask for it with
     /// `X-Gallery-Read: replica`
     ///
     /// Written like `DATABASE_URL`. Where it is behind what such a request wants to see, or away, the database itself serves.
     #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
-    database_read_url: Option<Secret>,
+    database_read_url: Option<SecretString>,
 
     /// `AUTO_MIGRATE`, default `true` on SQLite, `false` on Postgres: run pending migrations at the start
     ///
@@ -95,7 +96,7 @@ pub struct DatabaseSettings {
     /// `SUPABASE_DB_PASSWORD`, no default: its password as it is, with any characters
     #[arg(long, env, value_name = "PASSWORD", help_heading = SUPABASE, hide_env_values = true,
         value_parser = Checked(secret))]
-    supabase_db_password: Option<Secret>,
+    supabase_db_password: Option<SecretString>,
 
     /// `SUPABASE_DB_SSLMODE`, default `require`: how TLS is used, `disable`, `prefer`, `require`, `verify-ca` or
     /// `verify-full`
@@ -154,7 +155,7 @@ impl DatabaseSettings {
             (url, _) => {
                 let url = url
                     .as_ref()
-                    .map_or(DEFAULT_DATABASE_URL, |url| url.0.as_str());
+                    .map_or(DEFAULT_DATABASE_URL, ExposeSecret::expose_secret);
                 ConnectionUrl::parse(url)
                     .map_err(|error| SettingError::new(format!("DATABASE_URL: {error}")))
             }
@@ -169,13 +170,14 @@ impl DatabaseSettings {
         ) else {
             return Err(self.supabase_incomplete(host));
         };
-        if password.0 == PASSWORD_PLACEHOLDER {
+        let password = password.expose_secret();
+        if password == PASSWORD_PLACEHOLDER {
             return Err(SettingError::new(format!(
                 "SUPABASE_DB_PASSWORD: `{PASSWORD_PLACEHOLDER}` still stands in place of the password; allowed: the \
                  database's password (Project Settings → Database)"
             )));
         }
-        let mut server = Server::new(host.clone(), self.supabase_db_port, user, &password.0, name);
+        let mut server = Server::new(host.clone(), self.supabase_db_port, user, password, name);
         server.ssl_mode = self.supabase_db_sslmode;
         server
             .ssl_root_certificate
@@ -208,7 +210,7 @@ impl DatabaseSettings {
 /// Another way to the same data: only Postgres has one.
 fn second_server(
     variable: &str,
-    url: Option<&Secret>,
+    url: Option<&SecretString>,
     target: &Target,
     pooler: Pooler,
 ) -> Result<Option<Target>, SettingError> {
@@ -218,7 +220,7 @@ fn second_server(
     let ConnectionUrl {
         target: second,
         parameters,
-    } = ConnectionUrl::parse(&url.0)
+    } = ConnectionUrl::parse(url.expose_secret())
         .map_err(|error| SettingError::new(format!("{variable}: {error}")))?;
     if let Some(name) = parameters.only_for_database_url() {
         return Err(SettingError::new(format!(

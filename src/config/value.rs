@@ -1,7 +1,6 @@
 //! How the values of settings are read. Each error ends a sentence that begins with variable and value.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::{Arg, Command};
+use secrecy::SecretString;
 use url::Url;
 
 use super::error::wrong_value;
@@ -19,16 +19,6 @@ use crate::server::middleware::origin::Origin;
 
 /// Some way beyond what a Postgres server allows by itself.
 const MAX_CONNECTIONS: u32 = 1000;
-
-/// A password, or a text that holds one: never shown.
-#[derive(Clone)]
-pub(super) struct Secret(pub(super) String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("…")
-    }
-}
 
 /// Reads one value, with an error that ends the sentence "PORT: `abc` …".
 #[derive(Clone)]
@@ -50,8 +40,8 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Checked<T> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the form of a reader")]
-pub(super) fn secret(value: &str) -> Result<Secret, String> {
-    Ok(Secret(value.to_owned()))
+pub(super) fn secret(value: &str) -> Result<SecretString, String> {
+    Ok(value.into())
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the form of a reader")]
@@ -149,7 +139,7 @@ pub(super) fn parsed_secret<T: FromStr<Err = String>>(value: &str) -> Result<T, 
 }
 
 /// What else the dashboard has to copy is told apart here: with it, every token would be refused.
-pub(super) fn jwt_secret(value: &str) -> Result<Secret, String> {
+pub(super) fn jwt_secret(value: &str) -> Result<SecretString, String> {
     let looks_like_jwt = value.starts_with("eyJ") && value.matches('.').count() == 2;
     if value.starts_with("sb_secret_") || value.starts_with("sb_publishable_") || looks_like_jwt {
         return Err(

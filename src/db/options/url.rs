@@ -1,5 +1,6 @@
 //! The parts of a connection URL.
 
+use percent_encoding::percent_decode_str;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::DEFAULT_POSTGRES_PORT;
@@ -100,26 +101,8 @@ pub(super) fn non_empty(text: &str) -> Option<String> {
 
 /// Decodes `%40` and its like. What is no such code, or would not give text, stands for itself.
 pub(super) fn percent_decoded(text: &str) -> String {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, behind @ ..] = rest {
-        let code = (*first == b'%').then_some(behind).and_then(leading_byte);
-        let (byte, next) = code.unwrap_or((*first, behind));
-        decoded.push(byte);
-        rest = next;
-    }
-    match String::from_utf8(decoded) {
-        Ok(decoded) if !decoded.contains('\0') => decoded,
+    match percent_decode_str(text).decode_utf8() {
+        Ok(decoded) if !decoded.contains('\0') => decoded.into_owned(),
         _ => text.to_owned(),
     }
-}
-
-/// The byte that two hexadecimal digits stand for, and what follows them.
-pub(super) fn leading_byte(text: &[u8]) -> Option<(u8, &[u8])> {
-    let [high, low, rest @ ..] = text else {
-        return None;
-    };
-    let digit = |letter: u8| char::from(letter).to_digit(16);
-    let byte = u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?;
-    Some((byte, rest))
 }

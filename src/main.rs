@@ -11,6 +11,10 @@ use image_gallery::config::SettingError;
 use image_gallery::db;
 use image_gallery::telemetry;
 
+/// A page of images takes hundreds of small allocations; with the C library's allocator they are a quarter of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FAILED: u8 = 1;
 const WRONG_SETTING: u8 = 2;
 

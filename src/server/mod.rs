@@ -22,10 +22,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::http::{HeaderName, Method, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{any, get};
-use axum::{Router, middleware as layer};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -39,8 +40,8 @@ use crate::execution::Observed;
 use crate::front::code::Code;
 use crate::gallery::Gallery;
 use crate::metrics::Metrics;
-use middleware::origin::{self, Origins};
-use middleware::{plain_options, request_log};
+use middleware::origin::Origins;
+use middleware::request_log;
 
 /// What the operator may choose about HTTP.
 #[derive(Clone, Debug)]
@@ -59,22 +60,23 @@ pub struct Options {
     pub rate: rate_limit::Options,
 }
 
-/// What the handlers share.
-#[derive(Clone)]
-struct State {
+/// What the handlers share; it is cloned for each request.
+type State = Arc<Shared>;
+
+struct Shared {
     executor: Observed,
     metrics: Arc<Metrics>,
     authenticator: Authenticator,
-    rate_limiter: Arc<RateLimiter>,
+    rate_limiter: RateLimiter,
     gallery: Arc<Gallery>,
-    options: Arc<Options>,
+    options: Options,
     /// Set once the server stops: subscriptions end then.
     stopping: CancellationToken,
     /// The sockets, which the server waits for at its end.
     sockets: TaskTracker,
 }
 
-impl State {
+impl Shared {
     /// Counts operations that a caller is about to send; refused when there are too many.
     fn check_rate(
         &self,
@@ -115,16 +117,16 @@ impl Server {
         let address = listener.local_addr()?;
         // A body may take as long as its execution.
         let grace = 2 * executor.time_out() + Duration::from_secs(1);
-        let state = State {
+        let state = Arc::new(Shared {
             executor,
             metrics,
             authenticator,
-            rate_limiter: Arc::new(RateLimiter::new(options.rate.clone())),
+            rate_limiter: RateLimiter::new(options.rate.clone()),
             gallery,
-            options: Arc::new(options),
+            options,
             stopping: CancellationToken::new(),
             sockets: TaskTracker::new(),
-        };
+        });
         Ok(Self {
             stopping: state.stopping.clone(),
             sockets: state.sockets.clone(),
@@ -169,16 +171,11 @@ fn router(state: State) -> Router {
         .route("/metrics", get(metrics::page))
         .fallback(http::not_found)
         .method_not_allowed_fallback(http::method_not_allowed)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(cors(&state.options.origins))
-        .layer(layer::from_fn(plain_options::answer))
-        .layer(layer::from_fn_with_state(
-            state.options.origins.clone(),
-            origin::check,
-        ))
-        .layer(layer::from_fn_with_state(
-            Arc::clone(&state.metrics),
-            request_log::log,
+        // One layer: the router boxes and clones each for itself.
+        .layer((
+            from_fn_with_state(Arc::clone(&state), middleware::around_each_request),
+            cors(&state.options.origins),
+            CatchPanicLayer::custom(panicked),
         ))
         .with_state(state)
 }

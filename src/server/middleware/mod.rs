@@ -1,5 +1,29 @@
-//! Layers around every route: the request's id and log line, the origins that may call, and `OPTIONS`.
+//! What stands around every route: the request's id and log line, the origins that may call, and `OPTIONS`.
+
+use axum::extract::{Request, State as Extract};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::State;
 
 pub mod origin;
-pub(super) mod plain_options;
+mod plain_options;
 pub(super) mod request_log;
+
+/// Lets a request through to its route, in this order: it is logged, its origin is checked, `OPTIONS` is answered.
+pub(super) async fn around_each_request(
+    Extract(state): Extract<State>,
+    request: Request,
+    next: Next,
+) -> Response {
+    request_log::log(&state.metrics, request, async |request| {
+        if let Some(reason) = state.options.origins.refusal(&request) {
+            return origin::refuse(request, reason);
+        }
+        if plain_options::is_plain(&request) {
+            return plain_options::answer(request).await;
+        }
+        next.run(request).await
+    })
+    .await
+}

@@ -4,11 +4,10 @@
 //! browser says where they come from: in `Origin`, in `Sec-Fetch-Site`, and in the `Host` that it believes to talk to.
 //! Programs that are no browsers send none of these, and are not held to them.
 
-use axum::extract::{Request, State as Extract};
+use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 use url::Url;
 
@@ -84,8 +83,11 @@ impl Origins {
         self.listed.iter().filter_map(header).collect()
     }
 
-    /// Why a request is not served, if so.
-    fn refusal(&self, request: &Request) -> Option<String> {
+    /// Why a request is not served, if so. Probes always are.
+    pub(super) fn refusal(&self, request: &Request) -> Option<String> {
+        if matches!(request.uri().path(), "/healthz" | "/readyz") {
+            return None;
+        }
         let host = host(request);
         if self.is_on_loopback && !host.as_ref().is_some_and(|host| self.is_known_host(host)) {
             let shown = host.map_or_else(|| "none".to_owned(), |host| format!("`{host}`"));
@@ -141,20 +143,10 @@ impl Origins {
     }
 }
 
-/// Serves only what [`Origins`] allow.
-pub(in crate::server) async fn check(
-    Extract(origins): Extract<Origins>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
-    match origins.refusal(&request) {
-        Some(reason) if !is_probe => {
-            body::discard(request.into_body());
-            refused(StatusCode::FORBIDDEN, Code::Forbidden.error(reason))
-        }
-        _ => next.run(request).await,
-    }
+/// Answers a request that [`Origins`] do not allow.
+pub(super) fn refuse(request: Request, reason: String) -> Response {
+    body::discard(request.into_body());
+    refused(StatusCode::FORBIDDEN, Code::Forbidden.error(reason))
 }
 
 /// The host that the client believes to talk to: in HTTP/2 a part of the address.

@@ -3,17 +3,18 @@
 use axum::extract::Request;
 use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ALLOW};
 use axum::http::{Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::server::http;
 
-/// Answers an `OPTIONS` that is not a preflight with the methods of its path.
-pub(in crate::server) async fn answer(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    if request.method() != Method::OPTIONS || headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
-        return next.run(request).await;
-    }
+/// Whether a request is an `OPTIONS` that is not a preflight.
+pub(super) fn is_plain(request: &Request) -> bool {
+    request.method() == Method::OPTIONS
+        && !(request.headers()).contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Answers it with the methods of its path.
+pub(super) async fn answer(request: Request) -> Response {
     match http::allowed_methods(request.uri().path()) {
         Some(methods) => (StatusCode::NO_CONTENT, [(ALLOW, methods)]).into_response(),
         None => http::not_found(request).await,

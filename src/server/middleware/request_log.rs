@@ -1,10 +1,7 @@
 //! The log line of each request, its span in a trace, and its id: in the log, in the answer's header, and in internal errors.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State as Extract};
+use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
@@ -21,11 +18,11 @@ pub(in crate::server) const HEADER: &str = "x-request-id";
 #[derive(Clone, Debug)]
 pub(in crate::server) struct RequestId(pub(in crate::server) String);
 
-/// Gives the request its id, counts it, and logs how it ended.
-pub(in crate::server) async fn log(
-    Extract(metrics): Extract<Arc<Metrics>>,
+/// Gives the request its id, has it answered, counts it, and logs how it ended.
+pub(super) async fn log(
+    metrics: &Metrics,
     mut request: Request,
-    next: Next,
+    answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let id = Uuid::new_v4().to_string();
     // Of this level, so that every line of the log has the id.
@@ -34,7 +31,7 @@ pub(in crate::server) async fn log(
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
-    let mut response = (next.run(request))
+    let mut response = answer(request)
         .instrument(traced.clone())
         .instrument(span.clone())
         .await;

@@ -37,7 +37,7 @@ use crate::db::Reads;
 use crate::front::code::{Code, code_of, parse_failed, set_code};
 use crate::front::known::{KnownDocument, KnownDocuments};
 use crate::front::limits::{
-    Cost, LimitExceeded, Limits, check, check_complexity, check_copies, complexity, scan,
+    Cost, LatestPrice, LimitExceeded, Limits, check, check_complexity, check_copies, scan,
 };
 use crate::front::merge::merge;
 use crate::front::operation::Operation;
@@ -196,18 +196,16 @@ impl Executor {
             let operation = &operation.node;
             self.input_types
                 .check(&operation.variable_definitions, &variables)?;
-            let fragments = &document.document.fragments;
-            let complexity = complexity(operation, fragments, &variables, &self.shape);
-            cost.note_complexity(complexity);
-            within(check_complexity(complexity, &self.limits), cost)?;
-            let copies = check_copies(
-                &document.document,
-                operation,
-                &variables,
-                &self.shape,
-                document.text_bytes,
-            );
-            within(copies, cost)?;
+            let text_bytes = document.text_bytes;
+            let shape = &self.shape;
+            let price = (document.price).of(&document.document, operation, &variables, shape);
+            cost.note_complexity(price.complexity);
+            within(check_complexity(price.complexity, &self.limits), cost)?;
+            if !price.has_small_arguments(&variables, text_bytes) {
+                let document = &document.document;
+                let copies = check_copies(document, operation, &variables, shape, text_bytes);
+                within(copies, cost)?;
+            }
         }
         Ok(Prepared {
             text: admitted.text,
@@ -247,6 +245,7 @@ impl Executor {
             text_bytes: text.len(),
             tokens,
             measured,
+            price: LatestPrice::default(),
         })
     }
 

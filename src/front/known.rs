@@ -8,7 +8,7 @@ use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use super::limits::Measured;
+use super::limits::{LatestPrice, Measured};
 
 /// The most bytes that the documents take.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -32,6 +32,8 @@ pub(crate) struct KnownDocument {
     pub(crate) tokens: usize,
     /// Depth and aliases of the selected operation.
     pub(crate) measured: Measured,
+    /// Its complexity, when it was last executed.
+    pub(crate) price: LatestPrice,
 }
 
 /// The store. Clones are the same store.
@@ -130,6 +132,7 @@ mod tests {
             text_bytes: text.len(),
             tokens: 3,
             measured: Measured::default(),
+            price: LatestPrice::default(),
         })
     }
 

@@ -13,7 +13,7 @@ mod measure;
 mod scan;
 mod variables;
 
-pub(crate) use complexity::{check_complexity, check_copies, complexity};
+pub(crate) use complexity::{LatestPrice, check_complexity, check_copies};
 pub use cost::Cost;
 pub use measure::{Measured, check};
 pub use scan::scan;

@@ -15,9 +15,9 @@ use crate::front::limits::LimitExceeded;
 use crate::front::shape::Shape;
 
 /// The most bytes that arguments may come to beyond what was sent: as many as a whole request may have by default.
-const MAX_COPIED_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const MAX_COPIED_BYTES: usize = 8 * 1024 * 1024;
 /// What a value weighs beside its text: the most values of variables weigh as much as the most bytes.
-const VALUE_BYTES: usize = 8;
+pub(super) const VALUE_BYTES: usize = 8;
 
 /// Refuses a document that uses large variables so often that the copies would not fit into memory: once wherever they
 /// stand, as validation walks every definition of the document, and for each object that the operation gives. `sent_bytes`
@@ -32,9 +32,10 @@ pub(crate) fn check_copies(
     let sent = variables.values().map(weight_of_value);
     let sent = sent.fold(sent_bytes, usize::saturating_add);
     let maximum = sent.saturating_add(MAX_COPIED_BYTES);
-    let mut till = Till::new(operation, &document.fragments, variables, shape);
+    let values = Values::of(operation, variables, None);
+    let mut till = Till::new(&document.fragments, values, shape);
     let mut scales = Scales::default();
-    let as_written = scales.weight_of_document(till.values, document);
+    let as_written = scales.weight_of_document(values, document);
     till.scales = Some(scales);
     let bytes = as_written.max(till.whole(operation));
     if bytes > maximum {
@@ -45,10 +46,26 @@ pub(crate) fn check_copies(
 
 /// Weighs arguments, each variable once, however often it is used.
 #[derive(Debug, Default)]
-pub(super) struct Scales(HashMap<Name, usize>);
+pub(super) struct Scales {
+    of_variables: HashMap<Name, usize>,
+    /// What every variable weighs, whatever its value.
+    of_each_variable: Option<usize>,
+}
 
 impl Scales {
-    fn weight_of_document(&mut self, values: Values<'_>, document: &ExecutableDocument) -> usize {
+    /// Scales on which every variable weighs as much.
+    pub(super) fn with_variables_of(weight: usize) -> Self {
+        Self {
+            of_variables: HashMap::new(),
+            of_each_variable: Some(weight),
+        }
+    }
+
+    pub(super) fn weight_of_document(
+        &mut self,
+        values: Values<'_>,
+        document: &ExecutableDocument,
+    ) -> usize {
         let operations = document.operations.iter().map(|(_, operation)| {
             let operation = &operation.node;
             (&operation.directives, &operation.selection_set.node)
@@ -124,17 +141,20 @@ impl Scales {
     }
 
     fn weight_of_variable(&mut self, values: Values<'_>, name: &Name) -> usize {
-        if let Some(weight) = self.0.get(name) {
+        if let Some(weight) = self.of_each_variable {
+            return weight;
+        }
+        if let Some(weight) = self.of_variables.get(name) {
             return *weight;
         }
         let weight = values.variable(name).map_or(VALUE_BYTES, weight_of_value);
-        self.0.insert(name.clone(), weight);
+        self.of_variables.insert(name.clone(), weight);
         weight
     }
 }
 
 /// The nesting of variables is bounded before they are built.
-fn weight_of_value(value: &Sent) -> usize {
+pub(super) fn weight_of_value(value: &Sent) -> usize {
     let within = match value {
         Sent::String(text) => text.len(),
         Sent::Enum(name) => name.len(),

@@ -1,15 +1,23 @@
 //! What an argument is given, wherever it stands: in the document, among the variables sent, or as a variable's default.
 
-use async_graphql::parser::types::{Directive, Field, VariableDefinition};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use async_graphql::parser::types::{Directive, Field, OperationDefinition, VariableDefinition};
 use async_graphql::{Name, Number, Positioned, Value as Sent, Variables};
 use async_graphql_value::Value as Literal;
 
 /// The values of one operation's arguments.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Values<'a> {
-    pub(super) definitions: &'a [Positioned<VariableDefinition>],
-    pub(super) variables: &'a Variables,
+    definitions: &'a [Positioned<VariableDefinition>],
+    variables: &'a Variables,
+    /// Where it is noted which variables were looked at.
+    looked_at: Option<&'a LookedAt>,
 }
+
+/// Names of variables.
+pub(super) type LookedAt = RefCell<BTreeSet<Name>>;
 
 /// A value that is there and is not null.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +29,18 @@ pub(super) enum Given<'a> {
 }
 
 impl<'a> Values<'a> {
+    pub(super) fn of(
+        operation: &'a OperationDefinition,
+        variables: &'a Variables,
+        looked_at: Option<&'a LookedAt>,
+    ) -> Self {
+        Self {
+            definitions: &operation.variable_definitions,
+            variables,
+            looked_at,
+        }
+    }
+
     /// What a field's argument is given; none where it is left out or null.
     pub(super) fn argument(self, field: &'a Field, name: &str) -> Option<Given<'a>> {
         self.resolve(&field.get_argument(name)?.node)
@@ -43,7 +63,12 @@ impl<'a> Values<'a> {
     fn resolve(self, value: &'a Literal) -> Option<Given<'a>> {
         match value {
             Literal::Null => None,
-            Literal::Variable(name) => self.variable(name).map(Given::Sent),
+            Literal::Variable(name) => {
+                if let Some(looked_at) = self.looked_at {
+                    looked_at.borrow_mut().insert(name.clone());
+                }
+                self.variable(name).map(Given::Sent)
+            }
             literal => Some(Given::Literal(literal)),
         }
     }

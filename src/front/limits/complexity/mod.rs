@@ -13,6 +13,7 @@
 mod copies;
 mod given;
 mod price;
+mod priced;
 #[cfg(test)]
 mod tests;
 
@@ -21,9 +22,10 @@ use std::collections::HashMap;
 use async_graphql::parser::types::{
     Directive, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
 };
-use async_graphql::{Name, Positioned, Variables};
+use async_graphql::{Name, Positioned};
 
 pub(crate) use self::copies::check_copies;
+pub(crate) use self::priced::LatestPrice;
 
 use self::copies::Scales;
 use self::given::Values;
@@ -33,16 +35,6 @@ use crate::front::shape::{Paging, Shape, root_of};
 
 /// The fragments of a document, by name.
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
-
-/// The complexity of an operation whose fragments have been found to form no ring. Of a subscription, that of one event.
-pub(crate) fn complexity(
-    operation: &OperationDefinition,
-    fragments: &Fragments,
-    variables: &Variables,
-    shape: &Shape,
-) -> usize {
-    Till::new(operation, fragments, variables, shape).whole(operation)
-}
 
 /// Holds a complexity against its limit.
 pub(crate) fn check_complexity(complexity: usize, limits: &Limits) -> Result<(), LimitExceeded> {
@@ -92,19 +84,11 @@ struct Till<'a> {
 }
 
 impl<'a> Till<'a> {
-    fn new(
-        operation: &'a OperationDefinition,
-        fragments: &'a Fragments,
-        variables: &'a Variables,
-        shape: &'a Shape,
-    ) -> Self {
+    fn new(fragments: &'a Fragments, values: Values<'a>, shape: &'a Shape) -> Self {
         Self {
             shape,
             fragments,
-            values: Values {
-                definitions: &operation.variable_definitions,
-                variables,
-            },
+            values,
             priced: HashMap::new(),
             scales: None,
         }

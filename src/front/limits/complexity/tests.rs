@@ -4,7 +4,8 @@ use async_graphql::Variables;
 use async_graphql::parser::parse_query;
 use serde_json::{Value, json};
 
-use super::complexity;
+use super::Till;
+use super::given::Values;
 use crate::front::merge::merge;
 use crate::front::shape::Shape;
 
@@ -17,7 +18,8 @@ fn priced_with(text: &str, variables: Value) -> usize {
     merge(&mut document, &shape).expect("it is small");
     let (_, operation) = document.operations.iter().next().expect("an operation");
     let variables = Variables::from_json(variables);
-    complexity(&operation.node, &document.fragments, &variables, &shape)
+    let values = Values::of(&operation.node, &variables, None);
+    Till::new(&document.fragments, values, &shape).whole(&operation.node)
 }
 
 fn assert_prices<'t>(table: impl IntoIterator<Item = (&'t str, usize)>) {

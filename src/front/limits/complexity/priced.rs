@@ -1,0 +1,129 @@
+//! The complexity of an operation, kept for requests that give the same values where it depends on variables.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
+use async_graphql::{Name, Value as Sent, Variables};
+
+use super::Till;
+use super::copies::{MAX_COPIED_BYTES, Scales, VALUE_BYTES, weight_of_value};
+use super::given::{LookedAt, Values};
+use crate::front::shape::Shape;
+
+/// The complexity of an operation for certain variables.
+#[derive(Debug)]
+pub(crate) struct Priced {
+    pub(crate) complexity: usize,
+    /// The variables that it depends on, as they were sent.
+    depends_on: Vec<(Name, Option<Sent>)>,
+    /// What arguments weigh without variables, and how many variables they hold: at most.
+    literal_bytes: usize,
+    variable_uses: usize,
+}
+
+/// The latest of them. Most clients send an operation with the same page size each time.
+#[derive(Debug, Default)]
+pub(crate) struct LatestPrice(Mutex<Option<Arc<Priced>>>);
+
+impl LatestPrice {
+    /// The complexity of an operation; it has to be the same one each time.
+    pub(crate) fn of(
+        &self,
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        variables: &Variables,
+        shape: &Shape,
+    ) -> Arc<Priced> {
+        let latest = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(latest) = latest.filter(|latest| latest.is_for(variables)) {
+            return latest;
+        }
+        let priced = Arc::new(Priced::new(document, operation, variables, shape));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&priced));
+        priced
+    }
+}
+
+impl Priced {
+    fn new(
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        variables: &Variables,
+        shape: &Shape,
+    ) -> Self {
+        let looked_at = LookedAt::default();
+        let values = Values::of(operation, variables, Some(&looked_at));
+        let till = || Till::new(&document.fragments, values, shape);
+        let complexity = till().whole(operation);
+        let weigh = |variable| {
+            let mut scales = Scales::with_variables_of(variable);
+            let as_written = scales.weight_of_document(values, document);
+            let mut till = till();
+            till.scales = Some(scales);
+            (as_written, till.whole(operation))
+        };
+        let (written_without, given_without) = weigh(0);
+        let (written_with, given_with) = weigh(1);
+        let written_uses = written_with.saturating_sub(written_without);
+        let given_uses = given_with.saturating_sub(given_without);
+        Self {
+            complexity,
+            depends_on: (looked_at.take().into_iter())
+                .map(|name| {
+                    let sent = variables.get(&name).cloned();
+                    (name, sent)
+                })
+                .collect(),
+            literal_bytes: written_without.max(given_without),
+            variable_uses: written_uses.max(given_uses),
+        }
+    }
+
+    fn is_for(&self, variables: &Variables) -> bool {
+        let mut depends_on = self.depends_on.iter();
+        depends_on.all(|(name, sent)| variables.get(name) == sent.as_ref())
+    }
+
+    /// Whether its arguments come to little even if each variable were as large as the largest of them. `text_bytes` is the
+    /// document's length: the values that it gives variables by default are no larger than it allows.
+    pub(crate) fn has_small_arguments(&self, variables: &Variables, text_bytes: usize) -> bool {
+        let sent = variables.values().map(weight_of_value).max().unwrap_or(0);
+        let largest = sent.max(text_bytes.saturating_add(1).saturating_mul(VALUE_BYTES));
+        let most = largest.saturating_mul(self.variable_uses);
+        most.saturating_add(self.literal_bytes) <= MAX_COPIED_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_price_is_kept_for_the_values_that_it_depends_on() {
+        let shape = Shape::of_schema(&crate::contract::types_sdl());
+        let text = "query($first: Int, $after: String) {
+            images(first: $first, after: $after) { nodes { id } } }";
+        let document = parse_query(text).expect("the test's document parses");
+        let (_, operation) = document.operations.iter().next().expect("an operation");
+        let latest = LatestPrice::default();
+        let price = |variables| {
+            let variables = Variables::from_json(variables);
+            latest.of(&document, &operation.node, &variables, &shape)
+        };
+        let ten = price(json!({ "first": 10, "after": "a" }));
+        assert!(Arc::ptr_eq(
+            &ten,
+            &price(json!({ "first": 10, "after": "b" }))
+        ));
+        let twenty = price(json!({ "first": 20 }));
+        assert_eq!((ten.complexity, twenty.complexity), (11, 21));
+        assert!(!Arc::ptr_eq(&twenty, &price(json!({}))), "left out");
+    }
+}

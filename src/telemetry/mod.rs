@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
@@ -125,8 +125,14 @@ impl Filter {
 pub fn start(options: &Options) -> anyhow::Result<Telemetry> {
     let traces = options.traces.as_ref().map(Traces::new);
     let traces = traces.transpose().context("cannot set up traces")?;
+    let filter = options.filter.layer();
+    let lines = match filter.to_string().parse::<Targets>() {
+        // An `EnvFilter` looks at each span that is entered, for those that a directive names.
+        Ok(targets) => lines(options.format).with_filter(targets).boxed(),
+        Err(_) => lines(options.format).with_filter(filter).boxed(),
+    };
     tracing_subscriber::registry()
-        .with(lines(options.format).with_filter(options.filter.layer()))
+        .with(lines)
         .with(traces.as_ref().map(Traces::layer))
         .try_init()
         .context("cannot begin to log")?;

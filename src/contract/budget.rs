@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_graphql::{Context, ServerError, Value};
-use async_graphql_value::RAW_VALUE_TOKEN;
+use sea_orm::ActiveValue;
 
+use super::json_text::raw_text;
 use crate::front::code::Code;
-use crate::gallery::Image;
+use crate::gallery::PartialImage;
 
 /// What a value takes beside its text.
 const VALUE_BYTES: usize = size_of::<Value>();
@@ -60,14 +61,18 @@ impl ResponseBudget {
         self.add(values.into_iter().map(size_of_field).sum())
     }
 
-    fn add(&self, bytes: usize) -> bool {
+    /// Counts bytes. Returns whether it is time to let other tasks run.
+    pub(crate) fn add(&self, bytes: usize) -> bool {
         let before = self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
         before / TURN_BYTES != before.saturating_add(bytes) / TURN_BYTES
     }
 }
 
 /// Counts rows that the response is about to be made of. Where they are too many, none of their fields is resolved.
-pub(super) fn count_rows<'i>(ctx: &Context<'_>, images: impl IntoIterator<Item = &'i Image>) {
+pub(super) fn count_rows<'i>(
+    ctx: &Context<'_>,
+    images: impl IntoIterator<Item = &'i PartialImage>,
+) {
     if let Some(budget) = ctx.data_opt::<ResponseBudget>() {
         budget.add(images.into_iter().map(size_of_row).sum());
     }
@@ -76,20 +81,19 @@ pub(super) fn count_rows<'i>(ctx: &Context<'_>, images: impl IntoIterator<Item =
 fn size_of_field(value: &Value) -> usize {
     let text = match value {
         Value::String(text) => text.len(),
-        // JSON goes out as one text, within an object that says so.
-        Value::Object(fields) => match fields.get(RAW_VALUE_TOKEN) {
-            Some(Value::String(text)) => VALUE_BYTES.saturating_add(text.len()),
-            _ => 0,
-        },
-        _ => 0,
+        // Within an object that says so.
+        value => raw_text(value).map_or(0, |text| VALUE_BYTES.saturating_add(text.len())),
     };
     VALUE_BYTES.saturating_add(text)
 }
 
-fn size_of_row(image: &Image) -> usize {
+fn size_of_row(image: &PartialImage) -> usize {
+    let url = image.image_url.try_as_ref().map_or(0, String::len);
     let prompts = [&image.original_prompt, &image.refined_prompt];
-    let prompts: usize = prompts.into_iter().flatten().map(String::len).sum();
-    ROW_BYTES + image.image_url.len() + prompts + image.metadata.as_str().len()
+    let prompts = prompts.into_iter().filter_map(ActiveValue::try_as_ref);
+    let prompts: usize = prompts.flatten().map(String::len).sum();
+    let metadata = image.metadata.try_as_ref();
+    ROW_BYTES + url + prompts + metadata.map_or(0, |metadata| metadata.as_str().len())
 }
 
 #[cfg(test)]
@@ -103,9 +107,8 @@ mod tests {
         assert_eq!(size_of_field(&value!("abc")), VALUE_BYTES + 3);
         let json = value!({ "a": 1 });
         assert_eq!(size_of_field(&json), VALUE_BYTES, "an object counts itself");
-        let mut raw = async_graphql::indexmap::IndexMap::new();
-        raw.insert(async_graphql::Name::new(RAW_VALUE_TOKEN), value!("{}"));
-        assert_eq!(size_of_field(&Value::Object(raw)), 2 * VALUE_BYTES + 2);
+        let raw = super::super::json_text::raw("{}".to_owned());
+        assert_eq!(size_of_field(&raw), 2 * VALUE_BYTES + 2);
     }
 
     #[test]

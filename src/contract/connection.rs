@@ -3,15 +3,15 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, SimpleObject};
+use async_graphql::{Context, Object, SelectionField, SimpleObject};
 use async_trait::async_trait;
 
-use super::error::Result;
-use super::image::Image;
-use super::immediate::{Immediate, Ready};
+use super::error::{Failure, Result};
+use super::image::{Image, columns};
+use super::immediate::{Immediate, List, Ready};
 use super::{caller, gallery};
 use crate::db::page::{End, Page, Position, Side};
-use crate::gallery::{List, Slice};
+use crate::gallery::{self, Columns, Parts, Slice};
 
 /// A page of images.
 #[derive(Debug)]
@@ -20,23 +20,48 @@ pub(super) struct ImageConnection(Arc<Answer>);
 /// What a page was asked of, and what was answered.
 #[derive(Debug)]
 struct Answer {
-    list: List,
+    list: gallery::List,
     page: Page,
-    images: Vec<Immediate<Image>>,
-    has_more: bool,
+    images: Vec<Image>,
+    slice: Slice,
 }
 
 impl ImageConnection {
-    pub(super) fn new(list: List, page: Page, slice: Slice) -> Self {
+    /// What to read for the fields that are selected of a connection.
+    pub(super) fn parts(connection: SelectionField<'_>) -> Parts {
+        let mut parts = Parts {
+            columns: Columns::KEY,
+            total_count: false,
+            has_before: false,
+            has_behind: false,
+        };
+        for field in connection.selection_set() {
+            match field.name() {
+                "nodes" => parts.columns = parts.columns.and(columns(field)),
+                "edges" => {
+                    let nodes = field.selection_set().filter(|field| field.name() == "node");
+                    parts.columns = nodes.map(columns).fold(parts.columns, Columns::and);
+                }
+                "totalCount" => parts.total_count = true,
+                "pageInfo" => {
+                    for field in field.selection_set() {
+                        parts.has_before |= field.name() == "hasPreviousPage";
+                        parts.has_behind |= field.name() == "hasNextPage";
+                    }
+                }
+                _ => {}
+            }
+        }
+        parts
+    }
+
+    pub(super) fn new(list: gallery::List, page: Page, mut slice: Slice) -> Self {
+        let images = std::mem::take(&mut slice.images).into_iter();
         Self(Arc::new(Answer {
             list,
             page,
-            images: slice
-                .images
-                .into_iter()
-                .map(|image| Immediate(image.into()))
-                .collect(),
-            has_more: slice.has_more,
+            images: images.map(|image| Image(Arc::new(image))).collect(),
+            slice,
         }))
     }
 }
@@ -58,20 +83,19 @@ impl Ready for ImageEdge {
 #[Object]
 impl ImageConnection {
     /// For caches that paginate (Apollo, urql, Relay).
-    async fn edges(&self) -> Vec<Immediate<ImageEdge>> {
-        let Answer { page, images, .. } = &*self.0;
-        let edge = |image: &Immediate<Image>| {
-            Immediate(ImageEdge {
-                cursor: page.order.cursor(&image.0.0).encode(),
-                node: image.clone(),
-            })
+    fn edges(&self) -> Result<List<Vec<ImageEdge>>> {
+        let edge = |image: &Image| {
+            let cursor = self.0.cursor(image).ok_or_else(Failure::not_read)?;
+            let node = Immediate(image.clone());
+            Ok(ImageEdge { cursor, node })
         };
-        images.iter().map(edge).collect()
+        let edges: Result<_> = self.0.images.iter().map(edge).collect();
+        edges.map(List)
     }
 
     /// For a single page.
-    async fn nodes(&self) -> &[Immediate<Image>] {
-        &self.0.images
+    async fn nodes(&self) -> List<&[Image]> {
+        List(&self.0.images)
     }
 
     /// Where the page lies in the list.
@@ -82,7 +106,11 @@ impl ImageConnection {
 
     /// Rows matching, ignoring pagination. Costs a count only when selected.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let count = gallery(ctx).count(caller(ctx), &self.0.list).await?;
+        let count = match self.0.slice.total_count {
+            Some(count) => count,
+            // The page is empty.
+            None => Box::pin(gallery(ctx).count(caller(ctx), &self.0.list)).await?,
+        };
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }
 }
@@ -133,49 +161,41 @@ impl PageInfo {
 #[async_trait]
 impl Paged for Answer {
     fn cut_from(&self) -> Option<End> {
-        self.has_more.then_some(self.page.end)
+        self.slice.has_more.then_some(self.page.end)
     }
 
     async fn has_more_behind(&self, ctx: &Context<'_>) -> Result<bool> {
-        let Some(before) = self.page.before else {
-            return Ok(false);
-        };
-        match self.images.last() {
-            Some(last) => {
-                let last = self.page.order.position(&last.0.0);
-                self.has_beyond(ctx, last, Side::After).await
-            }
-            None => self.has_beyond(ctx, before, Side::FromOn).await,
+        match (self.page.before, self.slice.has_behind) {
+            (None, _) => Ok(false),
+            (Some(_), Some(has_behind)) => Ok(has_behind),
+            (Some(before), None) => self.has_beyond(ctx, before, Side::FromOn).await,
         }
     }
 
     async fn has_more_before(&self, ctx: &Context<'_>) -> Result<bool> {
-        let Some(after) = self.page.after else {
-            return Ok(false);
-        };
-        match self.images.first() {
-            Some(first) => {
-                let first = self.page.order.position(&first.0.0);
-                self.has_beyond(ctx, first, Side::Before).await
-            }
-            None => self.has_beyond(ctx, after, Side::UpTo).await,
+        match (self.page.after, self.slice.has_before) {
+            (None, _) => Ok(false),
+            (Some(_), Some(has_before)) => Ok(has_before),
+            (Some(after), None) => self.has_beyond(ctx, after, Side::UpTo).await,
         }
     }
 
     fn start_cursor(&self) -> Option<String> {
-        self.images.first().map(|image| self.cursor(image))
+        self.images.first().and_then(|image| self.cursor(image))
     }
 
     fn end_cursor(&self) -> Option<String> {
-        self.images.last().map(|image| self.cursor(image))
+        self.images.last().and_then(|image| self.cursor(image))
     }
 }
 
 impl Answer {
-    fn cursor(&self, image: &Image) -> String {
-        self.page.order.cursor(&image.0).encode()
+    fn cursor(&self, image: &Image) -> Option<String> {
+        let cursor = self.page.order.cursor(&image.0)?;
+        Some(cursor.encode())
     }
 
+    /// Only of an empty page is it not known yet.
     async fn has_beyond(&self, ctx: &Context<'_>, position: Position, side: Side) -> Result<bool> {
         let Self { list, page, .. } = self;
         let found = gallery(ctx).has_beyond(caller(ctx), list, page.order, position, side);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sea_orm::DbErr;
+
 use crate::auth::Denied;
 use crate::front::code::{Code, set_code};
 use crate::{db, gallery};
@@ -18,6 +20,12 @@ impl Failure {
     /// An argument is outside what is allowed.
     pub fn bad_input(message: impl Into<String>) -> Self {
         gallery::Error::BadInput(message.into()).into()
+    }
+
+    /// A field shows a column that its query has not read.
+    pub fn not_read() -> Self {
+        let column = "a field needs a column that was not read".to_owned();
+        gallery::Error::from(DbErr::AttrNotSet(column)).into()
     }
 }
 

@@ -10,7 +10,7 @@ use super::connection::{PageInfo, Paged};
 use super::error::{Failure, Result, nullable};
 use super::filter::PageArguments;
 use super::image::Image;
-use super::immediate::{Immediate, Ready};
+use super::immediate::{Immediate, List, Ready};
 use super::scalar::{DateTime, Url};
 use super::{caller, gallery};
 use crate::db::page::End;
@@ -42,9 +42,9 @@ pub(super) struct GalleryEvent {
 impl Ready for GalleryEvent {}
 
 impl GalleryEvent {
-    pub(super) fn of_page(page: &Arc<EventPage>) -> Vec<Immediate<Self>> {
-        let event = |event: &Event| Immediate(Self::new(page, event));
-        page.events.iter().map(event).collect()
+    pub(super) fn of_page(page: &Arc<EventPage>) -> Vec<Self> {
+        let events = page.events.iter();
+        events.map(|event| Self::new(page, event)).collect()
     }
 
     pub(super) fn new(page: &Arc<EventPage>, event: &Event) -> Self {
@@ -156,20 +156,18 @@ impl GalleryEventConnection {
 #[Object]
 impl GalleryEventConnection {
     /// For caches that paginate (Apollo, urql, Relay).
-    async fn edges(&self) -> Vec<Immediate<GalleryEventEdge>> {
-        let edge = |node: Immediate<GalleryEvent>| {
-            Immediate(GalleryEventEdge {
-                cursor: Cursor::of(&node.event).encode(),
-                node,
-            })
+    async fn edges(&self) -> List<Vec<GalleryEventEdge>> {
+        let edge = |event: GalleryEvent| GalleryEventEdge {
+            cursor: Cursor::of(&event.event).encode(),
+            node: Immediate(event),
         };
         let events = GalleryEvent::of_page(&self.0.slice.page);
-        events.into_iter().map(edge).collect()
+        List(events.into_iter().map(edge).collect())
     }
 
     /// For a single page.
-    async fn nodes(&self) -> Vec<Immediate<GalleryEvent>> {
-        GalleryEvent::of_page(&self.0.slice.page)
+    async fn nodes(&self) -> List<Vec<GalleryEvent>> {
+        List(GalleryEvent::of_page(&self.0.slice.page))
     }
 
     /// Where the page lies in the trail.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, InputObject, Interface, Object};
+use async_graphql::{Context, Enum, ID, InputObject, Interface, Object, SelectionField};
+use sea_orm::ActiveValue;
 
 use super::error::{Failure, Result};
 use super::event::{GalleryEvent, GalleryEventConnection};
@@ -13,7 +14,7 @@ use super::scalar::{DateTime, Json, Url};
 use crate::cloudinary::transform::{Crop, Format, Gravity, Transform, delivery_url};
 use crate::gallery;
 use crate::gallery::intent::Intent;
-use crate::gallery::{EventFilter, ImageId};
+use crate::gallery::{Column, Columns, EventFilter, ImageId};
 
 /// Anything that can be found by its id alone.
 #[derive(Debug, Interface)]
@@ -118,14 +119,56 @@ pub(super) struct ImageTransform {
 
 /// An AI-generated image whose file lies on Cloudinary.
 #[derive(Clone, Debug)]
-pub(super) struct Image(pub(super) Arc<gallery::Image>);
+pub(super) struct Image(pub(super) Arc<gallery::PartialImage>);
 
 impl Ready for Image {}
 
 impl From<gallery::Image> for Image {
     fn from(image: gallery::Image) -> Self {
-        Self(Arc::new(image))
+        Self(Arc::new(image.into()))
     }
+}
+
+/// The columns that the fields of a selection show.
+pub(super) fn columns(image: SelectionField<'_>) -> Columns {
+    let fields = image.selection_set();
+    fields.fold(Columns::KEY, |columns, field| {
+        columns.and(columns_of_field(field.name()))
+    })
+}
+
+/// A field that is not listed costs the whole row, and is right all the same.
+fn columns_of_field(name: &str) -> Columns {
+    match name {
+        "__typename" | "id" => Columns::KEY,
+        "userId" | "events" => Columns::of(&[Column::UserId]),
+        "imageUrl" => Columns::of(&[Column::ImageUrl]),
+        "originalPrompt" => Columns::of(&[Column::OriginalPrompt]),
+        "refinedPrompt" => Columns::of(&[Column::RefinedPrompt]),
+        "intent" | "intentLabel" => Columns::of(&[Column::Intent]),
+        "metadata" => Columns::of(&[Column::Metadata]),
+        "createdAt" => Columns::of(&[Column::CreatedAt]),
+        "updatedAt" => Columns::of(&[Column::UpdatedAt]),
+        "deletedAt" | "purgeAt" => Columns::of(&[Column::DeletedAt]),
+        _ => Columns::ALL,
+    }
+}
+
+/// What a column that may be null holds: a nullable field that fails is null beside its error, and its parent stays.
+fn present<'v, T, S>(
+    column: &'v ActiveValue<Option<T>>,
+    show: impl FnOnce(&'v T) -> S,
+) -> Option<Result<S>>
+where
+    Option<T>: Into<sea_orm::Value>,
+{
+    let value = read(column).map(Option::as_ref).transpose()?;
+    Some(value.map(show))
+}
+
+/// What was read of a column.
+fn read<T: Into<sea_orm::Value>>(column: &ActiveValue<T>) -> Result<&T> {
+    column.try_as_ref().ok_or_else(Failure::not_read)
 }
 
 /// An AI-generated image whose file lies on Cloudinary.
@@ -136,13 +179,13 @@ impl From<gallery::Image> for Image {
 )]
 impl Image {
     /// UUID taken from the Cloudinary URL, lower case, hyphenated. Globally unique, so it is also the cache key.
-    pub async fn id(&self) -> ID {
-        ID(self.0.image_id.to_string())
+    pub(super) async fn id(&self) -> Result<ID> {
+        Ok(ID(read(&self.0.image_id)?.to_string()))
     }
 
     /// Owner.
-    async fn user_id(&self) -> &str {
-        &self.0.user_id
+    async fn user_id(&self) -> Result<&str> {
+        Ok(read(&self.0.user_id)?)
     }
 
     /// Delivery URL as stored; with `transform`, the same asset resized or converted by Cloudinary. A signed URL (`s--…--`) or one without `/upload/` comes back as stored. A value out of range is `BAD_USER_INPUT`.
@@ -150,7 +193,7 @@ impl Image {
         &self,
         #[graphql(desc = "Left out: the URL as stored.")] transform: Option<ImageTransform>,
     ) -> Result<Url> {
-        let stored = &self.0.image_url;
+        let stored = read(&self.0.image_url)?;
         let Some(transform) = transform else {
             return Ok(Url(stored.clone()));
         };
@@ -158,48 +201,51 @@ impl Image {
     }
 
     /// What the person typed, at most 20,000 characters where this server stored it.
-    async fn original_prompt(&self) -> Option<&str> {
-        self.0.original_prompt.as_deref()
+    async fn original_prompt(&self) -> Option<Result<&str>> {
+        present(&self.0.original_prompt, String::as_str)
     }
 
     /// What the model was given, at most 20,000 characters where this server stored it.
-    async fn refined_prompt(&self) -> Option<&str> {
-        self.0.refined_prompt.as_deref()
+    async fn refined_prompt(&self) -> Option<Result<&str>> {
+        present(&self.0.refined_prompt, String::as_str)
     }
 
     /// What the image was made for; null when that is not known.
-    async fn intent(&self) -> Option<ImageIntent> {
-        Intent::of_label(self.label()?).map(Into::into)
+    async fn intent(&self) -> Option<Result<ImageIntent>> {
+        let intent = self.label()?.map(Intent::of_label);
+        intent.transpose().map(|intent| intent.map(Into::into))
     }
 
     /// The intent exactly as stored, e.g. `generate`, or another application's own label in its own letter case.
-    async fn intent_label(&self) -> Option<&str> {
+    async fn intent_label(&self) -> Option<Result<&str>> {
         self.label()
     }
 
     /// Free JSON object; `{}` when there is none.
-    async fn metadata(&self) -> Json {
-        Json::Text(self.0.metadata.readable().into_owned())
+    async fn metadata(&self) -> Result<Json> {
+        Ok(Json::Text(read(&self.0.metadata)?.readable().into_owned()))
     }
 
     /// When it was stored.
-    async fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
+    async fn created_at(&self) -> Result<DateTime> {
+        Ok(DateTime(*read(&self.0.created_at)?))
     }
 
     /// When it last changed: moves, always forward, when a stored value changes, and with soft delete and restore.
-    async fn updated_at(&self) -> DateTime {
-        DateTime(self.0.updated_at)
+    async fn updated_at(&self) -> Result<DateTime> {
+        Ok(DateTime(*read(&self.0.updated_at)?))
     }
 
     /// Set while the image is in the trash; null while it is active.
-    async fn deleted_at(&self) -> Option<DateTime> {
-        self.0.deleted_at.map(DateTime)
+    async fn deleted_at(&self) -> Option<Result<DateTime>> {
+        present(&self.0.deleted_at, |instant| DateTime(*instant))
     }
 
     /// When retention will purge it; null while active or when retention is off.
-    async fn purge_at(&self, ctx: &Context<'_>) -> Option<DateTime> {
-        gallery(ctx).purge_at(&self.0).map(DateTime)
+    async fn purge_at(&self, ctx: &Context<'_>) -> Option<Result<DateTime>> {
+        let deleted_at = read(&self.0.deleted_at);
+        let purge_at = deleted_at.map(|instant| gallery(ctx).purge_at(*instant).map(DateTime));
+        purge_at.transpose()
     }
 
     /// Audit trail of this image under its present owner, oldest first. Arguments and errors as of `Query.galleryEvents`.
@@ -217,8 +263,8 @@ impl Image {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<GalleryEventConnection> {
         let filter = EventFilter {
-            image_id: Some(ImageId(self.0.image_id)),
-            owner: Some(self.0.user_id.clone()),
+            image_id: Some(ImageId(*read(&self.0.image_id)?)),
+            owner: Some(read(&self.0.user_id)?.clone()),
             ..EventFilter::default()
         };
         let arguments = PageArguments {
@@ -233,8 +279,9 @@ impl Image {
 
 impl Image {
     /// Another application stores an empty label for none.
-    fn label(&self) -> Option<&str> {
-        self.0.intent.as_deref().filter(|label| !label.is_empty())
+    fn label(&self) -> Option<Result<&str>> {
+        let label = present(&self.0.intent, String::as_str)?;
+        Some(label).filter(|label| !matches!(label, Ok("")))
     }
 }
 

@@ -1,23 +1,28 @@
 //! Objects that are resolved in one pass, without a future for each field.
 //!
-//! The library makes a boxed future of every field, since any of them may wait for something. The fields of a row that
-//! was read already wait for nothing: they are polled once, in place, and the row is done. So a resolver is written as
-//! any other; an [`Immediate`] object is only given out faster. Its values count towards the size of the response.
+//! The library makes a boxed future of every field and of every item of a list, since any of them may wait for something.
+//! The fields of a row that was read already wait for nothing: they are polled once, in place, and written into the
+//! response's text. So a resolver is written as any other; an [`Immediate`] object, or a [`List`] of such objects, is only
+//! given out faster. What is written counts towards the size of the response.
 
 use std::borrow::Cow;
 use std::ops::Deref;
 use std::pin::pin;
 
-use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
-use async_graphql::resolver_utils::{ContainerType, resolve_container};
+use async_graphql::resolver_utils::{ContainerType, resolve_container, resolve_list};
 use async_graphql::{
-    Context, ContextSelectionSet, ObjectType, OutputType, Positioned, ServerResult, Value,
+    Context, ContextSelectionSet, ObjectType, OutputType, Positioned, ServerError, ServerResult,
+    Value,
 };
 use futures_util::FutureExt;
 
 use super::budget::ResponseBudget;
+use super::json_text::{self, raw};
+
+/// What a row usually takes as text.
+const ROW_BYTES: usize = 1024;
 
 /// An object of which every field without a selection of its own is there at once.
 pub(crate) trait Ready: ObjectType {
@@ -25,10 +30,15 @@ pub(crate) trait Ready: ObjectType {
     const OBJECTS: &'static [&'static str] = &[];
 }
 
-/// A [`Ready`] object, as it stands in lists and payloads.
+/// A [`Ready`] object, as it stands in payloads and edges.
 #[derive(Clone, Debug)]
 pub(crate) struct Immediate<T>(pub(crate) T);
 
+/// A list of [`Ready`] objects: a vector of them, or a slice.
+#[derive(Clone, Debug)]
+pub(crate) struct List<L>(pub(crate) L);
+
+/// For [`async_graphql::Interface`], which calls the object's own methods.
 impl<T> Deref for Immediate<T> {
     type Target = T;
 
@@ -55,30 +65,81 @@ impl<T: Ready> OutputType for Immediate<T> {
     async fn resolve(
         &self,
         ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        Row(&self.0).resolve(ctx, field).await
+    }
+}
+
+/// For [`async_graphql::Interface`], whose objects may be immediate.
+impl<T: Ready> ContainerType for Immediate<T> {
+    async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
+        Row(&self.0).resolve_field(ctx).await
+    }
+}
+
+impl<T: Ready> ObjectType for Immediate<T> {}
+
+impl<T, L> OutputType for List<L>
+where
+    T: Ready,
+    L: Deref<Target = [T]> + Send + Sync,
+{
+    fn type_name() -> Cow<'static, str> {
+        Vec::<T>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        Vec::<T>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Vec::<T>::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        let items = &*self.0;
+        if let Some(fields) = Fields::of::<T>(ctx)
+            && let Some(written) = fields.write_all(ctx, items).await
+        {
+            return written;
+        }
+        resolve_list(ctx, field, items.iter().map(Row), Some(items.len())).await
+    }
+}
+
+/// A [`Ready`] object where it is.
+struct Row<'r, T>(&'r T);
+
+impl<T: Ready> OutputType for Row<'_, T> {
+    fn type_name() -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        T::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
         _field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let budget = ctx.data_opt::<ResponseBudget>();
-        if let Some(budget) = budget {
-            budget.check()?;
-        }
-        if !has_only_ready_fields::<T>(&ctx.item.node) {
-            return Box::pin(resolve_container(ctx, self)).await;
-        }
-        let Some(object) = resolve_at_once(ctx, &self.0) else {
-            return Box::pin(resolve_container(ctx, self)).await;
-        };
-        let object = object?;
-        if let Some(budget) = budget
-            && budget.count(object.values())
+        if let Some(fields) = Fields::of::<T>(ctx)
+            && let Some(written) = fields.write_one(ctx, self.0).await
         {
-            tokio::task::yield_now().await;
+            return written;
         }
-        Ok(Value::Object(object))
+        Box::pin(resolve_container(ctx, self)).await
     }
 }
 
 /// How the library resolves it where a field has to wait.
-impl<T: Ready> ContainerType for Immediate<T> {
+impl<T: Ready> ContainerType for Row<'_, T> {
     async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
         let budget = ctx.data_opt::<ResponseBudget>();
         if let Some(budget) = budget {
@@ -94,51 +155,136 @@ impl<T: Ready> ContainerType for Immediate<T> {
     }
 }
 
-impl<T: Ready> ObjectType for Immediate<T> {}
+impl<T: Ready> ObjectType for Row<'_, T> {}
 
-fn has_only_ready_fields<T: Ready>(set: &SelectionSet) -> bool {
-    set.items.iter().all(|selection| match &selection.node {
-        Selection::Field(field) => {
-            let field = &field.node;
-            let within = &field.selection_set.node;
-            field.directives.is_empty()
-                && (within.items.is_empty()
-                    || T::OBJECTS.contains(&field.name.node.as_str()) && has_only_leaves(within))
+/// The fields that are selected of an object, all of which are there at once.
+struct Fields<'s>(Vec<Selected<'s>>);
+
+struct Selected<'s> {
+    field: &'s Positioned<Field>,
+    /// Its response key as it stands before the value.
+    key: String,
+}
+
+impl<'s> Fields<'s> {
+    /// None where something has to wait.
+    fn of<T: Ready>(ctx: &ContextSelectionSet<'s>) -> Option<Self> {
+        let selected = ctx.item.node.items.iter().map(|selection| {
+            let field = ready_field(&selection.node)?;
+            let within = &field.node.selection_set.node;
+            let is_ready = within.items.is_empty()
+                || T::OBJECTS.contains(&field.node.name.node.as_str()) && has_only_leaves(within);
+            is_ready.then(|| Selected {
+                field,
+                // A name of GraphQL's grammar needs no escape.
+                key: format!("\"{}\":", field.node.response_key().node),
+            })
+        });
+        selected.collect::<Option<_>>().map(Self)
+    }
+
+    /// None where a field had to wait after all.
+    async fn write_one<T: Ready>(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        object: &T,
+    ) -> Option<ServerResult<Value>> {
+        let mut text = Vec::with_capacity(ROW_BYTES);
+        if let Err(error) = self.write_counted(ctx, object, &mut text).await? {
+            return Some(Err(error));
         }
-        Selection::InlineFragment(_) | Selection::FragmentSpread(_) => false,
-    })
+        Some(into_value(text))
+    }
+
+    /// None where a field had to wait after all.
+    async fn write_all<T: Ready>(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        objects: &[T],
+    ) -> Option<ServerResult<Value>> {
+        let mut text = Vec::with_capacity(ROW_BYTES.saturating_mul(objects.len()));
+        text.push(b'[');
+        for (place, object) in objects.iter().enumerate() {
+            if place > 0 {
+                text.push(b',');
+            }
+            let ctx = ctx.with_index(place);
+            if let Err(error) = self.write_counted(&ctx, object, &mut text).await? {
+                return Some(Err(ctx.set_error_path(error)));
+            }
+        }
+        text.push(b']');
+        Some(into_value(text))
+    }
+
+    /// Counts what is written, and lets other tasks run when it is time.
+    async fn write_counted<T: Ready>(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        object: &T,
+        text: &mut Vec<u8>,
+    ) -> Option<ServerResult<()>> {
+        let budget = ctx.data_opt::<ResponseBudget>();
+        if let Some(Err(error)) = budget.map(ResponseBudget::check) {
+            return Some(Err(error));
+        }
+        let before = text.len();
+        if let Err(error) = self.write(ctx, object, text)? {
+            return Some(Err(error));
+        }
+        if budget.is_some_and(|budget| budget.add(text.len().saturating_sub(before))) {
+            tokio::task::yield_now().await;
+        }
+        Some(Ok(()))
+    }
+
+    fn write<T: Ready>(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        object: &T,
+        text: &mut Vec<u8>,
+    ) -> Option<ServerResult<()>> {
+        text.push(b'{');
+        for (place, Selected { field, key }) in self.0.iter().enumerate() {
+            if place > 0 {
+                text.push(b',');
+            }
+            text.extend_from_slice(key.as_bytes());
+            let value = if field.node.name.node == "__typename" {
+                Value::String(object.introspection_type_name().into_owned())
+            } else {
+                let ctx = ctx.with_field(field);
+                match pin!(object.resolve_field(&ctx)).now_or_never()? {
+                    Ok(value) => value.unwrap_or_default(),
+                    Err(error) => return Some(Err(error)),
+                }
+            };
+            if let Err(error) = json_text::write(&value, text) {
+                return Some(Err(ServerError::new(error.to_string(), Some(field.pos))));
+            }
+        }
+        text.push(b'}');
+        Some(Ok(()))
+    }
+}
+
+fn ready_field(selection: &Selection) -> Option<&Positioned<Field>> {
+    match selection {
+        Selection::Field(field) => Some(field).filter(|field| field.node.directives.is_empty()),
+        Selection::InlineFragment(_) | Selection::FragmentSpread(_) => None,
+    }
 }
 
 fn has_only_leaves(set: &SelectionSet) -> bool {
-    set.items.iter().all(|selection| match &selection.node {
-        Selection::Field(field) => {
-            field.node.directives.is_empty() && field.node.selection_set.node.items.is_empty()
-        }
-        Selection::InlineFragment(_) | Selection::FragmentSpread(_) => false,
-    })
+    let mut fields = set
+        .items
+        .iter()
+        .map(|selection| ready_field(&selection.node));
+    fields.all(|field| field.is_some_and(|field| field.node.selection_set.node.items.is_empty()))
 }
 
-/// None where a field had to wait after all.
-fn resolve_at_once<T: Ready>(
-    ctx: &ContextSelectionSet<'_>,
-    object: &T,
-) -> Option<ServerResult<IndexMap<async_graphql::Name, Value>>> {
-    let items = &ctx.item.node.items;
-    let mut fields = IndexMap::with_capacity(items.len());
-    for selection in items {
-        let Selection::Field(field) = &selection.node else {
-            return None;
-        };
-        let value = if field.node.name.node == "__typename" {
-            Value::String(object.introspection_type_name().into_owned())
-        } else {
-            let ctx = ctx.with_field(field);
-            match pin!(object.resolve_field(&ctx)).now_or_never()? {
-                Ok(value) => value.unwrap_or_default(),
-                Err(error) => return Some(Err(error)),
-            }
-        };
-        fields.insert(field.node.response_key().node.clone(), value);
-    }
-    Some(Ok(fields))
+fn into_value(text: Vec<u8>) -> ServerResult<Value> {
+    let text =
+        String::from_utf8(text).map_err(|error| ServerError::new(error.to_string(), None))?;
+    Ok(raw(text))
 }

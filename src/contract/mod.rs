@@ -8,6 +8,7 @@ mod event;
 pub(crate) mod filter;
 mod image;
 mod immediate;
+pub(crate) mod json_text;
 mod mutation;
 pub(crate) mod progress;
 pub(crate) mod query;

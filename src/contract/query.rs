@@ -1,5 +1,7 @@
 //! The root of all reading.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
@@ -9,12 +11,14 @@ use super::connection::ImageConnection;
 use super::error::{Failure, Result, nullable};
 use super::event::{GalleryEvent, GalleryEventConnection, GalleryEventType};
 use super::filter::{ImageFilter, ImageOrder, PageArguments, user_id as checked_user_id};
-use super::image::{Image, Node};
+use super::image::{Image, Node, columns};
 use super::immediate::Immediate;
 use super::stats::GalleryStats;
 use super::{caller, gallery};
 use crate::db::page::{Direction, Field, Order};
-use crate::gallery::{Cursor, EventFilter, EventId, ImageId, List, MAX_BATCH, Shelf};
+use crate::gallery::{
+    Column, Columns, Cursor, EventFilter, EventId, ImageId, List, MAX_BATCH, PartialImage, Shelf,
+};
 
 /// Everything that can be read.
 #[derive(Debug)]
@@ -61,9 +65,8 @@ impl Query {
         #[graphql(default, desc = "Whether an image in the trash is shown too.")]
         include_deleted: Flag,
     ) -> Option<async_graphql::Result<Immediate<Image>>> {
-        let is_shown = |image: &Image| include_deleted.0 || image.0.deleted_at.is_none();
-        let found = Box::pin(find(ctx, &id)).await;
-        nullable(found.map(|image| image.filter(is_shown).map(Immediate)))
+        let found = Box::pin(find(ctx, &id, include_deleted)).await;
+        nullable(found.map(|image| image.map(Immediate)))
     }
 
     /// The active gallery, newest first; equal values are ordered by id, in the same direction. first/last: 1 to 100, not both, 20 when neither is given; an empty cursor is none; both flags of pageInfo tell the truth whichever way one pages. `BAD_USER_INPUT`: other numbers, a malformed cursor or one of another ordering, ordering by `DELETED_AT`.
@@ -229,8 +232,10 @@ pub(super) fn event_filter(
 
 /// Images and events by their ids, in their order; none in the place of each that is not there.
 async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> {
-    let images = gallery(ctx).find(caller(ctx), &image_ids(ids)).await?;
-    count_rows(ctx, images.iter().flatten());
+    let images = gallery(ctx)
+        .find(caller(ctx), &image_ids(ids), columns(ctx.field()))
+        .await?;
+    count_rows(ctx, images.iter().flatten().map(Arc::as_ref));
     let event_ids: Vec<_> = ids.iter().map(|id| EventId::parse(id)).collect();
     let (page, places) = gallery(ctx).find_events(caller(ctx), &event_ids).await?;
     let event = |place: Option<usize>| {
@@ -241,7 +246,7 @@ async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> 
         .into_iter()
         .zip(places)
         .map(|(image, place)| match image {
-            Some(image) => Some(Node::Image(Image::from(image).into())),
+            Some(image) => Some(Node::Image(Image(image).into())),
             None => event(place),
         })
         .collect())
@@ -254,11 +259,15 @@ fn newest_first(field: Field) -> Order {
     }
 }
 
-async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Image>> {
+async fn find(ctx: &Context<'_>, id: &ID, include_deleted: Flag) -> Result<Option<Image>> {
+    let columns = columns(ctx.field()).and(Columns::of(&[Column::DeletedAt]));
     let found = gallery(ctx)
-        .find(caller(ctx), &[ImageId::parse(id)])
+        .find(caller(ctx), &[ImageId::parse(id)], columns)
         .await?;
-    Ok(found.into_iter().flatten().next().map(Image::from))
+    let is_active = |image: &Arc<PartialImage>| image.deleted_at.try_as_ref() == Some(&None);
+    let found = found.into_iter().flatten().next();
+    let shown = found.filter(|image| include_deleted.0 || is_active(image));
+    Ok(shown.map(Image))
 }
 
 async fn connection(
@@ -276,7 +285,8 @@ async fn connection(
         filter: filter.unwrap_or_default().checked()?,
     };
     let page = arguments.page(order)?;
-    let slice = gallery(ctx).list(caller(ctx), &list, &page).await?;
+    let parts = ImageConnection::parts(ctx.field());
+    let slice = gallery(ctx).list(caller(ctx), &list, &page, parts).await?;
     count_rows(ctx, &slice.images);
     Ok(ImageConnection::new(list, page, slice))
 }

@@ -1,9 +1,9 @@
 //! The contract's own scalars.
 
-use async_graphql::{InputValueError, InputValueResult, Name, Scalar, ScalarType, Value};
-use async_graphql_value::RAW_VALUE_TOKEN;
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{DateTime as ChronoDateTime, NaiveDate};
 
+use super::json_text::raw;
 use crate::entity::Timestamp;
 
 /// The scalar `DateTime`.
@@ -83,16 +83,14 @@ impl ScalarType for Json {
 
     /// As text, which the response holds as it is: built of values, digits would take forty times their room.
     fn to_value(&self) -> Value {
-        let text = match self {
+        raw(match self {
             Self::Value(value) => value.to_string(),
             Self::Text(text) => text.clone(),
-        };
-        let entry = (Name::new(RAW_VALUE_TOKEN), Value::String(text));
-        Value::Object([entry].into_iter().collect())
+        })
     }
 }
 
-/// The library's own way would take an object that bears [`RAW_VALUE_TOKEN`] for JSON that is still to be read.
+/// The library's own way would take an object that bears `RAW_VALUE_TOKEN` for JSON that is still to be read.
 fn json_of(value: Value) -> serde_json::Value {
     match value {
         Value::Null => serde_json::Value::Null,
@@ -130,6 +128,7 @@ impl ScalarType for Url {
 
 #[cfg(test)]
 mod tests {
+    use async_graphql_value::RAW_VALUE_TOKEN;
     use serde_json::json;
 
     use super::*;

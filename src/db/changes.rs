@@ -140,7 +140,7 @@ async fn announce(source: Source, mut committed: watch::Receiver<()>, sender: Se
 }
 
 async fn announce_once(source: &Source, sql: &str) -> Result<(), Error> {
-    let unit = source.begin(Purpose::Alone).await?;
+    let unit = source.begin(&Purpose::Alone).await?;
     unit.execute_unprepared(sql).await?;
     Ok(())
 }

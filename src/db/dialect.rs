@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use sea_orm::DbBackend;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use serde_json::{Map, Value as Json};
 
@@ -21,6 +22,14 @@ pub enum Dialect {
 impl Dialect {
     /// What each word begins with in Postgres' index: see `image_gallery_search_text` in migration `m0002_search`.
     const INDEXED_WORD_PREFIX: &str = "x";
+
+    /// How sea-orm names it.
+    pub fn backend(self) -> DbBackend {
+        match self {
+            Self::Postgres => DbBackend::Postgres,
+            Self::Sqlite => DbBackend::Sqlite,
+        }
+    }
 
     /// An instant as a value. Only Postgres knows infinite ones, and those before the year 0 and after 9999.
     pub fn timestamp(self, timestamp: Timestamp) -> SimpleExpr {

@@ -161,6 +161,29 @@ impl Database {
         run.run(self.source.clone(), signed(actor, work)).await
     }
 
+    /// As [`Database::write`], for work that changes a single one of `items` by one statement. Where the database can sign
+    /// and commit that at once, no other statement stands before and after it; so what changes rows has to return
+    /// [`Unit::signature`] beside them.
+    pub async fn write_items<T, E, F>(
+        &self,
+        items: usize,
+        actor: Option<&str>,
+        work: F,
+    ) -> Result<T, E>
+    where
+        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let run = self.change(Purpose::Statement(actor.map(Into::into)));
+        let is_one_statement =
+            items == 1 && self.source.commits_at_once() && run.told_position.is_none();
+        if is_one_statement {
+            return run.run(self.source.clone(), work).await;
+        }
+        self.write(actor, work).await
+    }
+
     /// As [`Database::write`], but for work that no request waits for: its statements are not ended with a request's
     /// time, only after ten minutes.
     pub async fn maintain<T, E, F>(&self, actor: Option<&str>, work: F) -> Result<T, E>
@@ -333,7 +356,7 @@ impl Run {
     {
         let mut pauses = RETRY_PAUSES.iter();
         loop {
-            let unit = self.waiting.begin(source, self.purpose).await?;
+            let unit = self.waiting.begin(source, &self.purpose).await?;
             let outcome = self.finish(&unit, work(&unit).await).await;
             match pauses.next() {
                 // Postgres itself has said that nothing of it was done.

@@ -5,8 +5,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
-use sea_orm::{EntityTrait, Order as SqlOrder, QueryOrder, Select};
+use sea_orm::Order as SqlOrder;
+use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement, SimpleExpr};
 use uuid::Uuid;
 
 use super::Dialect;
@@ -51,29 +51,32 @@ impl Order {
         }
     }
 
-    /// Where a row stands in this order. A row that is not in the trash has no place among the deleted.
-    pub fn position(self, row: &image::Model) -> Position {
+    /// Where a row stands in this order; none where its column was not read. A row that is not in the trash has no place
+    /// among the deleted.
+    pub fn position(self, row: &image::Partial) -> Option<Position> {
         let instant = match self.field {
-            Field::CreatedAt => row.created_at,
-            Field::UpdatedAt => row.updated_at,
-            Field::DeletedAt => row.deleted_at.unwrap_or(Timestamp::NEGATIVE_INFINITY),
+            Field::CreatedAt => *row.created_at.try_as_ref()?,
+            Field::UpdatedAt => *row.updated_at.try_as_ref()?,
+            Field::DeletedAt => {
+                (*row.deleted_at.try_as_ref()?).unwrap_or(Timestamp::NEGATIVE_INFINITY)
+            }
         };
-        Position {
+        Some(Position {
             instant,
-            id: row.image_id,
-        }
+            id: *row.image_id.try_as_ref()?,
+        })
     }
 
-    /// The cursor of a row in this order.
-    pub fn cursor(self, row: &image::Model) -> Cursor {
-        Cursor {
+    /// The cursor of a row in this order; none where its column was not read.
+    pub fn cursor(self, row: &image::Partial) -> Option<Cursor> {
+        Some(Cursor {
             order: self,
-            position: self.position(row),
-        }
+            position: self.position(row)?,
+        })
     }
 
     /// Sorts a query in this order, or against it.
-    pub fn sort<E: EntityTrait>(self, query: Select<E>, from: End) -> Select<E> {
+    pub fn sort(self, query: &mut SelectStatement, from: End) -> &mut SelectStatement {
         let is_ascending = (self.direction == Direction::Ascending) == (from == End::Front);
         let order = if is_ascending {
             SqlOrder::Asc

@@ -167,7 +167,7 @@ impl Replica {
     async fn replayed(&self) -> Result<Option<Position>, Error> {
         let source = self.source.clone();
         super::detached(async move {
-            let unit = source.begin(Purpose::Read).await?;
+            let unit = source.begin(&Purpose::Read).await?;
             let replayed = replayed(&unit).await?;
             unit.commit().await?;
             Ok(replayed)

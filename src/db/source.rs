@@ -34,12 +34,14 @@ const MAINTENANCE_TIME: Duration = Duration::from_mins(10);
 const IDLE_TIME: Duration = Duration::from_secs(10);
 
 /// What a unit of work is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// A request that only reads.
     Read,
     /// A request that changes something.
     Write,
+    /// A change that is one statement, signed by this actor: it commits by itself. See [`Source::commits_at_once`].
+    Statement(Option<Box<str>>),
     /// Work that no request waits for, and whose statements may take their time.
     Maintain,
     /// One statement without values that commits by itself: what it locks is not held for a moment longer than the server
@@ -48,9 +50,9 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    fn time(self, of_a_request: Duration) -> Duration {
+    fn time(&self, of_a_request: Duration) -> Duration {
         match self {
-            Self::Read | Self::Write | Self::Alone => of_a_request,
+            Self::Read | Self::Write | Self::Statement(_) | Self::Alone => of_a_request,
             Self::Maintain => MAINTENANCE_TIME,
         }
     }
@@ -122,7 +124,7 @@ impl Source {
     }
 
     /// A unit of work on a connection of its own.
-    pub(super) async fn begin(&self, purpose: Purpose) -> Result<Unit, Error> {
+    pub(super) async fn begin(&self, purpose: &Purpose) -> Result<Unit, Error> {
         match self {
             Self::Postgres {
                 pool,
@@ -134,7 +136,10 @@ impl Source {
                     keeps_statements: *pooler == Pooler::Session,
                     statement_time: purpose.time(*statement_time),
                 };
-                let unit = Unit::new(connection, usage);
+                let mut unit = Unit::new(connection, usage);
+                if let Purpose::Statement(Some(actor)) = purpose {
+                    unit.sign_each_statement(actor.clone());
+                }
                 if let Some(sql) = begin_postgres(*pooler, purpose, *statement_time) {
                     unit.begin(&sql).await?;
                 }
@@ -147,7 +152,9 @@ impl Source {
             } => {
                 let pool = match purpose {
                     Purpose::Read => readers,
-                    Purpose::Write | Purpose::Maintain | Purpose::Alone => writer,
+                    Purpose::Write | Purpose::Statement(_) | Purpose::Maintain | Purpose::Alone => {
+                        writer
+                    }
                 };
                 let usage = Use {
                     keeps_statements: true,
@@ -162,6 +169,18 @@ impl Source {
                 Ok(unit)
             }
         }
+    }
+
+    /// Whether a statement that changes something can be signed and committed without another before and after it. Behind
+    /// a transaction pooler it needs others that set its limits, and on SQLite the signature is a row.
+    pub(super) fn commits_at_once(&self) -> bool {
+        matches!(
+            self,
+            Self::Postgres {
+                pooler: Pooler::Session,
+                ..
+            }
+        )
     }
 
     /// A statement for [`Purpose::Alone`]. Behind a transaction pooler it brings what a session would know already, in one
@@ -195,10 +214,10 @@ impl Source {
 }
 
 /// What begins a unit on Postgres, in one message; none where its statements commit by themselves.
-fn begin_postgres(pooler: Pooler, purpose: Purpose, statement_time: Duration) -> Option<String> {
+fn begin_postgres(pooler: Pooler, purpose: &Purpose, statement_time: Duration) -> Option<String> {
     let limits = |time| limits(time, "SET LOCAL");
     match (pooler, purpose) {
-        (_, Purpose::Alone) | (Pooler::Session, Purpose::Read) => None,
+        (_, Purpose::Alone) | (Pooler::Session, Purpose::Read | Purpose::Statement(_)) => None,
         (Pooler::Session, Purpose::Write) => {
             Some("BEGIN ISOLATION LEVEL READ COMMITTED".to_owned())
         }
@@ -206,7 +225,7 @@ fn begin_postgres(pooler: Pooler, purpose: Purpose, statement_time: Duration) ->
             "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {}",
             limits(statement_time)
         )),
-        (Pooler::Transaction, Purpose::Write) => Some(format!(
+        (Pooler::Transaction, Purpose::Write | Purpose::Statement(_)) => Some(format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; {}",
             limits(statement_time)
         )),

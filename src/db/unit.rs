@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sea_orm::sea_query::Value;
+use sea_orm::sea_query::{Expr, SimpleExpr, Value};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 use sea_query_sqlx::SqlxValues;
 use sqlx::pool::PoolConnection;
@@ -46,6 +46,8 @@ pub struct Unit {
     has_failed: AtomicBool,
     /// It was a serialization failure or a deadlock: the whole unit may be run again.
     has_conflict: AtomicBool,
+    /// Who signs each of its statements; see [`Unit::signature`].
+    actor: Option<Box<str>>,
     /// Tells SQLite that this unit no longer limits its connection.
     is_over: Option<Arc<AtomicBool>>,
 }
@@ -81,8 +83,14 @@ impl Unit {
             is_lost: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
             has_conflict: AtomicBool::new(false),
+            actor: None,
             is_over: None,
         }
+    }
+
+    /// Has [`Unit::signature`] name this actor.
+    pub(super) fn sign_each_statement(&mut self, actor: Box<str>) {
+        self.actor = Some(actor);
     }
 
     /// Has SQLite end what takes longer than the unit's time. The unit has it as a whole: most are a single statement.
@@ -114,6 +122,17 @@ impl Unit {
     pub(super) async fn ping(&self) -> Result<(), Error> {
         self.execute_unprepared("SELECT 1").await?;
         Ok(())
+    }
+
+    /// What a statement of [`super::Database::write_at_once`] returns beside the changed rows, so that the trail tells who
+    /// changed them: the events are written at the end of the statement, after what it returns. None where the transaction
+    /// as a whole is signed.
+    pub fn signature(&self) -> Option<SimpleExpr> {
+        let actor = self.actor.as_deref()?;
+        Some(Expr::cust_with_values(
+            "set_config('image_gallery.actor', $1, true)",
+            [actor],
+        ))
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -280,10 +299,7 @@ fn at_query(error: Arc<sqlx::Error>) -> DbErr {
 #[async_trait::async_trait]
 impl ConnectionTrait for Unit {
     fn get_database_backend(&self) -> DbBackend {
-        match self.dialect {
-            Dialect::Postgres => DbBackend::Postgres,
-            Dialect::Sqlite => DbBackend::Sqlite,
-        }
+        self.dialect.backend()
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {

@@ -41,9 +41,9 @@ pub(super) struct Waiting(Arc<[AtomicUsize; 2]>);
 
 impl Waiting {
     /// Counts as long as it takes to begin.
-    pub(super) async fn begin(&self, source: &Source, purpose: Purpose) -> Result<Unit, Error> {
+    pub(super) async fn begin(&self, source: &Source, purpose: &Purpose) -> Result<Unit, Error> {
         let [writing, reading] = &*self.0;
-        let count = if purpose == Purpose::Read {
+        let count = if *purpose == Purpose::Read {
             reading
         } else {
             writing

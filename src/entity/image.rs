@@ -1,6 +1,9 @@
 //! Table `image_gallery`: one row for each image, active or in the trash.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::SelectStatement;
+use sea_orm::{ActiveValue, Iterable, QueryResult, TryGetable, Unchanged};
+use sqlx::Row;
 
 use super::{Metadata, Timestamp};
 
@@ -36,3 +39,91 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// A row as far as it was read: columns that nobody asked for are [`ActiveValue::NotSet`].
+pub type Partial = ActiveModel;
+
+/// Which columns to read. The primary key is always among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Columns(u16);
+
+impl Columns {
+    /// The primary key alone.
+    pub const KEY: Self = Self::of(&[Column::ImageId]);
+    /// The whole row.
+    pub const ALL: Self = Self(u16::MAX);
+
+    /// The primary key and these.
+    pub const fn of(columns: &[Column]) -> Self {
+        let mut set = 1 << Column::ImageId as u16;
+        let mut rest = columns;
+        while let [column, others @ ..] = rest {
+            set |= 1 << *column as u16;
+            rest = others;
+        }
+        Self(set)
+    }
+
+    /// These and those of `other`.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    fn iter(self) -> impl Iterator<Item = Column> {
+        Column::iter().filter(move |column| self.0 & (1 << *column as u16) != 0)
+    }
+
+    /// Has a query without columns select these.
+    pub fn select(self, query: &mut SelectStatement) -> &mut SelectStatement {
+        // With the table's name: a column that is not there would be a text for SQLite, in its double quotes.
+        query.columns(self.iter().map(|column| (Entity, column)))
+    }
+
+    /// How many they are: where other values of a row begin.
+    pub fn count(self) -> usize {
+        self.iter().count()
+    }
+
+    /// Reads a row that begins with these columns, by their places: looking each up by its name takes longer than to read it.
+    pub fn read(self, row: &QueryResult) -> Result<Partial, DbErr> {
+        let mut image = <Partial as Default>::default();
+        for (place, column) in self.iter().enumerate() {
+            match column {
+                Column::ImageId => read_plain(row, place, &mut image.image_id)?,
+                Column::UserId => read_plain(row, place, &mut image.user_id)?,
+                Column::ImageUrl => read_plain(row, place, &mut image.image_url)?,
+                Column::OriginalPrompt => read_plain(row, place, &mut image.original_prompt)?,
+                Column::RefinedPrompt => read_plain(row, place, &mut image.refined_prompt)?,
+                Column::Intent => read_plain(row, place, &mut image.intent)?,
+                Column::Metadata => read(row, place, &mut image.metadata)?,
+                Column::CreatedAt => read(row, place, &mut image.created_at)?,
+                Column::UpdatedAt => read(row, place, &mut image.updated_at)?,
+                Column::DeletedAt => read(row, place, &mut image.deleted_at)?,
+            }
+        }
+        Ok(image)
+    }
+}
+
+fn read<T>(row: &QueryResult, place: usize, value: &mut ActiveValue<T>) -> Result<(), DbErr>
+where
+    T: TryGetable + Into<Value>,
+{
+    *value = Unchanged(row.try_get_by_index(place)?);
+    Ok(())
+}
+
+/// A column that both databases' driver reads as it is. Its type is not compared with ours for each row again: the table's
+/// shape was found to be right, and SQLite has no types.
+fn read_plain<T>(row: &QueryResult, place: usize, value: &mut ActiveValue<T>) -> Result<(), DbErr>
+where
+    T: TryGetable + Into<Value> + for<'r> sqlx::Decode<'r, sqlx::Postgres>,
+{
+    let Some(row) = row.try_as_pg_row() else {
+        return read(row, place, value);
+    };
+    let unreadable = |error: sqlx::Error| DbErr::Type(error.to_string());
+    *value = Unchanged(row.try_get_unchecked(place).map_err(unreadable)?);
+    Ok(())
+}

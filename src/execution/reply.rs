@@ -1,8 +1,9 @@
 //! What came of an operation, and what a transport has to know of it.
 
 use async_graphql::{Name, PathSegment, ServerError, Value};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use crate::contract::json_text::Written;
 use crate::front::code::Code;
 use crate::front::limits::Cost;
 
@@ -11,13 +12,18 @@ use crate::front::limits::Cost;
 pub struct Reply {
     /// Absent when the request failed before it was executed,
     /// <https://spec.graphql.org/October2021/#sec-Response-Format>.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write_data")]
     pub(super) data: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) errors: Vec<ServerError>,
     /// What the client asked to be told besides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) extensions: Option<Box<Extensions>>,
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field as it is")]
+fn write_data<S: Serializer>(data: &Option<Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    data.as_ref().map(Written).serialize(serializer)
 }
 
 /// What a reply may tell besides.

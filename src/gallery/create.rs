@@ -78,7 +78,7 @@ impl Gallery {
         self.taken_answers.check(caller, Instant::now())?;
         let stored = self
             .database
-            .write(caller.actor(), move |unit| {
+            .write_items(records.len(), caller.actor(), move |unit| {
                 Box::pin(store(unit, records.clone()))
             })
             .await?;
@@ -169,13 +169,17 @@ const ATTEMPTS: usize = 5;
 
 async fn store(unit: &Unit, records: Vec<Record>) -> Result<Vec<Result<Created, Refusal>>, Error> {
     let mut outcomes: Vec<Option<Result<Created, Refusal>>> = vec![None; records.len()];
-    for _ in 0..ATTEMPTS {
-        let stored = find_stored(unit, &records).await?;
-        settle(&records, &mut outcomes, &stored);
+    // A single image is most likely new. With several ids in its URL it may be stored under another one of them.
+    let is_likely_new = matches!(&*records, [record] if record.url.every_id().len() == 1);
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 || !is_likely_new {
+            let stored = find_stored(unit, &records).await?;
+            settle(&records, &mut outcomes, &stored);
+        }
         let inserted = insert_missing(unit, &records, &outcomes).await?;
         mark_new(&records, &mut outcomes, &inserted);
         settle(&records, &mut outcomes, &inserted);
-        // Another caller stored the rest at this moment: look once more.
+        // Another caller stored the rest at this moment, or before: look.
         if outcomes.iter().all(Option::is_some) {
             return Ok(outcomes.into_iter().flatten().collect());
         }
@@ -249,7 +253,7 @@ async fn insert_missing(
                 .do_nothing()
                 .to_owned(),
         )
-        .returning(returning_rows());
+        .returning(returning_rows(unit));
     for record in missing {
         insert.values_panic(record.values(now, unit.dialect()));
     }

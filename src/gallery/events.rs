@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::trail::Event;
-use super::{Error, Gallery, Image, is_visible, visible};
+use super::{Error, Gallery, PartialImage, is_visible, visible};
 use crate::auth::{Caller, Scope};
 use crate::entity::image;
 
@@ -29,7 +29,7 @@ pub struct EventPage {
 #[derive(Debug)]
 struct Loaded {
     at: Instant,
-    images: Result<Arc<HashMap<Uuid, Arc<Image>>>, Arc<Error>>,
+    images: Result<Arc<HashMap<Uuid, Arc<PartialImage>>>, Arc<Error>>,
 }
 
 impl EventPage {
@@ -46,7 +46,7 @@ impl EventPage {
         gallery: &Gallery,
         caller: &Caller,
         id: Uuid,
-    ) -> Result<Option<Arc<Image>>, Arc<Error>> {
+    ) -> Result<Option<Arc<PartialImage>>, Arc<Error>> {
         let scope = caller
             .scope(None)
             .map_err(|denied| Arc::new(denied.into()))?;
@@ -61,7 +61,7 @@ impl EventPage {
     async fn fresh_images(
         &self,
         gallery: &Gallery,
-    ) -> Result<Arc<HashMap<Uuid, Arc<Image>>>, Arc<Error>> {
+    ) -> Result<Arc<HashMap<Uuid, Arc<PartialImage>>>, Arc<Error>> {
         let mut loaded = self.images.lock().await;
         if let Some(loaded) = &*loaded
             && loaded.at.elapsed() < FRESH
@@ -91,7 +91,7 @@ impl EventPage {
 
 impl Gallery {
     /// Everybody's: each caller's scope is held against them afterwards.
-    async fn images_of(&self, events: &[Event]) -> Result<HashMap<Uuid, Arc<Image>>, Error> {
+    async fn images_of(&self, events: &[Event]) -> Result<HashMap<Uuid, Arc<PartialImage>>, Error> {
         let ids: HashSet<Uuid> = events.iter().map(|event| event.image_id).collect();
         let query = visible(&Scope::Everything).filter(image::Column::ImageId.is_in(ids));
         let rows = self
@@ -103,7 +103,7 @@ impl Gallery {
             .await?;
         Ok(rows
             .into_iter()
-            .map(|row| (row.image_id, Arc::new(row)))
+            .map(|row| (row.image_id, Arc::new(row.into())))
             .collect())
     }
 }

@@ -1,35 +1,47 @@
 //! Single images by id.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use sea_orm::{ColumnTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, StatementBuilder};
 use uuid::Uuid;
 
-use super::{Error, Gallery, Image, ImageId, visible};
+use super::{Columns, Error, Gallery, ImageId, PartialImage, rows_in};
 use crate::auth::Caller;
 use crate::entity::image;
 
 impl Gallery {
     /// The images of these ids, active or in the trash, in their order; none in the place of each that the caller may
-    /// not see or that is not there.
+    /// not see or that is not there. Of each, these columns are read.
     pub async fn find(
         &self,
         caller: &Caller,
         ids: &[Option<ImageId>],
-    ) -> Result<Vec<Option<Image>>, Error> {
+        columns: Columns,
+    ) -> Result<Vec<Option<Arc<PartialImage>>>, Error> {
         let scope = caller.scope(None)?;
         let known: Vec<Uuid> = ids.iter().flatten().map(|id| id.0).collect();
         if known.is_empty() {
             return Ok(vec![None; ids.len()]);
         }
+        let mut rows = rows_in(&scope);
+        rows.and_where(image::Column::ImageId.is_in(known));
+        let backend = self.database.dialect().backend();
+        let statement = StatementBuilder::build(columns.select(&mut rows), &backend);
         let rows = self
             .database
             .read(move |unit| {
-                let rows = visible(&scope).filter(image::Column::ImageId.is_in(known.clone()));
-                Box::pin(async move { Ok::<_, Error>(rows.all(unit).await?) })
+                let statement = statement.clone();
+                Box::pin(async move { Ok::<_, Error>(unit.query_all_raw(statement).await?) })
             })
             .await?;
-        let by_id: HashMap<Uuid, Image> = rows.into_iter().map(|row| (row.image_id, row)).collect();
+        let mut by_id = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let image = columns.read(row)?;
+            if let Some(id) = image.image_id.try_as_ref() {
+                by_id.insert(*id, Arc::new(image));
+            }
+        }
         Ok(ids
             .iter()
             .map(|id| id.and_then(|id| by_id.get(&id.0).cloned()))

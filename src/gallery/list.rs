@@ -1,13 +1,15 @@
 //! Lists of images, read by keyset: a page costs the same wherever it lies, and stays right while rows come and go.
 
-use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func};
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
+use sea_orm::sea_query::{
+    Asterisk, Expr, ExprTrait, Func, QueryStatementBuilder, SelectStatement, SimpleExpr,
+};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, QueryResult, Statement, StatementBuilder};
 
-use super::{Error, Filter, Gallery, Image, visible};
+use super::{Error, Filter, Gallery, PartialImage, rows_in};
 use crate::auth::{Caller, Denied, UserId};
+use crate::db::Dialect;
 use crate::db::page::{End, Order, Page, Position, Side};
-use crate::db::{Dialect, Unit};
-use crate::entity::image;
+use crate::entity::image::{self, Columns};
 
 /// Which images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,31 +31,67 @@ pub struct List {
     pub filter: Filter,
 }
 
+/// What to read of a page; all of it is one statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The columns of its images.
+    pub columns: Columns,
+    /// How many images the list has.
+    pub total_count: bool,
+    /// Whether the list has something before the page.
+    pub has_before: bool,
+    /// Whether the list has something behind the page.
+    pub has_behind: bool,
+}
+
 /// A page as it was answered.
 #[derive(Clone, Debug)]
 pub struct Slice {
     /// The images, in the list's order.
-    pub images: Vec<Image>,
+    pub images: Vec<PartialImage>,
     /// Whether a row was found beyond the far end of the page.
     pub has_more: bool,
+    /// How many images the list has. Like what follows it is not known where nobody asked, or where the page is empty.
+    pub total_count: Option<u64>,
+    /// Whether the list has something before the cursor at which the page begins.
+    pub has_before: Option<bool>,
+    /// Whether the list has something behind the cursor at which the page ends.
+    pub has_behind: Option<bool>,
 }
 
 impl Gallery {
     /// One page of a list.
-    pub async fn list(&self, caller: &Caller, list: &List, page: &Page) -> Result<Slice, Error> {
-        let query = self.rows(caller, list)?;
-        let page = page.clone();
-        self.database
-            .read(move |unit| Box::pin(read_page(unit, query.clone(), page.clone())))
-            .await
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        list: &List,
+        page: &Page,
+        parts: Parts,
+    ) -> Result<Slice, Error> {
+        let rows = self.rows(caller, list)?;
+        let parts = Parts {
+            // The cursors of the page are made of it.
+            columns: parts.columns.and(Columns::of(&[page.order.column()])),
+            ..parts
+        };
+        let statement = statement(&rows, page, parts, self.dialect());
+        let rows = self
+            .database
+            .read(move |unit| {
+                let statement = statement.clone();
+                Box::pin(async move { Ok::<_, Error>(unit.query_all_raw(statement).await?) })
+            })
+            .await?;
+        Ok(slice(&rows, page, parts)?)
     }
 
     /// How many images the list has.
     pub async fn count(&self, caller: &Caller, list: &List) -> Result<u64, Error> {
-        let query = self.rows(caller, list)?;
-        self.database
-            .read(move |unit| Box::pin(count(unit, query.clone())))
-            .await
+        let count = counting(self.rows(caller, list)?);
+        let count = StatementBuilder::build(&count, &self.dialect().backend());
+        let row = self.one_row(count).await?;
+        let count = row.map(|row| row.try_get_by_index(0)).transpose()?;
+        Ok(count.map_or(0, to_count))
     }
 
     /// Whether the list has a row on that side of a position.
@@ -65,25 +103,17 @@ impl Gallery {
         position: Position,
         side: Side,
     ) -> Result<bool, Error> {
-        let beyond = order.beyond(position, side, self.dialect());
-        let query = self.rows(caller, list)?.filter(beyond);
-        // The nearest one, so that the index is read from here and not from its end.
-        let from = match side {
-            Side::After | Side::FromOn => End::Front,
-            Side::Before | Side::UpTo => End::Back,
-        };
-        let query = order
-            .sort(query, from)
-            .select_only()
-            .column(image::Column::ImageId)
-            .limit(1);
+        let rows = self.rows(caller, list)?;
+        let nearest = nearest(rows, order, position, side, self.dialect());
+        let nearest = StatementBuilder::build(&nearest, &self.dialect().backend());
+        Ok(self.one_row(nearest).await?.is_some())
+    }
+
+    async fn one_row(&self, statement: Statement) -> Result<Option<QueryResult>, Error> {
         self.database
             .read(move |unit| {
-                let query = query.clone();
-                Box::pin(async move {
-                    let nearest: Option<uuid::Uuid> = query.into_tuple().one(unit).await?;
-                    Ok(nearest.is_some())
-                })
+                let statement = statement.clone();
+                Box::pin(async move { Ok(unit.query_one_raw(statement).await?) })
             })
             .await
     }
@@ -92,49 +122,103 @@ impl Gallery {
         self.database.dialect()
     }
 
-    fn rows(&self, caller: &Caller, list: &List) -> Result<Select<image::Entity>, Denied> {
+    fn rows(&self, caller: &Caller, list: &List) -> Result<SelectStatement, Denied> {
         let scope = caller.scope(list.user_id.clone())?;
         let deleted_at = image::Column::DeletedAt;
         let shelf = match list.shelf {
             Shelf::Active => deleted_at.is_null(),
             Shelf::Trash => deleted_at.is_not_null(),
         };
-        Ok(visible(&scope)
-            .filter(shelf)
-            .filter(list.filter.condition(self.dialect())))
+        let mut rows = rows_in(&scope);
+        rows.and_where(shelf)
+            .cond_where(list.filter.condition(self.dialect()));
+        Ok(rows)
     }
 }
 
-async fn read_page(unit: &Unit, query: Select<image::Entity>, page: Page) -> Result<Slice, Error> {
+/// One statement for a page. What is asked of the list as a whole stands in each of the page's rows, behind their columns.
+fn statement(rows: &SelectStatement, page: &Page, parts: Parts, dialect: Dialect) -> Statement {
     let order = page.order;
-    let bounds = [(page.after, Side::After), (page.before, Side::Before)];
-    let mut query = order
-        .sort(query, page.end)
-        .limit(page.limit.saturating_add(1));
-    for (position, side) in bounds {
+    let mut query = rows.clone();
+    order.sort(parts.columns.select(&mut query), page.end);
+    for (position, side) in [(page.after, Side::After), (page.before, Side::Before)] {
         if let Some(position) = position {
-            query = query.filter(order.beyond(position, side, unit.dialect()));
+            query.and_where(order.beyond(position, side, dialect));
         }
     }
-    let mut images = query.all(unit).await?;
+    if parts.total_count {
+        query.expr_as(subquery(counting(rows.clone())), "total_count");
+    }
+    if let Some(after) = page.after.filter(|_| parts.has_before) {
+        let nearest = nearest(rows.clone(), order, after, Side::UpTo, dialect);
+        query.expr_as(subquery(nearest).is_not_null(), "has_before");
+    }
+    if let Some(before) = page.before.filter(|_| parts.has_behind) {
+        let nearest = nearest(rows.clone(), order, before, Side::FromOn, dialect);
+        query.expr_as(subquery(nearest).is_not_null(), "has_behind");
+    }
+    query.limit(page.limit.saturating_add(1));
+    StatementBuilder::build(&query, &dialect.backend())
+}
+
+fn slice(rows: &[QueryResult], page: &Page, parts: Parts) -> Result<Slice, DbErr> {
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let has_more = images.len() > limit;
-    images.truncate(limit);
+    let images = rows.iter().take(limit).map(|row| parts.columns.read(row));
+    let mut images = images.collect::<Result<Vec<_>, _>>()?;
     if page.end == End::Back {
         images.reverse();
     }
-    Ok(Slice { images, has_more })
+    let mut place = parts.columns.count();
+    let first = rows.first();
+    let mut next = |is_there: bool| {
+        let row = first.filter(|_| is_there)?;
+        place += 1;
+        Some((row, place - 1))
+    };
+    let total_count = next(parts.total_count);
+    let has_before = next(parts.has_before && page.after.is_some());
+    let has_behind = next(parts.has_behind && page.before.is_some());
+    Ok(Slice {
+        images,
+        has_more: rows.len() > limit,
+        total_count: total_count
+            .map(|(row, place)| row.try_get_by_index(place).map(to_count))
+            .transpose()?,
+        has_before: has_before
+            .map(|(row, place)| row.try_get_by_index(place))
+            .transpose()?,
+        has_behind: has_behind
+            .map(|(row, place)| row.try_get_by_index(place))
+            .transpose()?,
+    })
 }
 
-pub(super) async fn count(unit: &Unit, query: Select<image::Entity>) -> Result<u64, Error> {
-    let rows = Func::count(Expr::col(Asterisk)).cast_as("bigint");
-    let counted: Option<i64> = query
-        .select_only()
-        .expr_as(rows, "rows")
-        .into_tuple()
-        .one(unit)
-        .await?;
-    Ok(counted
-        .and_then(|rows| u64::try_from(rows).ok())
-        .unwrap_or(0))
+/// The row on that side of a position that is nearest to it: so the index is read from there and not from its end.
+fn nearest(
+    mut rows: SelectStatement,
+    order: Order,
+    position: Position,
+    side: Side,
+    dialect: Dialect,
+) -> SelectStatement {
+    let from = match side {
+        Side::After | Side::FromOn => End::Front,
+        Side::Before | Side::UpTo => End::Back,
+    };
+    rows.and_where(order.beyond(position, side, dialect));
+    order.sort(Columns::KEY.select(&mut rows), from).limit(1);
+    rows
+}
+
+fn subquery(query: SelectStatement) -> SimpleExpr {
+    SimpleExpr::SubQuery(None, Box::new(query.into_sub_query_statement()))
+}
+
+fn counting(mut rows: SelectStatement) -> SelectStatement {
+    rows.expr(Func::count(Expr::col(Asterisk)).cast_as("bigint"));
+    rows
+}
+
+fn to_count(rows: i64) -> u64 {
+    u64::try_from(rows).unwrap_or(0)
 }

@@ -23,10 +23,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Query, ReturningClause};
+use sea_orm::sea_query::{Query, ReturningClause, SelectStatement};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoSimpleExpr, Iterable,
-    QueryFilter, Select, StatementBuilder,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoSimpleExpr,
+    Iterable, QueryFilter, Select, StatementBuilder,
 };
 use uuid::Uuid;
 
@@ -39,12 +39,12 @@ use feed::Feed;
 use taken::TakenAnswers;
 
 pub use crate::entity::gallery_event::Kind;
+pub use crate::entity::image::{Column, Columns, Model as Image, Partial as PartialImage};
 pub use create::{Created, NewImage};
 pub use events::EventPage;
 pub use feed::{Start, Subscription};
 pub use filter::Filter;
-pub use image::Model as Image;
-pub use list::{List, Shelf, Slice};
+pub use list::{List, Parts, Shelf, Slice};
 pub use retention::{Expired, Retention};
 pub use stats::{DayCount, LabelCount, MAX_DAYS};
 pub use sweep::{Sweep, Swept};
@@ -241,18 +241,32 @@ pub fn check_batch(items: usize) -> Result<(), Refusal> {
     reason = "this is the one place that selects rows"
 )]
 fn visible(scope: &Scope) -> Select<image::Entity> {
-    let everything = image::Entity::find();
+    image::Entity::find().filter(is_in_scope(scope))
+}
+
+/// The same as a bare statement, without columns yet: for what is read most often. Of each column that [`visible`]
+/// selects, sea-orm makes an expression, and throws it away where others are selected.
+fn rows_in(scope: &Scope) -> SelectStatement {
+    let mut rows = Query::select();
+    rows.from(image::Entity).cond_where(is_in_scope(scope));
+    rows
+}
+
+/// What [`visible`] says of each row.
+fn is_in_scope(scope: &Scope) -> Condition {
     match scope {
-        Scope::Everything => everything,
-        Scope::Owner(user_id) => everything.filter(image::Column::UserId.eq(user_id.as_str())),
+        Scope::Everything => Condition::all(),
+        Scope::Owner(user_id) => Condition::all().add(Column::UserId.eq(user_id.as_str())),
     }
 }
 
-/// What [`visible`] says in SQL, of an image that has been read.
-fn is_visible(scope: &Scope, image: &Image) -> bool {
+/// What [`is_in_scope`] says in SQL, of an image that has been read.
+fn is_visible(scope: &Scope, image: &PartialImage) -> bool {
     match scope {
         Scope::Everything => true,
-        Scope::Owner(user_id) => image.user_id == user_id.as_str(),
+        Scope::Owner(user_id) => {
+            (image.user_id.try_as_ref()).is_some_and(|owner| owner == user_id.as_str())
+        }
     }
 }
 
@@ -264,8 +278,9 @@ fn now() -> Timestamp {
 }
 
 /// Every column of the changed rows.
-fn returning_rows() -> ReturningClause {
-    Query::returning().exprs(image::Column::iter().map(IntoSimpleExpr::into_simple_expr))
+fn returning_rows(unit: &Unit) -> ReturningClause {
+    let columns = Column::iter().map(IntoSimpleExpr::into_simple_expr);
+    Query::returning().exprs(columns.chain(unit.signature()))
 }
 
 /// Runs a statement that returns images.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::trash::delete_rows;
-use super::{Error, Gallery, Image, now, visible};
+use super::{Error, Gallery, now, visible};
 use crate::auth::{Caller, Scope};
 use crate::db::{self, Unit};
 use crate::entity::{Timestamp, image};
@@ -68,10 +68,10 @@ impl Gallery {
         self.retention
     }
 
-    /// From when on retention purges an image: none while it is active, while the trash is kept for ever, or where it is
+    /// From when on retention purges an image that was put in the trash at `deleted_at`: none while it is active, while the trash is kept for ever, or where it is
     /// not known since when the image has been there.
-    pub fn purge_at(&self, image: &Image) -> Option<Timestamp> {
-        let deleted_at = image.deleted_at?;
+    pub fn purge_at(&self, deleted_at: Option<Timestamp>) -> Option<Timestamp> {
+        let deleted_at = deleted_at?;
         let is_known = self.database.dialect().is_known(deleted_at);
         let age = self.retention.trash.filter(|_| is_known)?;
         Some(deleted_at.later_by(age))

@@ -9,10 +9,12 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::trail::purged_before;
-use super::{Error, Gallery, Image, ImageId, Refusal, images, now, returning_rows, visible};
+use super::{
+    Error, Gallery, Image, ImageId, Refusal, images, is_in_scope, now, returning_rows, visible,
+};
 use crate::auth::{Caller, Scope};
-use crate::db::Unit;
-use crate::entity::{Timestamp, image};
+use crate::db::{self, Unit};
+use crate::entity::image;
 
 /// An image, and whether this call moved it.
 #[derive(Clone, Debug)]
@@ -37,6 +39,12 @@ pub struct Purged {
 enum Destination {
     Trash,
     Gallery,
+}
+
+impl Destination {
+    fn is_of(self, image: &Image) -> bool {
+        image.deleted_at.is_some() == (self == Self::Trash)
+    }
 }
 
 impl Gallery {
@@ -88,7 +96,7 @@ impl Gallery {
         let known = distinct(ids);
         let found = self
             .database
-            .write(caller.actor(), move |unit| {
+            .write_items(known.len(), caller.actor(), move |unit| {
                 let (scope, known) = (scope.clone(), known.clone());
                 Box::pin(async move { relocate(unit, &scope, known, destination).await })
             })
@@ -127,29 +135,51 @@ async fn locked(unit: &Unit, scope: &Scope, ids: Vec<Uuid>) -> Result<Vec<Image>
     Ok(rows.all(unit).await?)
 }
 
+/// How often a move looks again for images that others moved between its statements.
+const ATTEMPTS: usize = 5;
+
+/// Moves what is elsewhere, then looks at the rest.
 async fn relocate(
     unit: &Unit,
     scope: &Scope,
-    ids: Vec<Uuid>,
+    mut ids: Vec<Uuid>,
     destination: Destination,
 ) -> Result<HashMap<Uuid, Result<Moved, Refusal>>, Error> {
-    let is_there = |row: &Image| row.deleted_at.is_some() == (destination == Destination::Trash);
-    let (there, elsewhere): (Vec<_>, Vec<_>) = locked(unit, scope, ids)
-        .await?
-        .into_iter()
-        .partition(is_there);
-    let elsewhere = elsewhere.into_iter().map(|row| row.image_id).collect();
-    let moved = move_rows(unit, elsewhere, destination).await?;
-    let there = there.into_iter().map(|image| (image, false));
-    let moved = moved.into_iter().map(|image| (image, true));
-    Ok(there
-        .chain(moved)
-        .map(|(image, has_changed)| (image.image_id, Ok(Moved { image, has_changed })))
-        .collect())
+    let mut outcomes = HashMap::with_capacity(ids.len());
+    if ids.len() > 1 {
+        locked(unit, scope, ids.clone()).await?;
+    }
+    for _ in 0..ATTEMPTS {
+        for image in move_rows(unit, scope, ids.clone(), destination).await? {
+            let has_changed = true;
+            outcomes.insert(image.image_id, Ok(Moved { image, has_changed }));
+        }
+        ids.retain(|id| !outcomes.contains_key(id));
+        if ids.is_empty() {
+            return Ok(outcomes);
+        }
+        let found = visible(scope).filter(image::Column::ImageId.is_in(ids.clone()));
+        let (there, elsewhere): (Vec<_>, Vec<_>) = (found.all(unit).await?)
+            .into_iter()
+            .partition(|image| destination.is_of(image));
+        for image in there {
+            let has_changed = false;
+            outcomes.insert(image.image_id, Ok(Moved { image, has_changed }));
+        }
+        if elsewhere.is_empty() {
+            return Ok(outcomes);
+        }
+        // Another caller has moved these to where they were not a moment ago.
+        ids = elsewhere.into_iter().map(|image| image.image_id).collect();
+    }
+    let busy = "the same images are being moved to and fro".to_owned();
+    Err(db::Error::Unavailable(busy).into())
 }
 
+/// Moves those of the images that are not there yet.
 async fn move_rows(
     unit: &Unit,
+    scope: &Scope,
     ids: Vec<Uuid>,
     destination: Destination,
 ) -> Result<Vec<Image>, Error> {
@@ -157,16 +187,18 @@ async fn move_rows(
         return Ok(Vec::new());
     }
     let now = now();
-    let deleted_at = match destination {
-        Destination::Trash => Some(now),
-        Destination::Gallery => Option::<Timestamp>::None,
+    let (deleted_at, is_elsewhere) = match destination {
+        Destination::Trash => (Some(now), image::Column::DeletedAt.is_null()),
+        Destination::Gallery => (None, image::Column::DeletedAt.is_not_null()),
     };
     let mut update = image::Entity::update_many()
         .col_expr(image::Column::DeletedAt, deleted_at.into())
         .col_expr(image::Column::UpdatedAt, unit.dialect().moved_forward(now))
+        .filter(is_in_scope(scope))
         .filter(image::Column::ImageId.is_in(ids))
+        .filter(is_elsewhere)
         .into_query();
-    images(unit, update.returning(returning_rows())).await
+    images(unit, update.returning(returning_rows(unit))).await
 }
 
 async fn purge(

@@ -209,7 +209,7 @@ async fn apply(
     for (column, value) in columns {
         update = update.col_expr(column, value);
     }
-    let mut changed = images(unit, update.into_query().returning(returning_rows())).await?;
+    let mut changed = images(unit, update.into_query().returning(returning_rows(unit))).await?;
     Ok(changed.pop().ok_or_else(|| {
         vec![Fault::of(
             "ifUpdatedAt",

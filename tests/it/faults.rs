@@ -257,7 +257,8 @@ each_database! {
     async fn migrations_that_another_process_took_back_are_told_and_do_not_stay_200_or_internal(app: TestApp) {
         let program = Program::new().with("DATABASE_URL", &app.database().url());
         let id = app.user("alice").create_image().await;
-        let image = format!("{{ image(id: \"{id}\") {{ id }} }}");
+        // The prompt is a column that the migrations add.
+        let image = format!("{{ image(id: \"{id}\") {{ id originalPrompt }} }}");
         let mutation = format!("mutation {{ softDeleteImage(id: \"{id}\") {{ changed }} }}");
         for is_asked_first in [false, true] {
             assert_eq!(ready(&app.url()).await.status, 200);
@@ -328,7 +329,7 @@ async fn an_internal_error_is_in_the_log_under_its_requests_id() {
             .await;
         let reply = graphql(
             &format!("http://{}", server.address()),
-            "{ images { nodes { id } } }",
+            "{ images { nodes { metadata } } }",
         )
         .await;
         assert_eq!(reply.error_code(), "INTERNAL_SERVER_ERROR");

@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use crate::contract::argument::Flag;
 use crate::contract::error::Result;
 use crate::contract::image::Image;
-use crate::contract::immediate::Immediate;
+use crate::contract::immediate::{Immediate, List};
 use crate::contract::query::image_ids;
 use crate::contract::user_error::UserError;
 use crate::contract::{caller, gallery};
@@ -51,7 +51,7 @@ pub(super) struct PurgeImagePayload {
 #[derive(Debug, SimpleObject)]
 pub(super) struct SoftDeleteImagesPayload {
     /// Each image that is in the trash now, in the order of the ids.
-    images: Vec<Immediate<Image>>,
+    images: List<Vec<Image>>,
     /// Each id that could not be done.
     user_errors: Vec<UserError>,
 }
@@ -60,7 +60,7 @@ pub(super) struct SoftDeleteImagesPayload {
 #[derive(Debug, SimpleObject)]
 pub(super) struct RestoreImagesPayload {
     /// Each image that is active now, in the order of the ids.
-    images: Vec<Immediate<Image>>,
+    images: List<Vec<Image>>,
     /// Each id that could not be done.
     user_errors: Vec<UserError>,
 }
@@ -140,7 +140,7 @@ impl TrashMutation {
         caller(ctx).scope(None)?;
         if let Some(user_errors) = too_many(&ids) {
             return Ok(SoftDeleteImagesPayload {
-                images: Vec::new(),
+                images: List(Vec::new()),
                 user_errors,
             });
         }
@@ -148,10 +148,7 @@ impl TrashMutation {
         let outcomes = Box::pin(gallery(ctx).soft_delete(caller(ctx), &ids)).await?;
         let (moved, refused) = divide(&ids, outcomes);
         Ok(SoftDeleteImagesPayload {
-            images: moved
-                .into_iter()
-                .map(|moved| Immediate(Image::from(moved.image)))
-                .collect(),
+            images: List(moved.into_iter().map(|moved| moved.image.into()).collect()),
             user_errors: in_list(&refused),
         })
     }
@@ -165,7 +162,7 @@ impl TrashMutation {
         caller(ctx).scope(None)?;
         if let Some(user_errors) = too_many(&ids) {
             return Ok(RestoreImagesPayload {
-                images: Vec::new(),
+                images: List(Vec::new()),
                 user_errors,
             });
         }
@@ -173,10 +170,7 @@ impl TrashMutation {
         let outcomes = Box::pin(gallery(ctx).restore(caller(ctx), &ids)).await?;
         let (moved, refused) = divide(&ids, outcomes);
         Ok(RestoreImagesPayload {
-            images: moved
-                .into_iter()
-                .map(|moved| Immediate(Image::from(moved.image)))
-                .collect(),
+            images: List(moved.into_iter().map(|moved| moved.image.into()).collect()),
             user_errors: in_list(&refused),
         })
     }

@@ -40,34 +40,6 @@ BEGIN
     WHEN 'DELETE' THEN
         INSERT INTO image_gallery_event (type, image_id, user_id, image_url, occurred_at, actor)
         SELECT 'PURGED', image_id, user_id, image_url, clock_timestamp(), signed_by FROM old_rows;
-    WHEN 'UPDATE' THEN
-        -- An image whose id was changed is gone, and another one is there.
-        INSERT INTO image_gallery_event (type, image_id, user_id, image_url, occurred_at, actor)
-        SELECT
-            CASE
-                WHEN new_row.image_id IS NULL THEN 'PURGED'
-                WHEN old_row.image_id IS NULL THEN 'CREATED'
-                WHEN old_row.deleted_at IS NULL AND new_row.deleted_at IS NOT NULL THEN 'SOFT_DELETED'
-                WHEN old_row.deleted_at IS NOT NULL AND new_row.deleted_at IS NULL THEN 'RESTORED'
-                ELSE 'UPDATED'
-            END,
-            coalesce(new_row.image_id, old_row.image_id),
-            coalesce(new_row.user_id, old_row.user_id),
-            coalesce(new_row.image_url, old_row.image_url),
-            clock_timestamp(),
-            signed_by
-        FROM old_rows AS old_row
-        FULL JOIN new_rows AS new_row ON new_row.image_id = old_row.image_id
-        WHERE old_row.image_id IS NULL
-            OR new_row.image_id IS NULL
-            OR old_row.user_id IS DISTINCT FROM new_row.user_id
-            OR old_row.image_url IS DISTINCT FROM new_row.image_url
-            OR old_row.original_prompt IS DISTINCT FROM new_row.original_prompt
-            OR old_row.refined_prompt IS DISTINCT FROM new_row.refined_prompt
-            OR old_row.intent IS DISTINCT FROM new_row.intent
-            OR old_row.metadata IS DISTINCT FROM new_row.metadata
-            OR old_row.created_at IS DISTINCT FROM new_row.created_at
-            OR old_row.deleted_at IS DISTINCT FROM new_row.deleted_at;
     WHEN 'TRUNCATE' THEN
         EXECUTE format(
             'INSERT INTO image_gallery_event (type, image_id, user_id, image_url, occurred_at, actor)
@@ -75,6 +47,43 @@ BEGIN
             TG_TABLE_SCHEMA, TG_TABLE_NAME
         ) USING signed_by;
     END CASE;
+    RETURN NULL;
+END
+$function$;
+
+-- Row by row: to bring the old rows and the new ones of a statement together takes longer than most updates. Not as a
+-- condition of the trigger either: another application could not change the type of a column that such a condition names.
+CREATE OR REPLACE FUNCTION image_gallery_record_update() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+AS $function$
+DECLARE
+    signed_by CONSTANT text := nullif(current_setting('image_gallery.actor', true), '');
+BEGIN
+    IF OLD.image_id IS DISTINCT FROM NEW.image_id THEN
+        -- An image whose id was changed is gone, and another one is there.
+        INSERT INTO image_gallery_event (type, image_id, user_id, image_url, occurred_at, actor)
+        VALUES
+            ('PURGED', OLD.image_id, OLD.user_id, OLD.image_url, clock_timestamp(), signed_by),
+            ('CREATED', NEW.image_id, NEW.user_id, NEW.image_url, clock_timestamp(), signed_by);
+    ELSIF OLD.deleted_at IS DISTINCT FROM NEW.deleted_at
+        OR OLD.user_id IS DISTINCT FROM NEW.user_id
+        OR OLD.image_url IS DISTINCT FROM NEW.image_url
+        OR OLD.original_prompt IS DISTINCT FROM NEW.original_prompt
+        OR OLD.refined_prompt IS DISTINCT FROM NEW.refined_prompt
+        OR OLD.intent IS DISTINCT FROM NEW.intent
+        OR OLD.metadata IS DISTINCT FROM NEW.metadata
+        OR OLD.created_at IS DISTINCT FROM NEW.created_at
+    THEN
+        INSERT INTO image_gallery_event (type, image_id, user_id, image_url, occurred_at, actor)
+        VALUES (
+            CASE
+                WHEN OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL THEN 'SOFT_DELETED'
+                WHEN OLD.deleted_at IS NOT NULL AND NEW.deleted_at IS NULL THEN 'RESTORED'
+                ELSE 'UPDATED'
+            END,
+            NEW.image_id, NEW.user_id, NEW.image_url, clock_timestamp(), signed_by
+        );
+    END IF;
     RETURN NULL;
 END
 $function$;
@@ -140,6 +149,7 @@ DECLARE
 BEGIN
     FOREACH name IN ARRAY ARRAY[
         'image_gallery_record_events()',
+        'image_gallery_record_update()',
         'image_gallery_sequence_events(integer)',
         'image_gallery_prune_events(timestamptz, integer)'
     ] LOOP
@@ -150,8 +160,8 @@ BEGIN
     FOR role IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
         EXECUTE format('REVOKE ALL ON SEQUENCE image_gallery_event_sequence_seq FROM %I', role);
         EXECUTE format(
-            'REVOKE ALL ON FUNCTION image_gallery_record_events(), image_gallery_sequence_events(integer), '
-            'image_gallery_prune_events(timestamptz, integer) FROM %I', role);
+            'REVOKE ALL ON FUNCTION image_gallery_record_events(), image_gallery_record_update(), '
+            'image_gallery_sequence_events(integer), image_gallery_prune_events(timestamptz, integer) FROM %I', role);
     END LOOP;
 END
 $$;

@@ -26,6 +26,7 @@ pub mod cloudinary;
 pub mod config;
 pub mod contract;
 pub mod db;
+mod decimal;
 pub mod entity;
 pub mod execution;
 pub mod front;

@@ -71,6 +71,9 @@ impl From<ImageOrder> for Order {
 
 impl ImageFilter {
     pub(super) fn checked(self) -> Result<Filter> {
+        let metadata_contains = self.metadata_contains.map(Json::into_value).transpose();
+        let metadata_contains = metadata_contains
+            .map_err(|number| Failure::bad_input(format!("filter.metadataContains: {number}")))?;
         let filter = Filter {
             intents: self
                 .intents
@@ -82,10 +85,7 @@ impl ImageFilter {
             created_after: self.created_after.map(|instant| instant.0),
             created_before: self.created_before.map(|instant| instant.0),
             search: self.search,
-            metadata_contains: self
-                .metadata_contains
-                .map(Json::into_value)
-                .filter(|part| !part.is_null()),
+            metadata_contains: metadata_contains.filter(|part| !part.is_null()),
         };
         filter.check()?;
         Ok(filter)

@@ -5,6 +5,8 @@ use chrono::{DateTime as ChronoDateTime, NaiveDate};
 
 use super::json_text::raw;
 use crate::entity::Timestamp;
+use crate::front::numbers::inexact_number;
+use crate::gallery::InexactNumber;
 
 /// The scalar `DateTime`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,23 +64,26 @@ pub(super) enum Json {
     Value(serde_json::Value),
     /// As it is stored: a valid JSON text.
     Text(String),
+    /// What was sent holds this number, which would lose digits.
+    Inexact(String),
 }
 
 impl Json {
     /// The value that was sent.
-    pub(super) fn into_value(self) -> serde_json::Value {
+    pub(super) fn into_value(self) -> Result<serde_json::Value, InexactNumber> {
         match self {
-            Self::Value(value) => value,
-            Self::Text(text) => serde_json::from_str(&text).unwrap_or_default(),
+            Self::Value(value) => Ok(value),
+            Self::Text(text) => Ok(serde_json::from_str(&text).unwrap_or_default()),
+            Self::Inexact(number) => Err(InexactNumber(number)),
         }
     }
 }
 
-/// Any JSON value. `metadata` is always a JSON object. Numbers that fit a 64-bit integer or a double keep their value.
+/// Any JSON value. `metadata` is always a JSON object. Numbers that fit a 64-bit integer or a double keep their value; others are refused.
 #[Scalar(name = "JSON")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
-        Ok(Self::Value(json_of(value)))
+        Ok(json_of(value).map_or_else(Self::Inexact, Self::Value))
     }
 
     /// As text, which the response holds as it is: built of values, digits would take forty times their room.
@@ -86,25 +91,34 @@ impl ScalarType for Json {
         raw(match self {
             Self::Value(value) => value.to_string(),
             Self::Text(text) => text.clone(),
+            Self::Inexact(_) => "null".to_owned(),
         })
     }
 }
 
-/// The library's own way would take an object that bears `RAW_VALUE_TOKEN` for JSON that is still to be read.
-fn json_of(value: Value) -> serde_json::Value {
-    match value {
+/// The library's own way would take an object that bears `RAW_VALUE_TOKEN` for JSON that is still to be read. Fails with
+/// the first number that would lose digits.
+fn json_of(value: Value) -> Result<serde_json::Value, String> {
+    if let Some(number) = inexact_number(&value) {
+        return Err(number.to_owned());
+    }
+    Ok(match value {
         Value::Null => serde_json::Value::Null,
         Value::Number(number) => serde_json::Value::Number(number),
         Value::String(text) => serde_json::Value::String(text),
         Value::Boolean(truth) => serde_json::Value::Bool(truth),
         Value::Enum(name) => serde_json::Value::String(name.to_string()),
         Value::Binary(bytes) => bytes.iter().copied().collect(),
-        Value::List(items) => items.into_iter().map(json_of).collect(),
-        Value::Object(fields) => fields
-            .into_iter()
-            .map(|(name, field)| (name.to_string(), json_of(field)))
-            .collect(),
-    }
+        Value::List(items) => {
+            let items: Result<Vec<_>, _> = items.into_iter().map(json_of).collect();
+            serde_json::Value::Array(items?)
+        }
+        Value::Object(fields) => {
+            let fields = fields.into_iter();
+            let fields = fields.map(|(name, field)| Ok((name.to_string(), json_of(field)?)));
+            serde_json::Value::Object(fields.collect::<Result<_, String>>()?)
+        }
+    })
 }
 
 /// The scalar `URL`.
@@ -142,7 +156,7 @@ mod tests {
         ] {
             let given = Value::from_json(value.clone()).expect("a value");
             let parsed = Json::parse(given).expect("any JSON");
-            assert_eq!(parsed.into_value(), value);
+            assert_eq!(parsed.into_value(), Ok(value.clone()));
             let taken = serde_json::to_string(&Json::Value(value.clone()).to_value());
             assert_eq!(taken.expect("JSON"), value.to_string());
         }

@@ -4,7 +4,7 @@ use async_graphql::{Enum, SimpleObject};
 
 use crate::auth::UserIdError;
 use crate::cloudinary::url::UrlError;
-use crate::gallery::{Fault, Refusal};
+use crate::gallery::{Fault, InputField, Refusal};
 
 /// What a caller can mend, as data; everything else is a top-level error with extensions.code.
 #[derive(Clone, Debug, SimpleObject)]
@@ -58,18 +58,39 @@ impl UserError {
         }
     }
 
-    /// A refusal of an input, or of one field of it, that stands at `path`.
+    /// A refusal of a field of the input that stands at `path`.
     pub(super) fn of_input(fault: &Fault, path: &[&str]) -> Self {
-        let Some(field) = fault.field else {
-            return Self::new(&fault.refusal, path);
-        };
+        let field = name(fault.field);
         let path: Vec<&str> = path.iter().copied().chain([field]).collect();
         let error = Self::new(&fault.refusal, &path);
+        if speaks_of_the_image(&fault.refusal) {
+            return error;
+        }
         Self {
             message: format!("{field}: {}", error.message),
             ..error
         }
     }
+}
+
+/// As the API names it.
+fn name(field: InputField) -> &'static str {
+    match field {
+        InputField::Id => "id",
+        InputField::UserId => "userId",
+        InputField::ImageUrl => "imageUrl",
+        InputField::OriginalPrompt => "originalPrompt",
+        InputField::RefinedPrompt => "refinedPrompt",
+        InputField::IntentLabel => "intentLabel",
+        InputField::Metadata => "metadata",
+        InputField::MetadataPatch => "metadataPatch",
+        InputField::IfUpdatedAt => "ifUpdatedAt",
+    }
+}
+
+/// Such a message is a sentence without the field's name before it.
+fn speaks_of_the_image(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::IdTaken(_) | Refusal::Deleted(_))
 }
 
 fn code(refusal: &Refusal) -> UserErrorCode {

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
+use crate::decimal::Decimal;
+
 type Members<'t> = BTreeMap<String, &'t RawValue>;
 
 /// The members of an object; none where the text is not an object. A number that no double holds becomes a string of its
@@ -63,43 +65,6 @@ pub(super) fn is_same(one: &str, other: &str) -> bool {
             one == other || text(one) == text(other)
         }
         _ => one == other,
-    }
-}
-
-/// A number by its digits without leading and trailing zeros, and the power of ten of the last one.
-#[derive(Debug, PartialEq)]
-struct Decimal {
-    is_negative: bool,
-    digits: String,
-    exponent: i64,
-}
-
-impl Decimal {
-    fn of(text: &str) -> Option<Self> {
-        let (is_negative, text) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let all = format!("{whole}{fraction}");
-        let digits = all.trim_end_matches('0');
-        let cut = i64::try_from(all.len() - digits.len()).ok()?;
-        let exponent = exponent.trim_start_matches('+').parse::<i64>().ok()?;
-        let digits = digits.trim_start_matches('0');
-        if digits.is_empty() {
-            return Some(Self {
-                is_negative: false,
-                digits: String::new(),
-                exponent: 0,
-            });
-        }
-        let exponent = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
-        Some(Self {
-            is_negative,
-            digits: digits.to_owned(),
-            exponent: exponent.checked_add(cut)?,
-        })
     }
 }
 

@@ -40,9 +40,11 @@ use crate::front::limits::{
     Cost, LatestPrice, LimitExceeded, Limits, check, check_complexity, check_copies, scan,
 };
 use crate::front::merge::merge;
+use crate::front::numbers::inexact_in_document;
 use crate::front::operation::Operation;
 use crate::front::persisted::{DocumentHash, PersistedDocuments};
 use crate::front::shape::Shape;
+use crate::front::trusted::shortened;
 use crate::front::validation;
 use crate::front::variables::InputTypes;
 use crate::gallery::{self, Gallery};
@@ -230,6 +232,12 @@ impl Executor {
         let text = &admitted.text;
         let tokens = within(scan(text, &self.limits), cost)?;
         cost.note_tokens(tokens);
+        if let Some(number) = inexact_in_document(text) {
+            return Err(Code::BadUserInput.error(format!(
+                "the number {} cannot be kept exactly: integers of 64 bits can, and what a double holds; send it as a string",
+                shortened(number)
+            )));
+        }
         let mut document = parse_query(text).map_err(parse_failed)?;
         let kind = kind_of(&document.operations, name)?;
         *known_kind = Some(kind);

@@ -5,6 +5,7 @@ pub(crate) mod introspection;
 pub(crate) mod known;
 pub mod limits;
 pub(crate) mod merge;
+pub(crate) mod numbers;
 pub mod operation;
 pub mod persisted;
 pub(crate) mod shape;

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::code::Code;
 use super::limits::{LimitExceeded, check_variables};
+use super::numbers;
 use super::persisted::DocumentHash;
 
 /// One operation.
@@ -153,8 +154,7 @@ fn read_variables(
     if let Err(limit) = check_variables(json.get()) {
         return Ok(Err(limit));
     }
-    // Not by way of the JSON library's own values: these take a text under a certain name for JSON, and read that as well.
-    let variables: Variables = serde_json::from_str(json.get()).map_err(|error| {
+    let variables = numbers::read_variables(json.get()).map_err(|error| {
         Code::BadUserInput.error(format!(
             "variables: must be a JSON object: {}",
             reason(&error)

@@ -10,7 +10,10 @@ use uuid::Uuid;
 
 use super::input::{MAX_PROMPT_CHARACTERS, check_label, check_metadata, check_text, or_fault};
 use super::intent::Intent;
-use super::{Error, Fault, Gallery, Image, Refusal, images, now, returning_rows, visible};
+use super::{
+    Error, Fault, Gallery, GivenJson, Image, InputField, Refusal, images, now, returning_rows,
+    visible,
+};
 use crate::auth::{Caller, Denied, Scope, UserId};
 use crate::cloudinary::url::ImageUrl;
 use crate::db::{self, Dialect, Unit};
@@ -32,7 +35,7 @@ pub struct NewImage {
     /// Either this or an intent.
     pub intent_label: Option<String>,
     /// A JSON object; `{}` where it is left out.
-    pub metadata: Option<Json>,
+    pub metadata: Option<GivenJson>,
 }
 
 /// A stored image, and whether this call stored it.
@@ -100,9 +103,7 @@ impl Gallery {
             .into_iter()
             .filter_map(|record| match record {
                 Err(faults) => Some(Err(faults)),
-                Ok(_) => stored
-                    .next()
-                    .map(|outcome| outcome.map_err(|refusal| vec![refusal.into()])),
+                Ok(_) => stored.next().map(|outcome| outcome.map_err(already_stored)),
             })
             .collect())
     }
@@ -111,25 +112,26 @@ impl Gallery {
         let mut faults = Vec::new();
         let user_id = or_fault(
             &mut faults,
-            "userId",
+            InputField::UserId,
             owner(caller, input.user_id.as_deref()),
         );
         let url = ImageUrl::parse(&input.image_url, &self.hosts).map_err(Refusal::ImageUrl);
-        let url = or_fault(&mut faults, "imageUrl", url);
+        let url = or_fault(&mut faults, InputField::ImageUrl, url);
         for (field, prompt) in [
-            ("originalPrompt", &input.original_prompt),
-            ("refinedPrompt", &input.refined_prompt),
+            (InputField::OriginalPrompt, &input.original_prompt),
+            (InputField::RefinedPrompt, &input.refined_prompt),
         ] {
             let checked = check_text(prompt.as_deref().unwrap_or_default(), MAX_PROMPT_CHARACTERS);
             or_fault(&mut faults, field, checked);
         }
         let intent = check_label(input.intent, input.intent_label.as_deref());
-        let intent = or_fault(&mut faults, "intentLabel", intent);
-        let metadata = match &input.metadata {
-            None | Some(Json::Null) => Ok(Metadata::default()),
-            Some(metadata) => check_metadata(metadata).map(Metadata::of),
+        let intent = or_fault(&mut faults, InputField::IntentLabel, intent);
+        let metadata = match input.metadata {
+            None | Some(Ok(Json::Null)) => Ok(Metadata::default()),
+            Some(Ok(metadata)) => check_metadata(&metadata).map(Metadata::of),
+            Some(Err(number)) => Err(number.into()),
         };
-        let metadata = or_fault(&mut faults, "metadata", metadata);
+        let metadata = or_fault(&mut faults, InputField::Metadata, metadata);
         match (user_id, url, intent, metadata) {
             (Some(user_id), Some(url), Some(intent), Some(metadata)) if faults.is_empty() => {
                 Ok(Record {
@@ -144,6 +146,11 @@ impl Gallery {
             _ => Err(faults),
         }
     }
+}
+
+/// What is refused once it is known what is stored is refused for the id in the URL.
+fn already_stored(refusal: Refusal) -> Vec<Fault> {
+    vec![Fault::of(InputField::ImageUrl, refusal)]
 }
 
 /// Whoever may not store for an owner that is named stores nothing at all.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::intent::{Intent, label_to_store};
-use super::{Fault, Refusal};
+use super::{Fault, InputField, Refusal};
 
 /// The most Unicode scalar values of a prompt.
 pub const MAX_PROMPT_CHARACTERS: usize = 20_000;
@@ -14,10 +14,35 @@ pub const MAX_METADATA_BYTES: usize = 64 * 1024;
 /// The deepest metadata; the object itself is the first level.
 pub const MAX_METADATA_LEVELS: usize = 32;
 
+/// JSON as it was given, unless it holds a number that would lose digits.
+pub type GivenJson = Result<Json, InexactNumber>;
+
+/// A number that neither 64 bits nor a double hold exactly. Postgres could; SQLite, most clients and this program could not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "holds the number {}, which cannot be kept exactly: integers of 64 bits can, and what a double holds; send it as a string",
+    shortened(.0)
+)]
+pub struct InexactNumber(pub String);
+
+fn shortened(number: &str) -> String {
+    const DIGITS: usize = 50;
+    match number.get(..DIGITS) {
+        Some(digits) => format!("{digits}…"),
+        None => number.to_owned(),
+    }
+}
+
+impl From<InexactNumber> for Refusal {
+    fn from(number: InexactNumber) -> Self {
+        Self::Metadata(number.to_string())
+    }
+}
+
 /// Notes what is wrong with a field, so that a caller hears of everything at once.
 pub(super) fn or_fault<T>(
     faults: &mut Vec<Fault>,
-    field: &'static str,
+    field: InputField,
     checked: Result<T, Refusal>,
 ) -> Option<T> {
     checked

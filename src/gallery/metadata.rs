@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
-use super::input::{check_metadata, check_nul, check_object};
+use super::input::{GivenJson, check_metadata, check_nul, check_object};
 use super::update::Change;
-use super::{Fault, Image, Refusal};
+use super::{Fault, Image, InputField, Refusal};
 use crate::entity::Metadata;
 
 /// What to do with the metadata, within the limits as far as they can be told without the image.
@@ -21,22 +21,28 @@ pub(super) enum MetadataChange {
 }
 
 impl MetadataChange {
-    pub(super) fn check(metadata: Change<Json>, patch: Option<Json>) -> Result<Self, Fault> {
+    pub(super) fn check(
+        metadata: Change<GivenJson>,
+        patch: Option<GivenJson>,
+    ) -> Result<Self, Fault> {
         let Some(patch) = patch else {
             return match metadata {
                 Change::Keep => Ok(Self::Keep),
                 Change::Clear => Ok(Self::Replace(Map::new())),
-                Change::Set(metadata) => check_metadata(&metadata)
-                    .map(|object| Self::Replace(object.clone()))
-                    .map_err(|refusal| Fault::of("metadata", refusal)),
+                Change::Set(metadata) => metadata
+                    .map_err(Refusal::from)
+                    .and_then(|metadata| check_metadata(&metadata).cloned())
+                    .map(Self::Replace)
+                    .map_err(|refusal| Fault::of(InputField::Metadata, refusal)),
             };
         };
-        let refused = |refusal| Fault::of("metadataPatch", refusal);
+        let refused = |refusal| Fault::of(InputField::MetadataPatch, refusal);
         if metadata != Change::Keep {
             return Err(refused(Refusal::Metadata(
                 "cannot be given together with metadata; send one of them".to_owned(),
             )));
         }
+        let patch = patch.map_err(|number| refused(number.into()))?;
         let Json::Object(patch) = patch else {
             return Err(refused(Refusal::Metadata(
                 "must be a JSON object: the result has to be one".to_owned(),
@@ -57,7 +63,8 @@ impl MetadataChange {
             Self::Patch(patch) => Metadata::from_json(merged(stored.metadata.as_str(), patch)),
         };
         if let Self::Patch(_) = self {
-            check_object(&result.read()).map_err(|refusal| Fault::of("metadataPatch", refusal))?;
+            check_object(&result.read())
+                .map_err(|refusal| Fault::of(InputField::MetadataPatch, refusal))?;
         }
         Ok((!result.is_same(&stored.metadata)).then_some(result))
     }

@@ -44,6 +44,7 @@ pub use create::{Created, NewImage};
 pub use events::EventPage;
 pub use feed::{Start, Subscription};
 pub use filter::Filter;
+pub use input::{GivenJson, InexactNumber};
 pub use list::{List, Parts, Shelf, Slice};
 pub use retention::{Expired, Retention};
 pub use stats::{DayCount, LabelCount, MAX_DAYS};
@@ -173,30 +174,41 @@ pub enum Refusal {
     TooMany(usize),
 }
 
+/// A part of what a caller gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputField {
+    /// Which image.
+    Id,
+    /// The owner.
+    UserId,
+    /// The URL.
+    ImageUrl,
+    /// What the person typed.
+    OriginalPrompt,
+    /// What the model was given.
+    RefinedPrompt,
+    /// The intent's label.
+    IntentLabel,
+    /// The JSON object.
+    Metadata,
+    /// What to change of the JSON object.
+    MetadataPatch,
+    /// When the caller expects that the image was last changed.
+    IfUpdatedAt,
+}
+
 /// A refusal, with the field of the input that it is about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// The input's field as the API names it; none where the image as a whole is meant.
-    pub field: Option<&'static str>,
+    /// The field at fault.
+    pub field: InputField,
     /// What is wrong.
     pub refusal: Refusal,
 }
 
 impl Fault {
-    fn of(field: &'static str, refusal: Refusal) -> Self {
-        Self {
-            field: Some(field),
-            refusal,
-        }
-    }
-}
-
-impl From<Refusal> for Fault {
-    fn from(refusal: Refusal) -> Self {
-        Self {
-            field: None,
-            refusal,
-        }
+    fn of(field: InputField, refusal: Refusal) -> Self {
+        Self { field, refusal }
     }
 }
 

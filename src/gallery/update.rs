@@ -2,13 +2,15 @@
 
 use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
-use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::input::{MAX_PROMPT_CHARACTERS, check_label, check_text, or_fault};
 use super::intent::Intent;
 use super::metadata::MetadataChange;
-use super::{Error, Fault, Gallery, Image, ImageId, Refusal, images, now, returning_rows, visible};
+use super::{
+    Error, Fault, Gallery, GivenJson, Image, ImageId, InputField, Refusal, images, now,
+    returning_rows, visible,
+};
 use crate::auth::{Caller, Scope};
 use crate::cloudinary::hosts::HostPatterns;
 use crate::cloudinary::url::ImageUrl;
@@ -41,9 +43,9 @@ pub struct ImageUpdate {
     /// Either this or an intent.
     pub intent_label: Change<String>,
     /// Replaces the whole object; cleared, it is `{}`.
-    pub metadata: Change<Json>,
+    pub metadata: Change<GivenJson>,
     /// JSON merge patch, RFC 7396.
-    pub metadata_patch: Option<Json>,
+    pub metadata_patch: Option<GivenJson>,
     /// Only if the image still has this `updatedAt`.
     pub if_updated_at: Option<Timestamp>,
 }
@@ -73,7 +75,7 @@ impl Gallery {
             Err(faults) => return Ok(Err(faults)),
         };
         let Some(ImageId(id)) = id else {
-            return Ok(Err(vec![Fault::of("id", Refusal::NotFound)]));
+            return Ok(Err(vec![Fault::of(InputField::Id, Refusal::NotFound)]));
         };
         let hosts = self.hosts.clone();
         self.database
@@ -95,10 +97,10 @@ fn check(
         .image_url
         .map(|url| parse_url(id, &url, hosts))
         .transpose();
-    let url = or_fault(&mut faults, "imageUrl", url);
+    let url = or_fault(&mut faults, InputField::ImageUrl, url);
     for (field, prompt) in [
-        ("originalPrompt", &update.original_prompt),
-        ("refinedPrompt", &update.refined_prompt),
+        (InputField::OriginalPrompt, &update.original_prompt),
+        (InputField::RefinedPrompt, &update.refined_prompt),
     ] {
         if let Change::Set(prompt) = prompt {
             or_fault(
@@ -109,7 +111,7 @@ fn check(
         }
     }
     let intent = check_intent(&update.intent, &update.intent_label);
-    let intent = or_fault(&mut faults, "intentLabel", intent);
+    let intent = or_fault(&mut faults, InputField::IntentLabel, intent);
     let metadata = match MetadataChange::check(update.metadata, update.metadata_patch) {
         Ok(change) => Some(change),
         Err(fault) => {
@@ -175,7 +177,7 @@ async fn apply(
         .one(unit)
         .await?;
     let Some(stored) = found else {
-        return Ok(Err(vec![Fault::of("id", Refusal::NotFound)]));
+        return Ok(Err(vec![Fault::of(InputField::Id, Refusal::NotFound)]));
     };
     let if_updated_at = changes.if_updated_at;
     let metadata = changes.metadata.apply(&stored);
@@ -184,13 +186,16 @@ async fn apply(
         Err(fault) => return Ok(Err(vec![fault])),
     };
     if stored.deleted_at.is_some() {
-        return Ok(Err(vec![Refusal::Deleted(Box::new(stored)).into()]));
+        return Ok(Err(vec![Fault::of(
+            InputField::Id,
+            Refusal::Deleted(Box::new(stored)),
+        )]));
     }
     // As it is printed: what lies outside RFC 3339 was given out as its bounds, and comes back so.
     let is_still = |expected: Timestamp| expected.to_datetime() == stored.updated_at.to_datetime();
     if if_updated_at.is_some_and(|expected| !is_still(expected)) {
         return Ok(Err(vec![Fault::of(
-            "ifUpdatedAt",
+            InputField::IfUpdatedAt,
             Refusal::Conflict(Box::new(stored)),
         )]));
     }
@@ -212,7 +217,7 @@ async fn apply(
     let mut changed = images(unit, update.into_query().returning(returning_rows(unit))).await?;
     Ok(changed.pop().ok_or_else(|| {
         vec![Fault::of(
-            "ifUpdatedAt",
+            InputField::IfUpdatedAt,
             Refusal::Conflict(Box::new(stored)),
         )]
     }))
@@ -230,7 +235,7 @@ impl Changes {
         let mut columns = Vec::new();
         if let Some(url) = self.url {
             check_same_asset(&url, stored, hosts)
-                .map_err(|refusal| Fault::of("imageUrl", refusal))?;
+                .map_err(|refusal| Fault::of(InputField::ImageUrl, refusal))?;
             if url.as_str() != stored.image_url {
                 columns.push((image::Column::ImageUrl, url.as_str().into()));
             }

@@ -56,7 +56,7 @@ each_database! {
     async fn the_id_of_another_owner_is_taken_and_nothing_of_it_is_shown(app: TestApp) {
         create(&app, json!({ "userId": "alice", "imageUrl": image_url(A) })).await;
         let refusal = create(&app, json!({ "userId": "bob", "imageUrl": image_url(A) })).await;
-        assert_eq!(refusal, refused("IMAGE_ID_TAKEN", &json!(["input"])));
+        assert_eq!(refusal, refused("IMAGE_ID_TAKEN", &json!(["input", "imageUrl"])));
     }
 
     async fn fifty_at_once_store_one_image(app: TestApp) {
@@ -92,7 +92,7 @@ each_database! {
         assert_eq!(answer["results"], json!([
             { "created": true, "image": image(A, "alice"), "userErrors": [] },
             refused("UUID_NOT_FOUND", &json!(["input", "1", "imageUrl"])),
-            refused("IMAGE_ID_TAKEN", &json!(["input", "2"])),
+            refused("IMAGE_ID_TAKEN", &json!(["input", "2", "imageUrl"])),
             { "created": false, "image": image(A, "alice"), "userErrors": [] },
             { "created": false, "image": null, "userErrors": [
                 { "code": "INVALID_USER_ID", "path": ["input", "4", "userId"] },

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, each_database, image_url};
+use crate::harness::{Reply, TestApp, each_database, image_url};
 
 const A: &str = "11111111-1111-4111-8111-111111111111";
 
@@ -14,6 +14,24 @@ async fn create(app: &TestApp, input: Value) -> Value {
     let given = input.as_object().expect("an object").clone();
     whole.as_object_mut().expect("an object").extend(given);
     app.run(CREATE, json!({ "input": whole })).await["createImage"].take()
+}
+
+/// With variables as they stand here: the tests' own JSON would lose digits of them.
+async fn send(app: &TestApp, query: &str, variables: &str) -> Reply {
+    let query = Value::from(query);
+    let body = format!("{{\"query\": {query}, \"variables\": {variables}}}");
+    let request = app.client().post(app.url()).body(body);
+    let request = request.header("content-type", "application/json");
+    Reply::read(request.send().await.expect("the server answers")).await
+}
+
+fn assert_refused(payload: &Value, path: &Value, number: &str) {
+    let error = &payload["userErrors"][0];
+    assert_eq!(error["code"], "INVALID_METADATA", "{payload}");
+    assert_eq!(error["path"], *path, "{payload}");
+    let message = error["message"].as_str().expect("a message");
+    assert!(message.contains(number), "{payload}");
+    assert_eq!(payload["image"], Value::Null, "{payload}");
 }
 
 fn nested(levels: usize) -> Value {
@@ -95,6 +113,59 @@ each_database! {
             metadata: { big: 9007199254740993, small: 1e-7, list: [1, \"two\", null] } }) { image { metadata } } }";
         let stored = app.run(literal, json!({ "url": image_url(A) })).await;
         assert_eq!(stored["createImage"]["image"]["metadata"], json!({ "big": 9_007_199_254_740_993_i64, "small": 1e-7, "list": [1, "two", null] }));
+    }
+
+    async fn a_number_that_would_lose_digits_is_refused_and_nothing_is_stored(app: TestApp) {
+        let id = app.user("alice").create(json!({ "metadata": { "a": 1 } })).await["id"].take();
+        for number in ["18446744073709551616", "-9223372036854775809", "0.12345678901234567890", "1e400"] {
+            let metadata = format!("{{\"deep\": [{{\"n\": {number}}}]}}");
+            let url = image_url(A);
+            let input = format!("{{\"userId\": \"alice\", \"imageUrl\": \"{url}\", \"metadata\": {metadata}}}");
+            let created = send(&app, CREATE, &format!("{{\"input\": {input}}}")).await.into_data();
+            assert_refused(&created["createImage"], &json!(["input", "metadata"]), number);
+            let many = "mutation($input: [CreateImageInput!]!) {
+                createImages(input: $input) { results { image { id } userErrors { code path message } } } }";
+            let created = send(&app, many, &format!("{{\"input\": [{input}]}}")).await.into_data();
+            assert_refused(&created["createImages"]["results"][0], &json!(["input", "0", "metadata"]), number);
+            let update = "mutation($input: UpdateImageInput!) {
+                updateImage(input: $input) { image { id } userErrors { code path message } } }";
+            for field in ["metadata", "metadataPatch"] {
+                let input = format!("{{\"input\": {{\"id\": {id}, \"{field}\": {metadata}}}}}");
+                let updated = send(&app, update, &input).await.into_data();
+                assert_refused(&updated["updateImage"], &json!(["input", field]), number);
+            }
+            let filter = "query($m: JSON) { images(filter: { metadataContains: $m }) { totalCount } }";
+            let reply = send(&app, filter, &format!("{{\"m\": {metadata}}}")).await;
+            assert_eq!(reply.error_code(), "BAD_USER_INPUT", "{number}");
+            let literal = format!("{{ images(filter: {{ metadataContains: {{ n: {number} }} }}) {{ totalCount }} }}");
+            let reply = app.graphql(&literal, json!({})).await;
+            assert_eq!(reply.error_code(), "BAD_USER_INPUT", "{number}");
+            assert!(reply.body.to_string().contains(number), "{}", reply.body);
+            let page = "query($first: Int) { images(first: $first) { totalCount } }";
+            let reply = send(&app, page, &format!("{{\"first\": {number}}}")).await;
+            assert_eq!(reply.error_code(), "BAD_USER_INPUT", "{number}");
+        }
+        let stored = app.run("{ images { nodes { metadata } } }", json!({})).await;
+        assert_eq!(stored, json!({ "images": { "nodes": [{ "metadata": { "a": 1 } }] } }));
+    }
+
+    async fn keys_of_metadata_have_no_meaning_of_their_own(app: TestApp) {
+        let alice = app.user("alice");
+        for metadata in [
+            json!({ "$serde_json::private::RawValue": "1" }),
+            json!({ "$serde_json::private::Number": "18446744073709551616" }),
+            json!({ "a": [{ "$serde_json::private::RawValue": "[1" }], "b": { "$serde_json::private::Number": 1 } }),
+        ] {
+            let image = alice.create(json!({ "metadata": metadata })).await;
+            assert_eq!(image["metadata"], metadata);
+            let patch = "mutation($input: UpdateImageInput!) { updateImage(input: $input) { image { metadata } userErrors { code } } }";
+            let input = json!({ "id": image["id"], "metadataPatch": { "inner": metadata } });
+            let updated = app.run(patch, json!({ "input": input })).await["updateImage"].take();
+            assert_eq!(updated["image"]["metadata"]["inner"], metadata, "{updated}");
+            let contains = "query($m: JSON) { images(filter: { metadataContains: $m }) { nodes { id } } }";
+            let found = app.run(contains, json!({ "m": { "inner": metadata } })).await;
+            assert_eq!(found["images"]["nodes"], json!([{ "id": image["id"] }]), "{metadata}");
+        }
     }
 
     async fn labels_are_stored_in_lower_case_and_intents_are_labels(app: TestApp) {

@@ -166,7 +166,7 @@ each_database! {
         app.run("mutation($id: ID!) { softDeleteImage(id: $id) { changed } }", json!({ "id": before["id"] })).await;
         assert_eq!(update(&app, &before["id"], wrong).await["userErrors"], input_errors);
         let deleted = update(&app, &before["id"], json!({ "refinedPrompt": "x", "ifUpdatedAt": "2020-01-01T00:00:00Z" })).await;
-        assert_eq!(deleted["userErrors"][0]["code"], json!("IMAGE_DELETED"));
+        assert_eq!(deleted["userErrors"], json!([{ "code": "IMAGE_DELETED", "path": ["input", "id"] }]));
         assert_eq!(deleted["image"]["refinedPrompt"], json!("r"));
         assert!(deleted["image"]["deletedAt"].is_string());
     }

@@ -17,7 +17,7 @@ pub(crate) use complexity::{LatestPrice, check_complexity, check_copies};
 pub use cost::Cost;
 pub use measure::{Measured, check};
 pub use scan::scan;
-pub(crate) use scan::tokens;
+pub(crate) use scan::{tokens, tokens_and_ignored};
 pub use variables::{MAX_VARIABLE_NESTING, MAX_VARIABLE_VALUES, check_variables};
 
 /// The most brackets within brackets, and the most fragments within fragments.

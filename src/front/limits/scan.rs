@@ -95,10 +95,15 @@ impl<'t> Lexer<'t> {
 /// The lexical tokens of a text, without what stands between them and says nothing,
 /// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Ignored-Tokens>.
 pub(crate) fn tokens(text: &str) -> impl Iterator<Item = &str> {
-    let mut lexer = Lexer::new(text);
-    let all = std::iter::from_fn(move || lexer.next_token());
-    all.filter(|(first, _)| !is_ignored(*first))
+    tokens_and_ignored(text)
+        .filter(|(first, _)| !is_ignored(*first))
         .map(|(_, token)| token)
+}
+
+/// The whole text in pieces: lexical tokens and what stands between them, each with the character that it begins with.
+pub(crate) fn tokens_and_ignored(text: &str) -> impl Iterator<Item = (char, &str)> {
+    let mut lexer = Lexer::new(text);
+    std::iter::from_fn(move || lexer.next_token())
 }
 
 fn is_ignored(first: char) -> bool {

@@ -97,13 +97,97 @@ impl Denied {
         Self::Forbidden("all: true is for service tokens; leave it out for what is yours");
 }
 
-/// Which rows an operation may touch. Comes from a [`Caller`] only.
+/// Which rows an operation may touch. A [`Caller`] gives it out, and decides there who may do what:
+///
+/// ```
+/// use image_gallery::auth::{Caller, Scope, UserId};
+///
+/// let alice = UserId::new("alice").unwrap();
+/// let scope: Scope = Caller::User(alice.clone()).scope(None).unwrap();
+/// assert_eq!(scope.owner(), Some(&alice));
+/// assert_eq!(Caller::Anyone.scope(None).unwrap().owner(), None);
+/// ```
+///
+/// Nothing else makes one, apart from [`Scope::unchecked`]. Its content is private:
+///
+/// ```compile_fail,E0451
+/// use image_gallery::auth::Scope;
+///
+/// let every_row = Scope { rows: todo!() };
+/// ```
+///
+/// There is no variant to name:
+///
+/// ```compile_fail,E0599
+/// use image_gallery::auth::Scope;
+///
+/// let every_row = Scope::Everything;
+/// ```
+///
+/// And none to start from:
+///
+/// ```compile_fail,E0277
+/// use image_gallery::auth::Scope;
+///
+/// fn start<T: Default>() -> T {
+///     T::default()
+/// }
+/// let every_row: Scope = start();
+/// ```
+///
+/// A call that only asks whether the caller may do anything is [`Caller::require_access`]; a scope that is not used is a
+/// warning, which the build takes for an error:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// use image_gallery::auth::{Caller, Denied};
+///
+/// fn check(caller: &Caller) -> Result<(), Denied> {
+///     caller.scope(None)?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Every row.
-    Everything,
-    /// The rows of one owner.
-    Owner(UserId),
+#[must_use = "rows are selected with a scope; `Caller::require_access` asks for nothing but access"]
+pub struct Scope {
+    rows: Rows,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Rows {
+    Everyones,
+    OwnedBy(UserId),
+}
+
+impl Scope {
+    const EVERY_ROW: Self = Self {
+        rows: Rows::Everyones,
+    };
+
+    fn owned_by(owner: UserId) -> Self {
+        Self {
+            rows: Rows::OwnedBy(owner),
+        }
+    }
+
+    /// Every row, whoever asks: for what has to see past ownership, such as whether an id is taken. What the caller is
+    /// shown of those rows must be decided by the code that reads them. The reason stands beside the call for its reader.
+    pub fn unchecked(_reason: &'static str) -> Self {
+        Self::EVERY_ROW
+    }
+
+    /// The only owner whose rows are in it; none where every row is.
+    pub fn owner(&self) -> Option<&UserId> {
+        match &self.rows {
+            Rows::Everyones => None,
+            Rows::OwnedBy(owner) => Some(owner),
+        }
+    }
+
+    /// Whether it holds a row of this owner.
+    pub fn contains(&self, owner: &str) -> bool {
+        self.owner().is_none_or(|own| own.as_str() == owner)
+    }
 }
 
 impl Caller {
@@ -124,22 +208,33 @@ impl Caller {
     pub fn scope(&self, user_id: Option<UserId>) -> Result<Scope, Denied> {
         match self {
             Self::Anyone | Self::Service { .. } => {
-                Ok(user_id.map_or(Scope::Everything, Scope::Owner))
+                Ok(user_id.map_or(Scope::EVERY_ROW, Scope::owned_by))
             }
             Self::User(own) if user_id.is_none_or(|user_id| user_id == *own) => {
-                Ok(Scope::Owner(own.clone()))
+                Ok(Scope::owned_by(own.clone()))
             }
             Self::User(_) => Err(Denied::NOT_YOURS),
             Self::Anonymous(denied) => Err(denied.clone()),
         }
     }
 
+    /// Refuses a caller who may do nothing.
+    pub fn require_access(&self) -> Result<(), Denied> {
+        self.scope(None).map(drop)
+    }
+
+    /// Refuses a caller who may do nothing with this owner's rows.
+    pub fn require_access_to(&self, owner: UserId) -> Result<(), Denied> {
+        self.scope(Some(owner)).map(drop)
+    }
+
     /// Everybody's rows, for those who may touch them all.
     pub fn scope_of_everybody(&self) -> Result<Scope, Denied> {
-        match self.scope(None)? {
-            Scope::Everything => Ok(Scope::Everything),
-            Scope::Owner(_) => Err(Denied::NOT_EVERYBODYS),
+        let scope = self.scope(None)?;
+        if scope.owner().is_some() {
+            return Err(Denied::NOT_EVERYBODYS);
         }
+        Ok(scope)
     }
 
     /// The owner of what the caller stores without naming one. Nobody in particular owns nothing.
@@ -199,14 +294,14 @@ mod tests {
     #[test]
     fn who_may_touch_which_rows() {
         let alice = || Some(user("alice"));
-        let only_alice = || Ok(Scope::Owner(user("alice")));
+        let only_alice = || Ok(Scope::owned_by(user("alice")));
         let service = Caller::Service {
             actor: "worker".to_owned(),
         };
         for (caller, user_id, expected) in [
-            (Caller::Anyone, None, Ok(Scope::Everything)),
+            (Caller::Anyone, None, Ok(Scope::EVERY_ROW)),
             (Caller::Anyone, alice(), only_alice()),
-            (service.clone(), None, Ok(Scope::Everything)),
+            (service.clone(), None, Ok(Scope::EVERY_ROW)),
             (service.clone(), alice(), only_alice()),
             (Caller::User(user("alice")), None, only_alice()),
             (Caller::User(user("alice")), alice(), only_alice()),
@@ -219,7 +314,7 @@ mod tests {
         ] {
             assert_eq!(caller.scope(user_id), expected, "{caller:?}");
         }
-        assert_eq!(service.scope_of_everybody(), Ok(Scope::Everything));
+        assert_eq!(service.scope_of_everybody(), Ok(Scope::EVERY_ROW));
         assert_eq!(
             Caller::User(user("alice")).scope_of_everybody(),
             Err(Denied::NOT_EVERYBODYS)

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::jwks::KeyServer;
-use super::{Caller, Denied, MetricsToken, Scope, ServiceTokens, UserId};
+use super::{Caller, Denied, MetricsToken, ServiceTokens, UserId};
 
 /// By how much the clocks of those who issue tokens and ours may differ.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -145,10 +145,10 @@ impl Authenticator {
             return Ok(());
         }
         let caller = self.authenticate(authorization).await?.caller;
-        match caller.scope(None)? {
-            Scope::Everything => Ok(()),
-            Scope::Owner(_) => Err(Denied::NOT_FOR_USERS),
+        if caller.scope(None)?.owner().is_some() {
+            return Err(Denied::NOT_FOR_USERS);
         }
+        Ok(())
     }
 }
 

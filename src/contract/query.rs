@@ -47,7 +47,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids; more are BAD_USER_INPUT.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>> {
-        caller(ctx).scope(None)?;
+        caller(ctx).require_access()?;
         if ids.len() > MAX_BATCH {
             return Err(Failure::bad_input(format!(
                 "ids: {} were given; at most {MAX_BATCH} are allowed",
@@ -89,7 +89,7 @@ impl Query {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ImageConnection> {
         let order = order_by.map_or(newest_first(Field::CreatedAt), Order::from);
-        caller(ctx).scope(None)?;
+        caller(ctx).require_access()?;
         if order.field == Field::DeletedAt {
             return Err(Failure::bad_input(
                 "orderBy: active images cannot be ordered by DELETED_AT; use CREATED_AT or UPDATED_AT, or deletedImages",
@@ -156,10 +156,12 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "Only this owner's images.")] user_id: Option<String>,
     ) -> Result<GalleryStats> {
-        caller(ctx).scope(None)?;
+        caller(ctx).require_access()?;
         let user_id = checked_user_id(user_id.as_deref())?;
         // Said here and not at each count, so that the whole is refused.
-        caller(ctx).scope(user_id.clone())?;
+        if let Some(owner) = user_id.clone() {
+            caller(ctx).require_access_to(owner)?;
+        }
         Ok(GalleryStats { user_id })
     }
 
@@ -181,7 +183,7 @@ impl Query {
         >,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<GalleryEventConnection> {
-        caller(ctx).scope(None)?;
+        caller(ctx).require_access()?;
         let filter = event_filter(user_id.as_deref(), image_id.as_ref(), types)?;
         let arguments = PageArguments {
             first,
@@ -278,7 +280,7 @@ async fn connection(
     order: Order,
     arguments: &PageArguments,
 ) -> Result<ImageConnection> {
-    caller(ctx).scope(None)?;
+    caller(ctx).require_access()?;
     let list = List {
         shelf,
         user_id: checked_user_id(user_id)?,

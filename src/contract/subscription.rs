@@ -32,7 +32,7 @@ impl Subscription {
         #[graphql(desc = "The cursor behind which to begin; an empty string: all that is kept.")]
         after: Option<String>,
     ) -> Result<BoxStream<'static, Result<Immediate<GalleryEvent>>>> {
-        caller(ctx).scope(None)?;
+        caller(ctx).require_access()?;
         let progress = ctx.data_opt::<Progress>().cloned().unwrap_or_default();
         let after = (progress.resume_after().map(ToOwned::to_owned)).or(after);
         let filter = event_filter(user_id.as_deref(), image_id.as_ref(), types)?;

@@ -30,7 +30,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::auth::{Denied, Scope, UserIdError};
+use crate::auth::{Denied, Scope, UserId, UserIdError};
 use crate::cloudinary::hosts::HostPatterns;
 use crate::cloudinary::url::UrlError;
 use crate::db::{self, Database, Unit};
@@ -266,20 +266,19 @@ fn rows_in(scope: &Scope) -> SelectStatement {
 
 /// What [`visible`] says of each row.
 fn is_in_scope(scope: &Scope) -> Condition {
-    match scope {
-        Scope::Everything => Condition::all(),
-        Scope::Owner(user_id) => Condition::all().add(Column::UserId.eq(user_id.as_str())),
-    }
+    let owner = scope.owner();
+    Condition::all().add_option(owner.map(|owner| Column::UserId.eq(owner.as_str())))
 }
 
 /// What [`is_in_scope`] says in SQL, of an image that has been read.
 fn is_visible(scope: &Scope, image: &PartialImage) -> bool {
-    match scope {
-        Scope::Everything => true,
-        Scope::Owner(user_id) => {
-            (image.user_id.try_as_ref()).is_some_and(|owner| owner == user_id.as_str())
-        }
-    }
+    let is_owned_by = |owner: &UserId| {
+        image
+            .user_id
+            .try_as_ref()
+            .is_some_and(|id| id == owner.as_str())
+    };
+    scope.owner().is_none_or(is_owned_by)
 }
 
 /// This instant, in the microseconds that both databases keep.

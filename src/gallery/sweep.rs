@@ -122,7 +122,10 @@ impl Sweep {
     /// Whose trash it is has to be said: everybody's by `all`, one owner's by name, or the caller's own.
     fn scope(&self, caller: &Caller) -> Result<Scope, Error> {
         // Nobody hears more than that, and another's trash is refused whatever else is wrong.
-        caller.scope(self.user_id.clone())?;
+        match self.user_id.clone() {
+            Some(owner) => caller.require_access_to(owner)?,
+            None => caller.require_access()?,
+        }
         let own = || caller.own_id().cloned();
         let refused = |reason: &str| Err(Error::BadInput(reason.to_owned()));
         match (self.user_id.clone(), self.all) {

@@ -139,24 +139,21 @@ pub struct TrailSlice {
 )]
 fn recorded(scope: &Scope) -> Select<gallery_event::Entity> {
     let everything = gallery_event::Entity::find();
-    match scope {
-        Scope::Everything => everything,
-        Scope::Owner(user_id) => everything.filter(Column::UserId.eq(user_id.as_str())),
+    match scope.owner() {
+        None => everything,
+        Some(owner) => everything.filter(Column::UserId.eq(owner.as_str())),
     }
 }
 
 /// What [`recorded`] says in SQL, of an event that has been read.
 pub(super) fn is_in_scope(scope: &Scope, event: &Event) -> bool {
-    match scope {
-        Scope::Everything => true,
-        Scope::Owner(user_id) => event.user_id == user_id.as_str(),
-    }
+    scope.contains(&event.user_id)
 }
 
 impl Gallery {
     /// Where the trail ends now, for whoever may read anything.
     pub async fn trail_cursor(&self, caller: &Caller) -> Result<Cursor, Error> {
-        caller.scope(None)?;
+        caller.require_access()?;
         Ok(Cursor(self.database.settled_trail().await?.last))
     }
 

@@ -72,7 +72,7 @@ impl CreateMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 images.")] input: Vec<CreateImageInput>,
     ) -> Result<CreateImagesPayload> {
-        caller(ctx).scope(None)?;
+        caller(ctx).require_access()?;
         if let Err(refusal) = gallery::check_batch(input.len()) {
             return Ok(CreateImagesPayload {
                 results: Vec::new(),

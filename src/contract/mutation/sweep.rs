@@ -46,7 +46,7 @@ impl SweepMutation {
             DateTime,
         >,
     ) -> Result<EmptyTrashPayload> {
-        caller(ctx).scope(None)?;
+        caller(ctx).require_access()?;
         let sweep = Sweep {
             user_id: checked_user_id(user_id.as_deref())?,
             all: all.0,
@@ -71,7 +71,7 @@ impl SweepMutation {
         #[graphql(desc = "Only what was put there at this instant or later.")]
         deleted_after: Option<DateTime>,
     ) -> Result<RestoreTrashPayload> {
-        caller(ctx).scope(None)?;
+        caller(ctx).require_access()?;
         let sweep = Sweep {
             user_id: checked_user_id(user_id.as_deref())?,
             all: all.0,

@@ -137,7 +137,7 @@ impl TrashMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids.")] ids: Vec<ID>,
     ) -> Result<SoftDeleteImagesPayload> {
-        caller(ctx).scope(None)?;
+        caller(ctx).require_access()?;
         if let Some(user_errors) = too_many(&ids) {
             return Ok(SoftDeleteImagesPayload {
                 images: List(Vec::new()),
@@ -159,7 +159,7 @@ impl TrashMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids.")] ids: Vec<ID>,
     ) -> Result<RestoreImagesPayload> {
-        caller(ctx).scope(None)?;
+        caller(ctx).require_access()?;
         if let Some(user_errors) = too_many(&ids) {
             return Ok(RestoreImagesPayload {
                 images: List(Vec::new()),
@@ -182,7 +182,7 @@ impl TrashMutation {
         #[graphql(desc = "At most 100 ids.")] ids: Vec<ID>,
         #[graphql(default, desc = "Whether active images are purged too.")] force: Flag,
     ) -> Result<PurgeImagesPayload> {
-        caller(ctx).scope(None)?;
+        caller(ctx).require_access()?;
         if let Some(user_errors) = too_many(&ids) {
             return Ok(PurgeImagesPayload {
                 purged_ids: Vec::new(),

@@ -249,7 +249,9 @@ impl Shared {
             self.begin(last);
             return Ok(());
         }
-        let everything = (Scope::Everything, EventFilter::default());
+        let every_event =
+            Scope::unchecked("read once for all subscribers; each applies its own scope");
+        let everything = (every_event, EventFilter::default());
         while known < last {
             let (scope, filter) = &everything;
             let events = events_between(&self.database, scope, filter, known, last, PAGE);

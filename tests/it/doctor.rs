@@ -243,7 +243,7 @@ async fn a_table_of_another_shape_is_told_by_each_difference() {
         let output = doctor(&at(&database.url())).await;
         assert_eq!(output.code, Some(1), "{output:?}");
         let wrong = lines(&output.stdout, "wrong").join("\n");
-        for part in ["column `user_id` may be null", "column `extra` is none of ours", "→ change the table"] {
+        for part in ["`image_gallery.user_id` may be null", "`image_gallery.extra` is another application's column", "→ change the table"] {
             assert!(wrong.contains(part), "{part} in\n{wrong}");
         }
     })

@@ -119,10 +119,10 @@ async fn differences_on_sqlite(connection: &impl ConnectionTrait) -> Result<Vec<
         &SQLITE,
         &optional("original_prompt", "TEXT"),
     ));
-    let keys = "SELECT 'the primary key is not `row_key`' AS difference
+    let keys = "SELECT 'the primary key of `image_gallery` is not `row_key`' AS difference
         WHERE NOT EXISTS (SELECT 1 FROM pragma_table_info('image_gallery') WHERE name = 'row_key' AND pk = 1)
         UNION ALL
-        SELECT '`image_id` is not unique'
+        SELECT '`image_gallery.image_id` is not unique'
         WHERE NOT EXISTS (SELECT 1 FROM pragma_index_list('image_gallery') AS list
             WHERE list.\"unique\" AND NOT list.partial
                 AND (SELECT group_concat(name) FROM pragma_index_info(list.name)) = 'image_id')";
@@ -149,7 +149,7 @@ fn compared(columns: &[Column], expected: &[Expected], added: &Expected) -> Vec<
     for expected in expected {
         match find(expected.name) {
             None => differences.push(format!(
-                "column `{}` is missing, expected {}{}",
+                "`image_gallery.{}` is missing, expected {}{}",
                 expected.name,
                 expected.kind,
                 if expected.is_required {
@@ -171,7 +171,7 @@ fn compared(columns: &[Column], expected: &[Expected], added: &Expected) -> Vec<
     for column in columns.iter().filter(|column| !is_known(column)) {
         if column.is_required && !column.has_default && !column.is_generated {
             differences.push(format!(
-                "column `{}` is none of ours, NOT NULL and without a default: no row could be inserted by this server",
+                "`image_gallery.{}` is another application's column, NOT NULL and without a default: this server could not insert a row",
                 column.name
             ));
         }
@@ -184,20 +184,20 @@ fn differing(column: &Column, expected: &Expected) -> Vec<String> {
     let name = expected.name;
     if !holds(&column.kind, expected.kind) {
         differences.push(format!(
-            "column `{name}` is {}, expected {}",
+            "`image_gallery.{name}` is {}, expected {}",
             column.kind, expected.kind
         ));
     }
     if column.is_required != expected.is_required {
         differences.push(if column.is_required {
-            format!("column `{name}` is NOT NULL, expected one that may be null")
+            format!("`image_gallery.{name}` is NOT NULL, expected one that may be null")
         } else {
-            format!("column `{name}` may be null, expected NOT NULL")
+            format!("`image_gallery.{name}` may be null, expected NOT NULL")
         });
     }
     if column.is_generated {
         differences.push(format!(
-            "column `{name}` is generated, expected a stored value"
+            "`image_gallery.{name}` is generated, expected a stored value"
         ));
     }
     differences

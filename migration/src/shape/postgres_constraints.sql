@@ -10,10 +10,10 @@ named AS (
     WHERE attrelid = to_regclass('image_gallery') AND NOT attisdropped AND attname = 'image_id'
 )
 SELECT coalesce(
-    (SELECT format('the primary key is %s%s, expected (image_id)', substring(pg_get_constraintdef(oid) FROM '\(.*\)'),
+    (SELECT format('the primary key of `image_gallery` is %s%s, expected (image_id)', substring(pg_get_constraintdef(oid) FROM '\(.*\)'),
         CASE WHEN condeferrable THEN ', deferrable' ELSE '' END)
     FROM pg_constraint WHERE conrelid = to_regclass('image_gallery') AND contype = 'p'),
-    'there is no primary key, expected (image_id)'
+    '`image_gallery` has no primary key, expected (image_id)'
 ) AS difference
 WHERE NOT EXISTS (
     SELECT FROM pg_constraint
@@ -22,7 +22,7 @@ WHERE NOT EXISTS (
 )
 UNION ALL
 -- A unique index refuses nothing of ours when it has the id in it, or a column that we leave null.
-SELECT format('the unique index `%s` is stricter: %s', indexrelid::regclass, pg_get_indexdef(indexrelid))
+SELECT format('the unique index `%s` of `image_gallery` is stricter: %s', indexrelid::regclass, pg_get_indexdef(indexrelid))
 FROM pg_index
 WHERE indrelid = to_regclass('image_gallery') AND indisunique AND NOT indisprimary
     AND NOT EXISTS (SELECT FROM unnest((indkey::smallint[])[0:indnkeyatts - 1]) AS key WHERE key IN (SELECT attnum FROM named))
@@ -30,6 +30,6 @@ WHERE indrelid = to_regclass('image_gallery') AND indisunique AND NOT indisprima
         SELECT FROM unnest((indkey::smallint[])[0:indnkeyatts - 1]) AS key JOIN pg_attribute ON attnum = key
         WHERE attrelid = indrelid AND NOT atthasdef AND key NOT IN (SELECT attnum FROM ours))
 UNION ALL
-SELECT format('the constraint `%s` is stricter: %s', conname, pg_get_constraintdef(oid))
+SELECT format('the constraint `%s` of `image_gallery` is stricter: %s', conname, pg_get_constraintdef(oid))
 FROM pg_constraint
 WHERE conrelid = to_regclass('image_gallery') AND contype IN ('c', 'f', 'x') AND conkey && ARRAY(SELECT attnum FROM ours)

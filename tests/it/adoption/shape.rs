@@ -41,19 +41,19 @@ async fn every_difference_of_a_table_of_another_shape_is_named_and_nothing_chang
             )
             .await;
         let differences = [
-            "column `image_id` may be null, expected NOT NULL",
-            "column `user_id` is text, expected varchar(255)",
-            "column `image_url` is varchar(100), expected varchar(1024)",
-            "column `refined_prompt` is NOT NULL, expected one that may be null",
-            "column `metadata` is json, expected jsonb",
-            "column `created_at` is timestamptz(3), expected timestamptz",
-            "column `updated_at` is timestamp without time zone, expected timestamptz",
-            "column `deleted_at` is missing, expected timestamptz",
-            "column `original_prompt` is varchar(100), expected text",
-            "column `rating` is none of ours, NOT NULL and without a default",
-            "the primary key is (id), expected (image_id)",
-            "the unique index `image_gallery_image_url_key` is stricter",
-            "the constraint `image_gallery_intent_check` is stricter",
+            "`image_gallery.image_id` may be null, expected NOT NULL",
+            "`image_gallery.user_id` is text, expected varchar(255)",
+            "`image_gallery.image_url` is varchar(100), expected varchar(1024)",
+            "`image_gallery.refined_prompt` is NOT NULL, expected one that may be null",
+            "`image_gallery.metadata` is json, expected jsonb",
+            "`image_gallery.created_at` is timestamptz(3), expected timestamptz",
+            "`image_gallery.updated_at` is timestamp without time zone, expected timestamptz",
+            "`image_gallery.deleted_at` is missing, expected timestamptz",
+            "`image_gallery.original_prompt` is varchar(100), expected text",
+            "`image_gallery.rating` is another application's column, NOT NULL and without a default",
+            "the primary key of `image_gallery` is (id), expected (image_id)",
+            "the unique index `image_gallery_image_url_key` of `image_gallery` is stricter",
+            "the constraint `image_gallery_intent_check` of `image_gallery` is stricter",
         ];
         is_refused(&database, &differences).await;
     })
@@ -65,18 +65,18 @@ async fn every_difference_of_a_table_of_another_shape_is_named_and_nothing_chang
 async fn each_single_difference_stops_the_migration() {
     on_postgres(&[], async |database: TestDatabase| {
         for (change, difference) in [
-            ("ALTER TABLE image_gallery DROP COLUMN intent", "`intent` is missing"),
-            ("ALTER TABLE image_gallery ALTER image_id TYPE text", "`image_id` is text"),
-            ("ALTER TABLE image_gallery ALTER deleted_at SET NOT NULL", "`deleted_at` is NOT NULL"),
-            ("ALTER TABLE image_gallery ALTER metadata DROP NOT NULL", "`metadata` may be null"),
-            ("ALTER TABLE image_gallery ALTER user_id TYPE varchar(254)", "`user_id` is varchar(254)"),
-            ("ALTER TABLE image_gallery DROP CONSTRAINT image_gallery_pkey", "there is no primary key"),
+            ("ALTER TABLE image_gallery DROP COLUMN intent", "`image_gallery.intent` is missing"),
+            ("ALTER TABLE image_gallery ALTER image_id TYPE text", "`image_gallery.image_id` is text"),
+            ("ALTER TABLE image_gallery ALTER deleted_at SET NOT NULL", "`image_gallery.deleted_at` is NOT NULL"),
+            ("ALTER TABLE image_gallery ALTER metadata DROP NOT NULL", "`image_gallery.metadata` may be null"),
+            ("ALTER TABLE image_gallery ALTER user_id TYPE varchar(254)", "`image_gallery.user_id` is varchar(254)"),
+            ("ALTER TABLE image_gallery DROP CONSTRAINT image_gallery_pkey", "`image_gallery` has no primary key"),
             ("ALTER TABLE image_gallery DROP COLUMN intent, ADD intent varchar(100) GENERATED ALWAYS AS ('edit') STORED",
-             "`intent` is generated"),
-            ("ALTER TABLE image_gallery ADD tenant integer NOT NULL", "`tenant` is none of ours"),
-            ("CREATE UNIQUE INDEX one_each ON image_gallery (user_id) WHERE deleted_at IS NULL", "`one_each` is stricter"),
+             "`image_gallery.intent` is generated"),
+            ("ALTER TABLE image_gallery ADD tenant integer NOT NULL", "`image_gallery.tenant` is another application's column"),
+            ("CREATE UNIQUE INDEX one_each ON image_gallery (user_id) WHERE deleted_at IS NULL", "`one_each` of `image_gallery` is stricter"),
             ("CREATE TABLE users (id varchar(255) PRIMARY KEY);
-              ALTER TABLE image_gallery ADD CONSTRAINT known FOREIGN KEY (user_id) REFERENCES users", "`known` is stricter"),
+              ALTER TABLE image_gallery ADD CONSTRAINT known FOREIGN KEY (user_id) REFERENCES users", "`known` of `image_gallery` is stricter"),
             ("CREATE INDEX image_gallery_trash ON image_gallery (deleted_at)", "`image_gallery_trash` stands already"),
             ("CREATE TABLE image_gallery_event ()", "`image_gallery_event` stands already"),
             ("CREATE TABLE parts () INHERITS (image_gallery)", "a part of other tables"),
@@ -191,8 +191,8 @@ each_database! {
         for command in ["up", "up"] {
             let output = program.run(&["migrate", command]).await;
             assert_eq!(output.code, Some(1), "{output:?}");
-            assert!(output.stderr.contains("column `user_id` is missing"), "{}", output.stderr);
-            assert!(output.stderr.contains("column `name` is none of ours"), "{}", output.stderr);
+            assert!(output.stderr.contains("`image_gallery.user_id` is missing"), "{}", output.stderr);
+            assert!(output.stderr.contains("`image_gallery.name` is another application's column"), "{}", output.stderr);
         }
         database.db_execute("CREATE TABLE seaql_migrations (a text)").await;
     }

@@ -1,6 +1,10 @@
 //! What can go wrong at the database, by what the caller may do about it.
 
+use std::borrow::Cow;
+
 use sea_orm::{DbErr, RuntimeErr};
+
+use super::sqlstate;
 
 /// A failed unit of work: nothing of it was done, unless the connection was lost at the commit; then nobody knows.
 #[derive(Debug, thiserror::Error)]
@@ -41,25 +45,10 @@ impl Error {
         else {
             return false;
         };
-        driver
-            .as_database_error()
-            .is_some_and(|error| is_lacking(error.code().as_deref(), error.message()))
-    }
-}
-
-/// SQLite has one code for whatever is wrong with a statement: there its message tells.
-fn is_lacking(code: Option<&str>, message: &str) -> bool {
-    match code {
-        Some("42P01" | "42703" | "42883") => true,
-        Some("1") => [
-            "no such table",
-            "no such column",
-            "no such function",
-            "has no column named",
-        ]
-        .iter()
-        .any(|lack| message.contains(lack)),
-        _ => false,
+        driver.as_database_error().is_some_and(|error| {
+            let code = error.code().unwrap_or_default();
+            sqlstate::is_lacking(&code, error.message())
+        })
     }
 }
 
@@ -105,78 +94,36 @@ fn classify(error: &sqlx::Error) -> Option<Error> {
         return is_away.then(|| Error::Unavailable(error.to_string()));
     };
     let code = reported.code()?;
-    match code.as_ref() {
-        // SQLite's 9 is SQLITE_INTERRUPT.
-        "57014" | "9" => Some(Error::Timeout),
-        code if is_unavailable(code) => Some(Error::Unavailable(reported.message().to_owned())),
-        _ => None,
+    if sqlstate::is_timeout(&code) {
+        return Some(Error::Timeout);
     }
+    sqlstate::is_unavailable(&code).then(|| Error::Unavailable(reported.message().to_owned()))
 }
 
-/// Whether Postgres has undone the transaction for the sake of another one, and running it again may well succeed: a
-/// serialization failure, a deadlock, a standby's query in the way of what it has to replay.
+/// Whether Postgres has undone the transaction for the sake of another one, and running it again may well succeed.
 pub(super) fn is_conflict(error: &sqlx::Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    matches!(code.as_deref(), Some("40001" | "40P01"))
+    code(error).is_some_and(|code| sqlstate::is_conflict(&code))
 }
 
 /// Whether a connection that could not be made may well be made in a moment: the server is starting, is not there yet, or
 /// has as many connections as it takes.
 pub(super) fn is_transient(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(error) => matches!(
+    if let sqlx::Error::Io(error) = error {
+        return matches!(
             error.kind(),
             std::io::ErrorKind::ConnectionRefused
                 | std::io::ErrorKind::ConnectionAborted
                 | std::io::ErrorKind::ConnectionReset
-        ),
-        sqlx::Error::Database(reported) => {
-            matches!(reported.code().as_deref(), Some("53300" | "57P03"))
-        }
-        _ => false,
+        );
     }
+    code(error).is_some_and(|code| sqlstate::is_transient_at_connect(&code))
 }
 
 /// Whether another process holds SQLite's file at the moment.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
-    const BUSY: i32 = 5;
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    let code = code.and_then(|code| code.parse::<i32>().ok());
-    code.is_some_and(|code| code & 0xff == BUSY)
+    code(error).is_some_and(|code| sqlstate::is_busy(&code))
 }
 
-/// By SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) or by SQLite's extended result code
-/// (<https://www.sqlite.org/rescode.html>): connection lost, too many of them, shutting down, read-only, out of space,
-/// deadlock or serialization failure, a transaction that stood still for too long; busy, locked, disk full, file not to be opened.
-fn is_unavailable(code: &str) -> bool {
-    const POSTGRES: [&str; 10] = [
-        "53300", "53100", "53200", "57P01", "57P02", "57P03", "25006", "40001", "40P01", "25P03",
-    ];
-    const SQLITE: [i32; 5] = [5, 6, 8, 13, 14];
-    let is_connection_exception = code.len() == 5 && code.starts_with("08");
-    let is_sqlite = code.len() < 5
-        && code
-            .parse::<i32>()
-            // The lower byte is the primary code, e.g. 517 (SQLITE_BUSY_SNAPSHOT) is a 5 (SQLITE_BUSY).
-            .is_ok_and(|code| SQLITE.contains(&(code & 0xff)));
-    is_connection_exception || POSTGRES.contains(&code) || is_sqlite
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_unavailable;
-
-    #[test]
-    fn knows_what_passes_by_itself() {
-        for code in ["08006", "57P01", "53300", "40P01", "5", "517", "14"] {
-            assert!(is_unavailable(code), "{code}");
-        }
-        for code in ["23505", "42P01", "22021", "1", "19", "1555"] {
-            assert!(!is_unavailable(code), "{code}");
-        }
-    }
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
 }

@@ -20,6 +20,7 @@ mod replica;
 pub mod search;
 mod share;
 mod source;
+mod sqlstate;
 mod trail;
 mod unit;
 mod vitals;

@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use super::Error;
 use super::error::at_connecting;
 use super::options::{is_supabase_direct, is_supabase_pooler};
+use super::sqlstate;
 
 const POOLER: &str = "take the session pooler's host instead (in Supabase's dashboard Connect → Session pooler: \
                       aws-<n>-<region>.pooler.supabase.com, user postgres.<project>)";
@@ -229,12 +230,11 @@ pub(super) fn mode_name(mode: PgSslMode) -> &'static str {
 fn refusal(reported: &dyn DatabaseError, target: &PgConnectOptions) -> Error {
     let code = reported.code().unwrap_or_default();
     let message = reported.message();
-    let passes = matches!(code.as_ref(), "53300" | "57P03" | "57P01");
     let said = match remedy(&code, message, target) {
         Some(remedy) => format!("{message}; {remedy}"),
         None => message.to_owned(),
     };
-    if passes {
+    if sqlstate::is_passing_at_connect(&code) {
         Error::Unavailable(said)
     } else {
         Error::Refused(said)
@@ -252,7 +252,9 @@ fn remedy(code: &str, message: &str, target: &PgConnectOptions) -> Option<String
              region, as the dashboard's Connect shows them"
         ));
     }
-    if code == "53300" || says(&["max client", "max_client_conn", "no more connections"]) {
+    if code == sqlstate::TOO_MANY_CONNECTIONS
+        || says(&["max client", "max_client_conn", "no more connections"])
+    {
         return Some(
             "lower DATABASE_MAX_CONNECTIONS in every process, raise the server's limit, or go through a transaction pooler \
              (DATABASE_POOLER=transaction)"
@@ -268,7 +270,7 @@ fn remedy(code: &str, message: &str, target: &PgConnectOptions) -> Option<String
         };
         return Some(remedy.to_owned());
     }
-    if code == "28P01"
+    if code == sqlstate::INVALID_PASSWORD
         || says(&[
             "password authentication failed",
             "sasl authentication failed",
@@ -280,20 +282,20 @@ fn remedy(code: &str, message: &str, target: &PgConnectOptions) -> Option<String
                 .to_owned(),
         );
     }
-    if code == "3D000" || says(&["no such database"]) {
+    if code == sqlstate::NO_SUCH_DATABASE || says(&["no such database"]) {
         return Some(
             "name another one in DATABASE_URL or SUPABASE_DB_NAME (Supabase: `postgres`), or make it: CREATE DATABASE"
                 .to_owned(),
         );
     }
     match code {
-        "28000" => Some(format!(
+        sqlstate::INVALID_AUTHORIZATION => Some(format!(
             "check the user, `{user}`, and whether it may sign in"
         )),
-        "42501" => Some(format!(
+        sqlstate::INSUFFICIENT_PRIVILEGE => Some(format!(
             "give the user the right: GRANT CONNECT ON DATABASE … TO \"{user}\""
         )),
-        "57P03" => Some("try again when it is up".to_owned()),
+        sqlstate::CANNOT_CONNECT_NOW => Some("try again when it is up".to_owned()),
         _ => None,
     }
 }

@@ -11,10 +11,14 @@ use super::error::{Failure, Result, nullable};
 use super::filter::PageArguments;
 use super::image::Image;
 use super::immediate::{Immediate, List, Ready};
+use super::loader::events_of_image;
 use super::scalar::{DateTime, Url};
 use super::{caller, gallery};
 use crate::db::page::End;
-use crate::gallery::{Cursor, Event, EventFilter, EventId, EventPage, Kind, TrailPage, TrailSlice};
+use crate::gallery::{
+    Cursor, Event, EventFilter, EventId, EventPage, ImageId, Kind, OwnedImage, TrailPage,
+    TrailSlice,
+};
 
 /// What happened to an image.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
@@ -42,9 +46,10 @@ pub(super) struct GalleryEvent {
 impl Ready for GalleryEvent {}
 
 impl GalleryEvent {
-    pub(super) fn of_page(page: &Arc<EventPage>) -> Vec<Self> {
-        let events = page.events.iter();
-        events.map(|event| Self::new(page, event)).collect()
+    fn of_slice(slice: &TrailSlice) -> Vec<Self> {
+        let events = slice.events().iter();
+        let together = slice.read_together();
+        events.map(|event| Self::new(together, event)).collect()
     }
 
     pub(super) fn new(page: &Arc<EventPage>, event: &Event) -> Self {
@@ -144,11 +149,31 @@ impl GalleryEventConnection {
     ) -> Result<Self> {
         let page = arguments.trail_page()?;
         let slice = gallery(ctx).events(caller(ctx), &filter, page).await?;
-        Ok(Self(Arc::new(Answer {
+        Ok(Self::new(filter, page, slice))
+    }
+
+    /// Reads the page of an image's own events that the arguments ask for.
+    pub(super) async fn of_image(
+        ctx: &Context<'_>,
+        image: OwnedImage,
+        arguments: &PageArguments,
+    ) -> Result<Self> {
+        let page = arguments.trail_page()?;
+        let slice = events_of_image(ctx, image.clone(), page).await?;
+        let filter = EventFilter {
+            image_id: Some(ImageId(image.image_id)),
+            owner: Some(image.owner),
+            ..EventFilter::default()
+        };
+        Ok(Self::new(filter, page, slice))
+    }
+
+    fn new(filter: EventFilter, page: TrailPage, slice: TrailSlice) -> Self {
+        Self(Arc::new(Answer {
             filter,
             page,
             slice,
-        })))
+        }))
     }
 }
 
@@ -161,13 +186,13 @@ impl GalleryEventConnection {
             cursor: Cursor::of(&event.event).encode(),
             node: Immediate(event),
         };
-        let events = GalleryEvent::of_page(&self.0.slice.page);
+        let events = GalleryEvent::of_slice(&self.0.slice);
         List(events.into_iter().map(edge).collect())
     }
 
     /// For a single page.
     async fn nodes(&self) -> List<Vec<GalleryEvent>> {
-        List(GalleryEvent::of_page(&self.0.slice.page))
+        List(GalleryEvent::of_slice(&self.0.slice))
     }
 
     /// Where the page lies in the trail.
@@ -212,7 +237,7 @@ impl Paged for Answer {
 
 impl Answer {
     fn events(&self) -> &[Event] {
-        &self.slice.page.events
+        self.slice.events()
     }
 
     /// Beyond the page's own edge, or where it is empty, beyond the cursor that bounds it, that one's event included.

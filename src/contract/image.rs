@@ -14,7 +14,7 @@ use super::scalar::{DateTime, Json, Url};
 use crate::cloudinary::transform::{Crop, Format, Gravity, Transform, delivery_url};
 use crate::gallery;
 use crate::gallery::intent::Intent;
-use crate::gallery::{Column, Columns, EventFilter, ImageId};
+use crate::gallery::{Column, Columns, OwnedImage};
 
 /// Anything that can be found by its id alone.
 #[derive(Debug, Interface)]
@@ -262,10 +262,9 @@ impl Image {
         >,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<GalleryEventConnection> {
-        let filter = EventFilter {
-            image_id: Some(ImageId(*read(&self.0.image_id)?)),
-            owner: Some(read(&self.0.user_id)?.clone()),
-            ..EventFilter::default()
+        let image = OwnedImage {
+            image_id: *read(&self.0.image_id)?,
+            owner: read(&self.0.user_id)?.clone(),
         };
         let arguments = PageArguments {
             first,
@@ -273,7 +272,7 @@ impl Image {
             last,
             before,
         };
-        Box::pin(GalleryEventConnection::read(ctx, filter, &arguments)).await
+        Box::pin(GalleryEventConnection::of_image(ctx, image, &arguments)).await
     }
 }
 

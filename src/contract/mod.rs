@@ -9,6 +9,7 @@ pub(crate) mod filter;
 mod image;
 mod immediate;
 pub(crate) mod json_text;
+pub(crate) mod loader;
 mod mutation;
 pub(crate) mod progress;
 pub(crate) mod query;

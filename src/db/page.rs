@@ -218,7 +218,7 @@ fn field_byte(field: Field) -> u8 {
 }
 
 /// From which end a page is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// `first`.
     Front,

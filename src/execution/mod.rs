@@ -31,6 +31,7 @@ use self::reply::Reply;
 use crate::auth::Caller;
 use crate::contract::budget::ResponseBudget;
 use crate::contract::error::{Failure, database_face};
+use crate::contract::loader::Loaders;
 use crate::contract::query::TrailEnd;
 use crate::contract::{GallerySchema, builder, types_sdl};
 use crate::db::Reads;
@@ -419,7 +420,10 @@ impl Executor {
 
 impl Prepared {
     fn into_request(self, caller: Caller) -> Request {
-        let mut request = Request::new("").variables(self.variables).data(caller);
+        let mut request = Request::new("")
+            .variables(self.variables)
+            .data(caller)
+            .data(Loaders::default());
         request.operation_name = self.operation_name;
         request.set_parsed_query(self.document.document.clone());
         request

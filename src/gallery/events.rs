@@ -18,7 +18,7 @@ use crate::entity::image;
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Events in their order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct EventPage {
     /// The events.
     pub events: Vec<Event>,

@@ -49,7 +49,7 @@ pub use list::{List, Parts, Shelf, Slice};
 pub use retention::{Expired, Retention};
 pub use stats::{DayCount, LabelCount, MAX_DAYS};
 pub use sweep::{Sweep, Swept};
-pub use trail::{Cursor, Event, EventFilter, EventId, TrailPage, TrailSlice};
+pub use trail::{Cursor, Event, EventFilter, EventId, OwnedImage, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged};
 pub use update::{Change, ImageUpdate};
 pub use vitals::{FeedVitals, StoredVitals, Vitals};

@@ -3,12 +3,16 @@
 //! A page is answered from three looks: events that wait for their position get it, the page is read, and then it is made
 //! sure that nothing of it was dropped meanwhile.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select,
 };
 use uuid::Uuid;
 
@@ -22,7 +26,7 @@ use crate::entity::gallery_event::{self, Column, Kind};
 pub use gallery_event::Model as Event;
 
 /// A place in the trail, behind the event of this position; 0 is its beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor(pub(super) i64);
 
 /// An event's identifier. Positions never change, so it is made of one.
@@ -111,7 +115,7 @@ impl EventFilter {
 }
 
 /// The part of the trail that is asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TrailPage {
     /// Only what comes after this.
     pub after: Option<Cursor>,
@@ -123,13 +127,39 @@ pub struct TrailPage {
     pub end: End,
 }
 
-/// A page of the trail as it was answered.
-#[derive(Debug)]
+/// A page of the trail as it was answered. By default it has no events.
+#[derive(Clone, Debug, Default)]
 pub struct TrailSlice {
-    /// The events, oldest first.
-    pub page: std::sync::Arc<EventPage>,
+    /// Everything that was read together.
+    read: Arc<EventPage>,
+    /// The places of this page's events within that.
+    places: Range<usize>,
     /// Whether an event was found beyond the far end of the page.
     pub has_more: bool,
+}
+
+impl TrailSlice {
+    /// The events, oldest first.
+    pub fn events(&self) -> &[Event] {
+        self.read
+            .events
+            .get(self.places.clone())
+            .unwrap_or_default()
+    }
+
+    /// What was read together with them.
+    pub fn read_together(&self) -> &Arc<EventPage> {
+        &self.read
+    }
+}
+
+/// An image under an owner: the events of this image that are the owner's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OwnedImage {
+    /// Which image.
+    pub image_id: Uuid,
+    /// The owner, whatever another application made of the identifier.
+    pub owner: String,
 }
 
 /// The events in a scope: where every query of the trail begins.
@@ -172,9 +202,30 @@ impl Gallery {
             .read_primary(move |unit| Box::pin(read_page(unit, query.clone(), page)))
             .await?;
         Ok(TrailSlice {
-            page: EventPage::new(events),
+            places: 0..events.len(),
+            read: EventPage::new(events),
             has_more,
         })
+    }
+
+    /// The same page of each of these images, in one statement; none where an image has no events in it.
+    pub async fn events_of_images(
+        &self,
+        caller: &Caller,
+        images: Vec<OwnedImage>,
+        page: TrailPage,
+    ) -> Result<HashMap<OwnedImage, TrailSlice>, Error> {
+        let scope = caller.scope(None)?;
+        self.database.settled_trail().await?;
+        let events = self
+            .database
+            .read_primary(move |unit| {
+                let images = images.clone();
+                let scope = scope.clone();
+                Box::pin(async move { read_pages(unit, &scope, images, page).await })
+            })
+            .await?;
+        Ok(slices(events, page))
     }
 
     /// Whether the trail has such an event on that side of a cursor: after it, or before it. With `inclusive`, the
@@ -213,7 +264,7 @@ impl Gallery {
         &self,
         caller: &Caller,
         ids: &[Option<EventId>],
-    ) -> Result<(std::sync::Arc<EventPage>, Vec<Option<usize>>), Error> {
+    ) -> Result<(Arc<EventPage>, Vec<Option<usize>>), Error> {
         let known: Vec<i64> = ids.iter().flatten().map(|id| id.0).collect();
         if known.is_empty() {
             return Ok((EventPage::new(Vec::new()), vec![None; ids.len()]));
@@ -281,6 +332,26 @@ pub(super) async fn purged_before(
     Ok(purged.into_iter().collect())
 }
 
+impl TrailPage {
+    fn condition(self) -> Condition {
+        Condition::all()
+            .add_option(self.after.map(|after| Column::Position.gt(after.0)))
+            .add_option(self.before.map(|before| Column::Position.lt(before.0)))
+    }
+}
+
+/// Only once the page is read: so what is dropped meanwhile is noticed.
+async fn check_bounds(unit: &Unit, page: TrailPage) -> Result<(), Error> {
+    if page.after.is_none() && page.before.is_none() {
+        return Ok(());
+    }
+    let bounds = unit.trail_bounds().await?;
+    for cursor in [page.after, page.before].into_iter().flatten() {
+        check_kept(cursor, bounds)?;
+    }
+    Ok(())
+}
+
 /// A cursor is good as long as everything behind it is kept, and unless it is one of a trail that went on from an older
 /// copy of the database: either way something would be passed over in silence.
 pub(super) fn check_kept(cursor: Cursor, bounds: Bounds) -> Result<(), Error> {
@@ -300,24 +371,13 @@ async fn read_page(
         End::Back => Order::Desc,
     };
     // Without a position an event is not in the trail yet.
-    let mut query = query
+    let query = query
         .filter(Column::Position.is_not_null())
+        .filter(page.condition())
         .order_by(Column::Position, order)
         .limit(page.limit.saturating_add(1));
-    if let Some(after) = page.after {
-        query = query.filter(Column::Position.gt(after.0));
-    }
-    if let Some(before) = page.before {
-        query = query.filter(Column::Position.lt(before.0));
-    }
     let mut events = query.all(unit).await?;
-    if page.after.is_some() || page.before.is_some() {
-        // Only now: what is dropped between the two looks is noticed here.
-        let bounds = unit.trail_bounds().await?;
-        for cursor in [page.after, page.before].into_iter().flatten() {
-            check_kept(cursor, bounds)?;
-        }
-    }
+    check_bounds(unit, page).await?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let has_more = events.len() > limit;
     events.truncate(limit);
@@ -325,6 +385,87 @@ async fn read_page(
         events.reverse();
     }
     Ok((events, has_more))
+}
+
+/// The events of a page of each image, one after the other; of each, one more than the page has room for.
+async fn read_pages(
+    unit: &Unit,
+    scope: &Scope,
+    images: Vec<OwnedImage>,
+    page: TrailPage,
+) -> Result<Vec<Event>, Error> {
+    let direction = match page.end {
+        End::Front => "ASC",
+        End::Back => "DESC",
+    };
+    let owned = images.iter().map(|image| {
+        Column::ImageId
+            .eq(image.image_id)
+            .and(Column::UserId.eq(image.owner.as_str()))
+    });
+    let owned = owned.fold(Condition::any(), Condition::add);
+    // Without a position an event is not in the trail yet.
+    let numbered = recorded(scope)
+        .filter(owned)
+        .filter(Column::Position.is_not_null())
+        .filter(page.condition())
+        .expr_as(
+            Expr::cust(format!(
+                "ROW_NUMBER() OVER (PARTITION BY image_id, user_id ORDER BY position {direction})"
+            )),
+            "place",
+        )
+        .into_query();
+    let mut query = Query::select();
+    query
+        .column(Asterisk)
+        .from_subquery(numbered, "numbered")
+        .and_where(Expr::col("place").lte(page.limit.saturating_add(1)))
+        .order_by("image_id", Order::Asc)
+        .order_by("user_id", Order::Asc)
+        .order_by("position", Order::Asc);
+    let rows = unit.query_all(&query).await?;
+    let events = rows.iter().map(|row| Event::from_query_result(row, ""));
+    let events = events.collect::<Result<_, _>>()?;
+    check_bounds(unit, page).await?;
+    Ok(events)
+}
+
+/// Takes the pages of the images apart, and from each what is beyond its end.
+fn slices(events: Vec<Event>, page: TrailPage) -> HashMap<OwnedImage, TrailSlice> {
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let read = EventPage::new(events);
+    let mut slices = HashMap::new();
+    let mut start = 0;
+    let is_of_one =
+        |one: &Event, next: &Event| (one.image_id, &one.user_id) == (next.image_id, &next.user_id);
+    for events in read.events.chunk_by(is_of_one) {
+        let Some(first) = events.first() else {
+            continue;
+        };
+        let image = OwnedImage {
+            image_id: first.image_id,
+            owner: first.user_id.clone(),
+        };
+        let end = start + events.len();
+        let has_more = events.len() > limit;
+        let places = match page.end {
+            _ if !has_more => start..end,
+            End::Front => start..start + limit,
+            End::Back => end - limit..end,
+        };
+        let read = Arc::clone(&read);
+        slices.insert(
+            image,
+            TrailSlice {
+                read,
+                places,
+                has_more,
+            },
+        );
+        start = end;
+    }
+    slices
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ mod restarts;
 mod retention;
 mod schema;
 mod search;
+mod statements;
 mod stats;
 mod stream;
 mod subscription;

@@ -79,7 +79,7 @@ impl Json {
     }
 }
 
-/// Any JSON value. `metadata` is always a JSON object. Numbers that fit a 64-bit integer or a double keep their value; others are refused.
+/// Any JSON value. `metadata` is always a JSON object. Numbers that a 64-bit integer or a double holds exactly keep their value; others are refused as input: send them as strings.
 #[Scalar(name = "JSON")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {

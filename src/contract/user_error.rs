@@ -34,7 +34,7 @@ pub(super) enum UserErrorCode {
     ImageNotDeleted,
     /// updatedAt is no longer the one given.
     Conflict,
-    /// It is no JSON object, or larger than 64 KiB or deeper than 32 levels; or metadata and metadataPatch came together.
+    /// It is not a JSON object, larger than 64 KiB, deeper than 32 levels, or holds a number that cannot be kept exactly; or metadata and metadataPatch came together.
     InvalidMetadata,
     /// U+0000, which no database stores.
     InvalidText,

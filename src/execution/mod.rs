@@ -20,7 +20,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::parser::parse_query;
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response, ServerError, ValidationMode, Variables};
 use futures_util::FutureExt;
@@ -35,17 +34,16 @@ use crate::contract::loader::Loaders;
 use crate::contract::query::TrailEnd;
 use crate::contract::{GallerySchema, builder, types_sdl};
 use crate::db::Reads;
-use crate::front::code::{Code, code_of, parse_failed, set_code};
+use crate::front::code::{Code, code_of, set_code};
 use crate::front::known::{KnownDocument, KnownDocuments};
 use crate::front::limits::{
     Cost, LatestPrice, LimitExceeded, Limits, check, check_complexity, check_copies, scan,
 };
 use crate::front::merge::merge;
-use crate::front::numbers::inexact_in_document;
+use crate::front::numbers::parse_document;
 use crate::front::operation::Operation;
 use crate::front::persisted::{DocumentHash, PersistedDocuments};
 use crate::front::shape::Shape;
-use crate::front::trusted::shortened;
 use crate::front::validation;
 use crate::front::variables::InputTypes;
 use crate::gallery::{self, Gallery};
@@ -233,13 +231,7 @@ impl Executor {
         let text = &admitted.text;
         let tokens = within(scan(text, &self.limits), cost)?;
         cost.note_tokens(tokens);
-        if let Some(number) = inexact_in_document(text) {
-            return Err(Code::BadUserInput.error(format!(
-                "the number {} cannot be kept exactly: integers of 64 bits can, and what a double holds; send it as a string",
-                shortened(number)
-            )));
-        }
-        let mut document = parse_query(text).map_err(parse_failed)?;
+        let mut document = parse_document(text)?;
         let kind = kind_of(&document.operations, name)?;
         *known_kind = Some(kind);
         self.examine(admitted, &document, name)?;

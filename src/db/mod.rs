@@ -1,7 +1,7 @@
 //! The database: how it is reached, and the only ways to SQL, [`Database::read`], [`Database::write`] and their kin.
 //!
-//! Each runs a unit of work as a task of its own: a caller who hangs up, or whose time is up, stops waiting for it but
-//! tears nothing. A unit that meets a serialization failure or a deadlock is rolled back and run again, so its work is a
+//! A change is a task of its own: a caller who hangs up, or whose time is up, stops waiting for it but tears nothing. A read on
+//! Postgres is not: its connection is closed with it. A unit that meets a serialization failure or a deadlock is rolled back and run again, so its work is a
 //! function that can be called more than once.
 
 mod changes;

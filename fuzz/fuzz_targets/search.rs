@@ -1,5 +1,5 @@
-//! The search translation: every text has a meaning, and SQLite's FTS5 accepts what comes of it. (What Postgres gets is for
-//! `websearch_to_tsquery`, which takes any text.)
+//! The search translation: every text has a meaning, SQLite's FTS5 accepts what comes of it, and what Postgres gets is a
+//! `tsquery` of quoted words.
 #![no_main]
 
 use std::cell::LazyCell;
@@ -52,8 +52,8 @@ fuzz_target!(|text: &str| {
     let Search::Query(query) = Search::parse(text) else {
         return;
     };
-    for condition in query.to_websearch("x").unwrap_or_default() {
-        assert!(condition.words.iter().all(|words| !words.is_empty()));
+    for condition in query.to_postgres("x").unwrap_or_default() {
+        assert!(condition.words.iter().all(|words| is_tsquery(words)));
         assert!(
             !condition.words.is_empty()
                 || !condition.with.is_empty()
@@ -68,3 +68,16 @@ fuzz_target!(|text: &str| {
         }
     }
 });
+
+/// Quoted words of letters and digits, with operators between them: nothing that Postgres could refuse.
+fn is_tsquery(text: &str) -> bool {
+    text.split(" | ")
+        .flat_map(|alternative| alternative.split(" & "))
+        .all(|word| {
+            let word = word.strip_prefix('!').unwrap_or(word);
+            let quoted = word
+                .strip_prefix('\'')
+                .and_then(|word| word.strip_suffix('\''));
+            quoted.is_some_and(|word| !word.is_empty() && !word.contains(['\'', '\\', ' ']))
+        })
+}

@@ -144,7 +144,7 @@ impl Dialect {
     pub fn matches(self, query: &Query) -> Option<SimpleExpr> {
         match self {
             Self::Postgres => {
-                let conditions = query.to_websearch(Self::INDEXED_WORD_PREFIX)?;
+                let conditions = query.to_postgres(Self::INDEXED_WORD_PREFIX)?;
                 search::postgres(conditions)
             }
             Self::Sqlite => {

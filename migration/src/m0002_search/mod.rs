@@ -11,7 +11,7 @@ pub(crate) struct Migration;
 pub(crate) const INDEX: Index = Index {
     name: "image_gallery_search",
     on: "image_gallery \
-         USING gin (to_tsvector('simple', image_gallery_search_text(original_prompt, refined_prompt)))",
+         USING gin (image_gallery_search_words(image_gallery_search_text(original_prompt, refined_prompt)))",
 };
 
 impl MigrationName for Migration {

@@ -51,11 +51,11 @@ struct Alternative {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Phrase(Vec<String>);
 
-/// A condition for Postgres. Its index knows at most 255 places of a word, and none beyond the 16,383rd word: it answers
-/// for words, and phrases are looked for in the rows that it leaves.
+/// A condition for Postgres. Its index knows which words a row has and not where: it answers for words, and phrases are
+/// looked for in the rows that it leaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Websearch {
-    /// Each of these, for `websearch_to_tsquery('simple', …)`, has to match.
+pub struct PostgresCondition {
+    /// Each of these, a `tsquery` as text, has to match.
     pub words: Vec<String>,
     /// Each of these has to be in the text that is indexed, with a space at both its ends.
     pub with: Vec<String>,
@@ -218,14 +218,12 @@ impl Alternative {
         words.all(|word| !is_longer(word, MAX_WORD_CHARACTERS))
     }
 
-    fn to_websearch(&self, prefix: &str) -> Websearch {
+    fn to_postgres(&self, prefix: &str) -> PostgresCondition {
         let mut required: Vec<&String> =
             self.required.iter().flat_map(|phrase| &phrase.0).collect();
         required.retain(|word| !is_longer(word, MAX_INDEXED_CHARACTERS));
         retain_distinct(&mut required);
-        let required = required
-            .into_iter()
-            .map(|word| format!("\"{prefix}{word}\""));
+        let required = required.into_iter().map(|word| format!("'{prefix}{word}'"));
         let (words, phrases): (Vec<&Phrase>, Vec<&Phrase>) = self
             .excluded
             .iter()
@@ -233,13 +231,13 @@ impl Alternative {
         let excluded = words
             .iter()
             .flat_map(|phrase| &phrase.0)
-            .map(|word| format!("-\"{prefix}{word}\""));
+            .map(|word| format!("!'{prefix}{word}'"));
         let words: Vec<String> = required.chain(excluded).collect();
         let in_text = |phrase: &Phrase| phrase.in_text(prefix);
-        Websearch {
+        PostgresCondition {
             words: words
                 .chunks(MAX_TSQUERY_WORDS)
-                .map(|words| words.join(" "))
+                .map(|words| words.join(" & "))
                 .collect(),
             with: self
                 .required
@@ -252,7 +250,7 @@ impl Alternative {
     }
 }
 
-impl Websearch {
+impl PostgresCondition {
     fn has_phrases(&self) -> bool {
         !self.with.is_empty() || !self.without.is_empty()
     }
@@ -287,13 +285,13 @@ fn is_longer(word: &str, characters: usize) -> bool {
 impl Query {
     /// For Postgres: any of these is enough. Each word stands behind the prefix that it has in the index. None where every
     /// row matches.
-    pub fn to_websearch(&self, prefix: &str) -> Option<Vec<Websearch>> {
+    pub fn to_postgres(&self, prefix: &str) -> Option<Vec<PostgresCondition>> {
         let mut conditions = Vec::new();
         // Alternatives of words alone, as long as one `tsquery` can have them all.
         let mut of_words = Vec::new();
         let mut words_left = MAX_TSQUERY_WORDS;
         for alternative in &self.0 {
-            let mut condition = alternative.to_websearch(prefix);
+            let mut condition = alternative.to_postgres(prefix);
             if condition.words.is_empty() && !condition.has_phrases() {
                 return None;
             }
@@ -306,9 +304,9 @@ impl Query {
             }
         }
         if !of_words.is_empty() {
-            conditions.push(Websearch {
-                words: vec![of_words.join(" or ")],
-                ..Websearch::default()
+            conditions.push(PostgresCondition {
+                words: vec![of_words.join(" | ")],
+                ..PostgresCondition::default()
             });
         }
         Some(conditions)

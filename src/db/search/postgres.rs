@@ -4,22 +4,23 @@
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr, Value};
 use serde_json::Value as Json;
 
-use super::Websearch;
+use super::PostgresCondition;
 
 /// What the index is on: this very expression.
 const VECTOR: &str =
-    "to_tsvector('simple', image_gallery_search_text(original_prompt, refined_prompt))";
+    "image_gallery_search_words(image_gallery_search_text(original_prompt, refined_prompt))";
 /// What is looked into for phrases, and for words where an alternative has phrases as well.
 const TEXT: &str = "SELECT \
-    to_tsvector('simple', image_gallery_search_text(original_prompt, refined_prompt)) AS vector, \
+    image_gallery_search_words(image_gallery_search_text(original_prompt, refined_prompt)) AS vector, \
     ' ' || image_gallery_search_text(original_prompt, refined_prompt) || ' ' AS words OFFSET 0";
 /// How many alternatives go into one `tsquery` that only says which rows may match.
 const CANDIDATES: usize = 50;
 
 /// Any of the conditions holds.
-pub(in crate::db) fn postgres(conditions: Vec<Websearch>) -> Option<SimpleExpr> {
-    let (in_text, in_index): (Vec<_>, Vec<_>) =
-        conditions.into_iter().partition(Websearch::has_phrases);
+pub(in crate::db) fn postgres(conditions: Vec<PostgresCondition>) -> Option<SimpleExpr> {
+    let (in_text, in_index): (Vec<_>, Vec<_>) = conditions
+        .into_iter()
+        .partition(PostgresCondition::has_phrases);
     let in_index = in_index
         .into_iter()
         .filter_map(|condition| every(&condition.words));
@@ -27,7 +28,7 @@ pub(in crate::db) fn postgres(conditions: Vec<Websearch>) -> Option<SimpleExpr> 
 }
 
 /// Any of the conditions with phrases holds.
-fn any_in_text(conditions: &[Websearch]) -> Option<SimpleExpr> {
+fn any_in_text(conditions: &[PostgresCondition]) -> Option<SimpleExpr> {
     let (candidates, is_settled) = match conditions {
         [] => return None,
         [only] => (every(&only.words), true),
@@ -52,7 +53,7 @@ fn any_in_text(conditions: &[Websearch]) -> Option<SimpleExpr> {
     })
 }
 
-fn alternative(condition: &Websearch, words: &[String], values: &mut Vec<Value>) -> String {
+fn alternative(condition: &PostgresCondition, words: &[String], values: &mut Vec<Value>) -> String {
     let mut bind = |value: Value| {
         values.push(value);
         values.len()
@@ -61,7 +62,7 @@ fn alternative(condition: &Websearch, words: &[String], values: &mut Vec<Value>)
         .iter()
         .map(|words| {
             let place = bind(words.clone().into());
-            format!("text.vector @@ websearch_to_tsquery('simple', ${place})")
+            format!("text.vector @@ CAST(CAST(${place} AS text) AS tsquery)")
         })
         .collect();
     for (phrases, is_at_fault) in [(&condition.with, "= 0"), (&condition.without, "> 0")] {
@@ -86,7 +87,7 @@ fn every(words: &[String]) -> Option<SimpleExpr> {
 }
 
 /// The rows that have the words of one of the alternatives; none where one has no words.
-fn any_candidate(conditions: &[Websearch]) -> Option<SimpleExpr> {
+fn any_candidate(conditions: &[PostgresCondition]) -> Option<SimpleExpr> {
     let words: Option<Vec<&str>> = conditions
         .iter()
         .map(|condition| condition.words.first().map(String::as_str))
@@ -94,11 +95,11 @@ fn any_candidate(conditions: &[Websearch]) -> Option<SimpleExpr> {
     let chunks = words?;
     let chunks = chunks
         .chunks(CANDIDATES)
-        .map(|words| matching(&words.join(" or ")));
+        .map(|words| matching(&words.join(" | ")));
     chunks.reduce(ExprTrait::or)
 }
 
 fn matching(words: &str) -> SimpleExpr {
-    let sql = format!("{VECTOR} @@ websearch_to_tsquery('simple', $1)");
+    let sql = format!("{VECTOR} @@ CAST(CAST($1 AS text) AS tsquery)");
     Expr::cust_with_values(sql, [words])
 }

@@ -27,24 +27,24 @@ fn canonical(text: &str) -> String {
 #[test]
 fn postgres_looks_for_words_in_its_index_and_for_phrases_in_the_text() {
     let conditions = |text: &str| match Search::parse(text) {
-        Search::Query(query) => query.to_websearch("x"),
+        Search::Query(query) => query.to_postgres("x"),
         _ => None,
     };
-    let condition = |words: &[&str], with: &[&str], without: &[&str]| Websearch {
+    let condition = |words: &[&str], with: &[&str], without: &[&str]| PostgresCondition {
         words: words.iter().map(|&words| words.to_owned()).collect(),
         with: with.iter().map(|&text| text.to_owned()).collect(),
         without: without.iter().map(|&text| text.to_owned()).collect(),
     };
     assert_eq!(
         conditions("a -b or c"),
-        Some(vec![condition(&[r#""xa" -"xb" or "xc""#], &[], &[])])
+        Some(vec![condition(&["'xa' & !'xb' | 'xc'"], &[], &[])])
     );
     assert_eq!(
         conditions(r#""a b" -"c d" or -"e f" or g"#),
         Some(vec![
-            condition(&[r#""xa" "xb""#], &[" xa xb "], &[" xc xd "]),
+            condition(&["'xa' & 'xb'"], &[" xa xb "], &[" xc xd "]),
             condition(&[], &[], &[" xe xf "]),
-            condition(&[r#""xg""#], &[], &[]),
+            condition(&["'xg'"], &[], &[]),
         ])
     );
 }
@@ -132,12 +132,12 @@ fn postgres_looks_for_the_longest_words_in_the_text() {
     let Search::Query(query) = Search::parse(&format!("a {long} -{long}b")) else {
         panic!("it has words");
     };
-    let expected = Websearch {
-        words: vec![r#""xa""#.to_owned()],
+    let expected = PostgresCondition {
+        words: vec!["'xa'".to_owned()],
         with: vec![format!(" x{long} ")],
         without: vec![format!(" x{long}b ")],
     };
-    assert_eq!(query.to_websearch("x"), Some(vec![expected]));
+    assert_eq!(query.to_postgres("x"), Some(vec![expected]));
 }
 
 #[test]

@@ -79,6 +79,12 @@ pub enum Denied {
     /// The caller is known, and may not; the text says what.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// A user asked for another owner's rows.
+    #[error("another user's images are not yours to see or change")]
+    AnotherOwner,
+    /// A user asked for everybody's rows.
+    #[error("everybody's images are for service tokens")]
+    EveryOwner,
     /// The keys that tell a good token from a bad one cannot be had at the moment.
     #[error("the keys that tokens are checked with are not available at the moment; try again")]
     KeysUnavailable,
@@ -88,13 +94,6 @@ impl Denied {
     /// No token came.
     pub const NO_TOKEN: Self =
         Self::Unauthenticated("`Authorization: Bearer` with a token is required");
-    /// Another's rows were asked for.
-    pub const NOT_YOURS: Self = Self::Forbidden(
-        "userId: another user's images are not yours to see or change; leave it out, or send your own",
-    );
-    /// Everybody's rows were asked for.
-    pub const NOT_EVERYBODYS: Self =
-        Self::Forbidden("all: true is for service tokens; leave it out for what is yours");
 }
 
 /// Which rows an operation may touch. A [`Caller`] gives it out, and decides there who may do what:
@@ -213,7 +212,7 @@ impl Caller {
             Self::User(own) if user_id.is_none_or(|user_id| user_id == *own) => {
                 Ok(Scope::owned_by(own.clone()))
             }
-            Self::User(_) => Err(Denied::NOT_YOURS),
+            Self::User(_) => Err(Denied::AnotherOwner),
             Self::Anonymous(denied) => Err(denied.clone()),
         }
     }
@@ -232,7 +231,7 @@ impl Caller {
     pub fn scope_of_everybody(&self) -> Result<Scope, Denied> {
         let scope = self.scope(None)?;
         if scope.owner().is_some() {
-            return Err(Denied::NOT_EVERYBODYS);
+            return Err(Denied::EveryOwner);
         }
         Ok(scope)
     }
@@ -305,7 +304,11 @@ mod tests {
             (service.clone(), alice(), only_alice()),
             (Caller::User(user("alice")), None, only_alice()),
             (Caller::User(user("alice")), alice(), only_alice()),
-            (Caller::User(user("Alice")), alice(), Err(Denied::NOT_YOURS)),
+            (
+                Caller::User(user("Alice")),
+                alice(),
+                Err(Denied::AnotherOwner),
+            ),
             (
                 Caller::Anonymous(Denied::NO_TOKEN),
                 alice(),
@@ -317,7 +320,7 @@ mod tests {
         assert_eq!(service.scope_of_everybody(), Ok(Scope::EVERY_ROW));
         assert_eq!(
             Caller::User(user("alice")).scope_of_everybody(),
-            Err(Denied::NOT_EVERYBODYS)
+            Err(Denied::EveryOwner)
         );
         assert_eq!(
             Caller::Anonymous(Denied::NO_TOKEN).scope_of_everybody(),

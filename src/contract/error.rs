@@ -6,12 +6,20 @@ use sea_orm::DbErr;
 
 use crate::auth::Denied;
 use crate::front::code::{Code, set_code};
+use crate::gallery::{ArgumentError, MAX_DAYS};
 use crate::{db, gallery};
 
 /// A failed operation on its way to the client. It has no `Display`: the library would make a message of it, and tell
 /// the client what only the log should know.
 #[derive(Clone, Debug)]
-pub struct Failure(Arc<gallery::Error>);
+pub struct Failure(Cause);
+
+#[derive(Clone, Debug)]
+enum Cause {
+    /// An argument that never came to the gallery; the message says what is allowed.
+    BadInput(String),
+    Gallery(Arc<gallery::Error>),
+}
 
 /// What a resolver answers.
 pub type Result<T> = std::result::Result<T, Failure>;
@@ -19,7 +27,7 @@ pub type Result<T> = std::result::Result<T, Failure>;
 impl Failure {
     /// An argument is outside what is allowed.
     pub fn bad_input(message: impl Into<String>) -> Self {
-        gallery::Error::BadInput(message.into()).into()
+        Self(Cause::BadInput(message.into()))
     }
 
     /// A field shows a column that its query has not read.
@@ -31,13 +39,13 @@ impl Failure {
 
 impl From<gallery::Error> for Failure {
     fn from(error: gallery::Error) -> Self {
-        Self(Arc::new(error))
+        Arc::new(error).into()
     }
 }
 
 impl From<Arc<gallery::Error>> for Failure {
     fn from(error: Arc<gallery::Error>) -> Self {
-        Self(error)
+        Self(Cause::Gallery(error))
     }
 }
 
@@ -49,34 +57,72 @@ impl From<Denied> for Failure {
 
 impl From<Failure> for async_graphql::Error {
     fn from(Failure(cause): Failure) -> Self {
-        let (code, message) = public_face(&cause);
+        let (code, message) = match &cause {
+            Cause::BadInput(message) => (Code::BadUserInput, message.clone()),
+            Cause::Gallery(error) => public_face(error),
+        };
         let mut error = Self::new(message);
         set_code(&mut error.extensions, code);
-        // For the log, which `executor` writes once the request is known.
-        error.source = Some(cause);
+        if let Cause::Gallery(error_of_gallery) = cause {
+            // For the log, which `executor` writes once the request is known.
+            error.source = Some(error_of_gallery);
+        }
         error
     }
 }
 
 /// What the client reads of a failure.
-pub(crate) fn public_face(error: &gallery::Error) -> (Code, String) {
+fn public_face(error: &gallery::Error) -> (Code, String) {
     match error {
-        gallery::Error::BadInput(message) => (Code::BadUserInput, message.clone()),
+        gallery::Error::Argument(error) => (Code::BadUserInput, argument_message(error)),
         gallery::Error::TooManySubscribers => (Code::Unavailable, error.to_string()),
         gallery::Error::TooManyTaken => (Code::RateLimited, error.to_string()),
-        gallery::Error::CursorExpired => (Code::CursorExpired, error.to_string()),
+        gallery::Error::CursorExpired => (
+            Code::CursorExpired,
+            format!("{error}: read the lists anew, and go on from trailCursor"),
+        ),
         gallery::Error::Denied(denied) => denied_face(denied),
         gallery::Error::Database(error) => database_face(error),
     }
 }
 
 fn denied_face(denied: &Denied) -> (Code, String) {
-    let code = match denied {
-        Denied::Unauthenticated(_) => Code::Unauthenticated,
-        Denied::Forbidden(_) => Code::Forbidden,
-        Denied::KeysUnavailable => Code::Unavailable,
-    };
-    (code, denied.to_string())
+    match denied {
+        Denied::Unauthenticated(_) => (Code::Unauthenticated, denied.to_string()),
+        Denied::Forbidden(_) => (Code::Forbidden, denied.to_string()),
+        Denied::AnotherOwner => (
+            Code::Forbidden,
+            format!("userId: {denied}; leave it out, or send your own"),
+        ),
+        Denied::EveryOwner => (
+            Code::Forbidden,
+            "all: true is for service tokens; leave it out for what is yours".to_owned(),
+        ),
+        Denied::KeysUnavailable => (Code::Unavailable, denied.to_string()),
+    }
+}
+
+/// In the API's own names.
+fn argument_message(error: &ArgumentError) -> String {
+    match error {
+        ArgumentError::NulInLabel => {
+            "filter.intentLabels contains U+0000, which no label has".to_owned()
+        }
+        ArgumentError::TooManyLabels { given, maximum } => format!(
+            "filter.intentLabels has {given} different labels; at most {maximum} are allowed"
+        ),
+        ArgumentError::Metadata(refusal) => format!("filter.metadataContains {refusal}"),
+        ArgumentError::TooManyContainers { given, maximum } => format!(
+            "filter.metadataContains has {given} objects and arrays within; at most {maximum} are allowed"
+        ),
+        ArgumentError::OwnerAndEverybody => {
+            "userId and all: true cannot be given together; send one of them".to_owned()
+        }
+        ArgumentError::NoOwner => {
+            "say whose trash: give userId, or all: true for everybody's".to_owned()
+        }
+        ArgumentError::Days(days) => format!("days: {days} is not in 1 to {MAX_DAYS}"),
+    }
 }
 
 /// What the client reads of a failure of the database: nothing of SQL, hosts or paths.

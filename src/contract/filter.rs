@@ -7,7 +7,7 @@ use super::image::ImageIntent;
 use super::scalar::{DateTime, Json};
 use crate::auth::UserId;
 use crate::db::page::{Cursor, Direction, End, Field, Order, Page, Position};
-use crate::gallery::{Cursor as TrailCursor, Filter, TrailPage};
+use crate::gallery::{self, Cursor as TrailCursor, Filter, TrailPage};
 
 /// All conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]
@@ -87,7 +87,7 @@ impl ImageFilter {
             search: self.search,
             metadata_contains: metadata_contains.filter(|part| !part.is_null()),
         };
-        filter.check()?;
+        filter.check().map_err(gallery::Error::from)?;
         Ok(filter)
     }
 }

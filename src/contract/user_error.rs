@@ -4,6 +4,7 @@ use async_graphql::{Enum, SimpleObject};
 
 use crate::auth::UserIdError;
 use crate::cloudinary::url::UrlError;
+use crate::gallery::intent::IntentError;
 use crate::gallery::{Fault, InputField, Refusal};
 
 /// What a caller can mend, as data; everything else is a top-level error with extensions.code.
@@ -53,7 +54,7 @@ impl UserError {
     pub(super) fn new(refusal: &Refusal, path: &[&str]) -> Self {
         Self {
             code: code(refusal),
-            message: refusal.to_string(),
+            message: message(refusal),
             path: Some(path.iter().map(|&step| step.to_owned()).collect()),
         }
     }
@@ -91,6 +92,28 @@ fn name(field: InputField) -> &'static str {
 /// Such a message is a sentence without the field's name before it.
 fn speaks_of_the_image(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::IdTaken(_) | Refusal::Deleted(_))
+}
+
+/// In the API's own names.
+fn message(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Intent(IntentError::LabelMissing) => {
+            "intent OTHER needs an intentLabel".to_owned()
+        }
+        Refusal::Intent(IntentError::BlankLabel) => {
+            "intentLabel must not be blank; leave it out, or send null, for none".to_owned()
+        }
+        Refusal::Intent(IntentError::Contradiction(label)) => {
+            format!("intent and intentLabel `{label}` contradict each other; send one of them")
+        }
+        Refusal::Conflict(image) => {
+            format!(
+                "the image has changed: its updatedAt is {}",
+                image.updated_at
+            )
+        }
+        refusal => refusal.to_string(),
+    }
 }
 
 fn code(refusal: &Refusal) -> UserErrorCode {

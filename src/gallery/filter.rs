@@ -6,9 +6,9 @@ use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition};
 use serde_json::{Map, Value as Json};
 
+use super::ArgumentError;
 use super::input::check_metadata;
 use super::intent::Intent;
-use super::{Error, Refusal};
 use crate::db::Dialect;
 use crate::db::search::Search;
 use crate::entity::{Timestamp, image};
@@ -37,29 +37,27 @@ pub struct Filter {
 
 impl Filter {
     /// Refuses what no database could be asked.
-    pub fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), ArgumentError> {
         if self.intent_labels.iter().any(|label| label.contains('\0')) {
-            return Err(Error::BadInput(
-                "filter.intentLabels contains U+0000, which no label has".to_owned(),
-            ));
+            return Err(ArgumentError::NulInLabel);
         }
         let labels = self.labels().len();
         if labels > MAX_LABELS {
-            return Err(Error::BadInput(format!(
-                "filter.intentLabels has {labels} different labels; at most {MAX_LABELS} are allowed"
-            )));
+            return Err(ArgumentError::TooManyLabels {
+                given: labels,
+                maximum: MAX_LABELS,
+            });
         }
         let Some(part) = &self.metadata_contains else {
             return Ok(());
         };
-        let bad_input =
-            |refusal: &Refusal| Error::BadInput(format!("filter.metadataContains {refusal}"));
-        check_metadata(part).map_err(|refusal| bad_input(&refusal))?;
+        check_metadata(part).map_err(ArgumentError::Metadata)?;
         let containers = containers(part) - 1;
         if containers > MAX_CONTAINERS {
-            return Err(Error::BadInput(format!(
-                "filter.metadataContains has {containers} objects and arrays within; at most {MAX_CONTAINERS} are allowed"
-            )));
+            return Err(ArgumentError::TooManyContainers {
+                given: containers,
+                maximum: MAX_CONTAINERS,
+            });
         }
         Ok(())
     }

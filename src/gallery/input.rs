@@ -58,7 +58,7 @@ pub(super) fn check_label(
     if let Some(label) = label {
         check_text(label, MAX_LABEL_CHARACTERS)?;
     }
-    let stored = label_to_store(intent, label).map_err(Refusal::Intent)?;
+    let stored = label_to_store(intent, label)?;
     // The lower case of a text may be longer than the text.
     if let Some(stored) = &stored {
         check_text(stored, MAX_LABEL_CHARACTERS)?;

@@ -39,28 +39,38 @@ impl Intent {
     }
 }
 
-/// The label to store for what was given, in lower case; the error says why the two do not go together.
+/// Why an intent and a label cannot be stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IntentError {
+    /// [`Intent::Other`] without a label.
+    #[error("another intent than the known ones needs a label")]
+    LabelMissing,
+    /// Nothing but white space.
+    #[error("the label must not be blank")]
+    BlankLabel,
+    /// The label stands for another intent.
+    #[error("the intent and the label `{0}` contradict each other")]
+    Contradiction(String),
+}
+
+/// The label to store for what was given, in lower case.
 pub fn label_to_store(
     intent: Option<Intent>,
     label: Option<&str>,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, IntentError> {
     let Some(label) = label else {
         return match intent {
-            Some(Intent::Other) => Err("intent OTHER needs an intentLabel".to_owned()),
+            Some(Intent::Other) => Err(IntentError::LabelMissing),
             Some(known) => Ok(known.label().map(str::to_owned)),
             None => Ok(None),
         };
     };
     if label.trim().is_empty() {
-        return Err(
-            "intentLabel must not be blank; leave it out, or send null, for none".to_owned(),
-        );
+        return Err(IntentError::BlankLabel);
     }
     let stands_for = Intent::of_label(label);
     if intent.is_some() && intent != stands_for {
-        return Err(format!(
-            "intent and intentLabel `{label}` contradict each other; send one of them"
-        ));
+        return Err(IntentError::Contradiction(label.to_owned()));
     }
     Ok(Some(label.to_lowercase()))
 }

@@ -1,6 +1,7 @@
 //! What the product does, one verb or noun to a file. Who asks is the first argument; which rows that opens is decided
 //! by [`crate::auth::Caller::scope`] and applied by `visible`, where every query begins.
 
+mod argument;
 mod create;
 mod events;
 mod feed;
@@ -36,10 +37,12 @@ use crate::cloudinary::url::UrlError;
 use crate::db::{self, Database, Unit};
 use crate::entity::{Timestamp, image};
 use feed::Feed;
+use intent::IntentError;
 use taken::TakenAnswers;
 
 pub use crate::entity::gallery_event::Kind;
 pub use crate::entity::image::{Column, Columns, Model as Image, Partial as PartialImage};
+pub use argument::ArgumentError;
 pub use create::{Created, NewImage};
 pub use events::EventPage;
 pub use feed::{Start, Subscription};
@@ -90,13 +93,11 @@ impl ImageId {
 /// Why an operation did nothing at all.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An argument is outside what is allowed; the message says what was wrong and what is allowed.
-    #[error("{0}")]
-    BadInput(String),
+    /// An argument is outside what is allowed.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
     /// The trail no longer holds everything behind a cursor.
-    #[error(
-        "the cursor is older than what the trail keeps, or is not of this trail: read the lists anew, and go on from trailCursor"
-    )]
+    #[error("the cursor is older than what the trail keeps, or is not of this trail")]
     CursorExpired,
     /// As many follow the trail as may.
     #[error("the server has as many subscribers as it takes; try again later")]
@@ -144,7 +145,7 @@ pub enum Refusal {
     #[error("the image is active: soft-delete it first, or purge it with force")]
     NotDeleted,
     /// It has been changed since the caller read it.
-    #[error("the image has changed: its updatedAt is {}", .0.updated_at)]
+    #[error("the image has changed at {}", .0.updated_at)]
     Conflict(Box<Image>),
     /// The metadata is not acceptable.
     #[error("{0}")]
@@ -153,8 +154,8 @@ pub enum Refusal {
     #[error("contains U+0000, which cannot be stored")]
     Nul,
     /// Intent and label do not go together.
-    #[error("{0}")]
-    Intent(String),
+    #[error(transparent)]
+    Intent(#[from] IntentError),
     /// The owner's identifier is not acceptable.
     #[error(transparent)]
     UserId(UserIdError),

@@ -7,7 +7,7 @@ use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, SimpleExpr};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
 
 use super::intent::Intent;
-use super::{Error, Gallery, now, visible};
+use super::{ArgumentError, Error, Gallery, now, visible};
 use crate::auth::{Caller, Denied, UserId};
 use crate::db::Unit;
 use crate::entity::{Timestamp, image};
@@ -70,7 +70,7 @@ impl Gallery {
         let days = u64::try_from(days)
             .ok()
             .filter(|days| (1..=u64::from(MAX_DAYS)).contains(days))
-            .ok_or_else(|| Error::BadInput(format!("days: {days} is not in 1 to {MAX_DAYS}")))?;
+            .ok_or(ArgumentError::Days(days))?;
         let today = now().to_datetime().date_naive();
         let (first, tomorrow) = (today - Days::new(days - 1), today + Days::new(1));
         let day = self.database.dialect().day_of_creation();

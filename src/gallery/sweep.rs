@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::trash::delete_rows;
-use super::{Error, Gallery, now, visible};
+use super::{ArgumentError, Error, Gallery, now, visible};
 use crate::auth::{Caller, Scope, UserId};
 use crate::db::Unit;
 use crate::entity::{Timestamp, image};
@@ -127,14 +127,11 @@ impl Sweep {
             None => caller.require_access()?,
         }
         let own = || caller.own_id().cloned();
-        let refused = |reason: &str| Err(Error::BadInput(reason.to_owned()));
         match (self.user_id.clone(), self.all) {
-            (Some(_), true) => {
-                refused("userId and all: true cannot be given together; send one of them")
-            }
+            (Some(_), true) => Err(ArgumentError::OwnerAndEverybody.into()),
             (None, true) => Ok(caller.scope_of_everybody()?),
             (user_id, false) => user_id.or_else(own).map_or_else(
-                || refused("say whose trash: give userId, or all: true for everybody's"),
+                || Err(ArgumentError::NoOwner.into()),
                 |user_id| Ok(caller.scope(Some(user_id))?),
             ),
         }

@@ -49,7 +49,9 @@ fn refused(denied: &Denied) -> Response {
             text,
         )
             .into_response(),
-        Denied::Forbidden(_) => (StatusCode::FORBIDDEN, text).into_response(),
+        Denied::Forbidden(_) | Denied::AnotherOwner | Denied::EveryOwner => {
+            (StatusCode::FORBIDDEN, text).into_response()
+        }
         Denied::KeysUnavailable => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
     }
 }

@@ -24,6 +24,7 @@ mod numbers;
 mod origin;
 mod paging;
 mod persisted;
+mod plans;
 mod pooler;
 mod proxy;
 mod rate_limit;

@@ -1,0 +1,111 @@
+//! How Postgres reads each list of 100,000 rows: along an index, without a scan of the table and without a sort. What is planned
+//! are the server's own statements, for whatever values.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+
+use crate::harness::collector::Collector;
+use crate::harness::{Program, TestDatabase, on_postgres};
+
+/// Half of them in the trash, of a thousand owners. Without the trail, which would take longer than the rest.
+const ROWS: &str = "
+    SET session_replication_role = replica;
+    INSERT INTO image_gallery (image_id, user_id, image_url, metadata, created_at, updated_at, deleted_at)
+    SELECT gen_random_uuid(), 'user-' || n % 1000, 'https://res.cloudinary.com/demo/' || n, '{}', now() - n * interval '1 minute',
+        now() - (n * 7919 % 100000) * interval '1 minute',
+        CASE WHEN n % 2 = 0 THEN now() - (n * 104729 % 100000) * interval '1 minute' END
+    FROM generate_series(1::bigint, 100000) AS n;
+    INSERT INTO image_gallery_event (position, type, image_id, user_id, image_url, occurred_at)
+    SELECT row_number() OVER (ORDER BY created_at), 'CREATED', image_id, user_id, image_url, created_at FROM image_gallery;
+    UPDATE image_gallery_trail SET last_position = 100000;
+    RESET session_replication_role;
+    ANALYZE";
+
+async fn send(url: &str, document: &str, variables: Value) -> Value {
+    let client = reqwest::Client::builder().no_proxy().build();
+    let request = client.expect("a client").post(url);
+    let request = request.json(&json!({ "query": document, "variables": variables }));
+    let response = request.send().await.expect("the server answers");
+    let reply: Value = response.json().await.expect("JSON");
+    assert!(reply.get("errors").is_none(), "{document}: {reply}");
+    reply
+}
+
+/// The plan of a statement that was prepared and is not planned for its values any more.
+async fn plan(connection: &mut PgConnection, statement: &str) -> String {
+    let places = 1 + statement.matches('$').count();
+    let used = (1..places).filter(|place| statement.contains(&format!("${place}")));
+    let values = vec!["NULL"; used.count()].join(", ");
+    let prepare = format!("DEALLOCATE ALL; PREPARE list AS {statement}");
+    connection
+        .execute(AssertSqlSafe(prepare))
+        .await
+        .expect("a statement");
+    let arguments = if values.is_empty() {
+        String::new()
+    } else {
+        format!("({values})")
+    };
+    let explain = sqlx::raw_sql(AssertSqlSafe(format!("EXPLAIN EXECUTE list{arguments}")));
+    let rows = connection.fetch_all(explain).await.expect("a plan");
+    let lines = rows.iter().map(|row| row.get::<String, _>(0));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_list_is_read_along_an_index() {
+    on_postgres(&[], async |database: TestDatabase| {
+        let collector = Collector::start().await;
+        let program = Program::new()
+            .with("DATABASE_URL", &database.url())
+            .with("AUTO_MIGRATE", "true")
+            .with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url());
+        let server = program.serve().await;
+        let url = format!("http://{}/graphql", server.address());
+        database.db_execute(ROWS).await;
+        for (list, fields) in [("images", ["CREATED_AT", "UPDATED_AT"].as_slice()), ("deletedImages", &["DELETED_AT"])] {
+            for order in fields.iter().flat_map(|field| [(field, "ASC"), (field, "DESC")]) {
+                let order = json!({ "field": order.0, "direction": order.1 });
+                for owner in [Value::Null, json!("user-7")] {
+                    let page = |bounds: &str| format!(
+                        "query($user: String, $order: ImageOrder, $cursor: String) {{
+                            {list}(userId: $user, orderBy: $order, {bounds}) {{
+                                nodes {{ id createdAt }} pageInfo {{ endCursor hasNextPage hasPreviousPage }} }} }}"
+                    );
+                    let mut cursor = Value::Null;
+                    for bounds in ["first: 5, after: $cursor", "last: 5, before: $cursor"].repeat(2) {
+                        let variables = json!({ "user": owner, "order": order, "cursor": cursor });
+                        let reply = send(&url, &page(bounds), variables).await;
+                        cursor = reply["data"][list]["pageInfo"]["endCursor"].clone();
+                    }
+                }
+            }
+        }
+        for bounds in ["first: 5", "last: 5"] {
+            for owner in ["", ", userId: \"user-7\"", ", imageId: \"11111111-1111-4111-8111-111111111111\""] {
+                let events = format!("{{ galleryEvents({bounds}{owner}) {{ nodes {{ id }} pageInfo {{ hasNextPage }} }} }}");
+                send(&url, &events, json!({})).await;
+            }
+        }
+        server.terminate();
+        // What was not sent by then is sent now.
+        assert_eq!(server.output().await.code, Some(0));
+        let statements: BTreeSet<String> = (collector.spans().iter())
+            .filter_map(|span| span.attributes.get("db.query.text").cloned())
+            .filter(|text| text.starts_with("SELECT") && text.contains("ORDER BY"))
+            .collect();
+        assert!(statements.len() > 20, "{statements:#?}");
+        let mut connection = PgConnection::connect(&database.url()).await.expect("it answers");
+        connection.execute("SET plan_cache_mode = force_generic_plan").await.expect("a setting");
+        for statement in &statements {
+            let plan = plan(&mut connection, statement).await;
+            // The trail's own table has one row.
+            for costly in ["Seq Scan on image_gallery ", "Seq Scan on image_gallery_event ", "Sort"] {
+                assert!(!plan.contains(costly), "{statement}\n{plan}");
+            }
+        }
+    })
+    .await;
+}

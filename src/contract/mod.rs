@@ -11,11 +11,13 @@ mod immediate;
 pub(crate) mod json_text;
 pub(crate) mod loader;
 mod mutation;
+pub(crate) mod prices;
 pub(crate) mod progress;
 pub(crate) mod query;
 mod scalar;
 mod stats;
 mod subscription;
+pub(crate) mod trail_end;
 mod user_error;
 
 use async_graphql::{Context, SDLExportOptions, Schema, SchemaBuilder};

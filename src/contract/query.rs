@@ -14,10 +14,11 @@ use super::filter::{ImageFilter, ImageOrder, PageArguments, user_id as checked_u
 use super::image::{Image, Node, columns};
 use super::immediate::Immediate;
 use super::stats::GalleryStats;
+use super::trail_end::TrailEnd;
 use super::{caller, gallery};
 use crate::db::page::{Direction, Field, Order};
 use crate::gallery::{
-    Column, Columns, Cursor, EventFilter, EventId, ImageId, List, MAX_BATCH, PartialImage, Shelf,
+    Column, Columns, EventFilter, EventId, ImageId, List, MAX_BATCH, PartialImage, Shelf,
 };
 
 /// Everything that can be read.
@@ -203,10 +204,6 @@ impl Query {
         Ok(cursor.await?.encode())
     }
 }
-
-/// Where the trail ended before the request's fields were resolved, which happens all at once.
-#[derive(Debug)]
-pub(crate) struct TrailEnd(pub(crate) Result<Cursor>);
 
 /// Ids as they were given; none in the place of each that is malformed.
 pub(super) fn image_ids(ids: &[ID]) -> Vec<Option<ImageId>> {

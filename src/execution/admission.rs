@@ -8,6 +8,7 @@ use async_graphql::{Name, Request, ServerError};
 
 use super::Executor;
 use crate::front::code::Code;
+use crate::front::document::first_operation;
 use crate::front::introspection;
 use crate::front::limits::{check, scan};
 use crate::front::merge::merge;
@@ -238,13 +239,4 @@ fn report(
         operation.name = operation_name.or(first),
         "a document that is not trusted runs; TRUSTED_DOCUMENTS_MODE=enforce would refuse it"
     );
-}
-
-/// The name of one of the document's operations: the first in the order of the alphabet.
-fn first_operation(document: &ExecutableDocument) -> Option<&Name> {
-    document
-        .operations
-        .iter()
-        .filter_map(|(name, _)| name)
-        .min()
 }

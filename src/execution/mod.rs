@@ -9,7 +9,6 @@
 
 mod admission;
 mod coercion;
-mod meant;
 mod observed;
 pub mod reply;
 mod schema_description;
@@ -29,15 +28,18 @@ use self::coercion::Executed;
 use self::reply::Reply;
 use crate::auth::Caller;
 use crate::contract::budget::ResponseBudget;
-use crate::contract::error::{Failure, database_face};
+use crate::contract::error::database_face;
 use crate::contract::loader::Loaders;
-use crate::contract::query::TrailEnd;
+use crate::contract::prices::PRICES;
+use crate::contract::trail_end::TrailEnd;
 use crate::contract::{GallerySchema, builder, types_sdl};
 use crate::db::Reads;
 use crate::front::code::{Code, code_of, set_code};
+use crate::front::document::get_operation;
 use crate::front::known::{KnownDocument, KnownDocuments};
 use crate::front::limits::{
-    Cost, LatestPrice, LimitExceeded, Limits, check, check_complexity, check_copies, scan,
+    Cost, CostModel, LatestPrice, LimitExceeded, Limits, check, check_complexity, check_copies,
+    scan,
 };
 use crate::front::merge::merge;
 use crate::front::numbers::parse_document;
@@ -49,7 +51,6 @@ use crate::front::variables::InputTypes;
 use crate::gallery::{self, Gallery};
 
 use admission::Admitted;
-use meant::{kind_of, meant, selects_trail_cursor};
 use schema_description::description_keys;
 use stages::ValidateOnly;
 
@@ -193,20 +194,18 @@ impl Executor {
         cost.note_tokens(document.tokens);
         cost.note_measured(document.measured);
         let variables = operation.variables.map_err(|limit| refusal(&limit))?;
-        if let Some(operation) = meant(&document.document.operations, name) {
-            let operation = &operation.node;
-            self.input_types
-                .check(&operation.variable_definitions, &variables)?;
-            let text_bytes = document.text_bytes;
-            let shape = &self.shape;
-            let price = (document.price).of(&document.document, operation, &variables, shape);
-            cost.note_complexity(price.complexity);
-            within(check_complexity(price.complexity, &self.limits), cost)?;
-            if !price.has_small_arguments(&variables, text_bytes) {
-                let document = &document.document;
-                let copies = check_copies(document, operation, &variables, shape, text_bytes);
-                within(copies, cost)?;
-            }
+        let selected = &get_operation(&document.document, name)?.node;
+        self.input_types
+            .check(&selected.variable_definitions, &variables)?;
+        let text_bytes = document.text_bytes;
+        let model = self.cost_model();
+        let price = (document.price).of(&document.document, selected, &variables, model);
+        cost.note_complexity(price.complexity);
+        within(check_complexity(price.complexity, &self.limits), cost)?;
+        if !price.has_small_arguments(&variables, text_bytes) {
+            let document = &document.document;
+            let copies = check_copies(document, selected, &variables, model, text_bytes);
+            within(copies, cost)?;
         }
         Ok(Prepared {
             text: admitted.text,
@@ -218,6 +217,13 @@ impl Executor {
             persist_as: admitted.persist_as,
             shown_cost: None,
         })
+    }
+
+    fn cost_model(&self) -> CostModel<'_> {
+        CostModel {
+            shape: &self.shape,
+            prices: &PRICES,
+        }
     }
 
     /// Parses a document that is not known yet, and holds it against the limits that depend on nothing else.
@@ -232,7 +238,7 @@ impl Executor {
         let tokens = within(scan(text, &self.limits), cost)?;
         cost.note_tokens(tokens);
         let mut document = parse_document(text)?;
-        let kind = kind_of(&document.operations, name)?;
+        let kind = get_operation(&document, name)?.node.ty;
         *known_kind = Some(kind);
         self.examine(admitted, &document, name)?;
         let measured = within(check(&document, name, &self.limits), cost)?;
@@ -264,11 +270,9 @@ impl Executor {
     async fn validate_anew(&self, prepared: &Prepared) -> Result<(), Reply> {
         let name = prepared.operation_name.as_deref();
         let document = &prepared.document.document;
-        let samples = meant(&document.operations, name).map(|operation| {
-            self.input_types
-                .samples(&operation.node.variable_definitions)
-        });
-        let mut request = Request::new("").variables(samples.unwrap_or_default());
+        let operation = get_operation(document, name).map_err(Reply::refused)?;
+        let definitions = &operation.node.variable_definitions;
+        let mut request = Request::new("").variables(self.input_types.samples(definitions));
         request.operation_name = name.map(ToOwned::to_owned);
         request.set_parsed_query(document.clone());
         let response = self.strict.execute(request).await;
@@ -361,18 +365,11 @@ impl Executor {
             prepared.operation_name.as_deref(),
         );
         let description_keys = description_keys(&prepared);
-        let trail_end = if selects_trail_cursor(document) {
-            let cursor = Box::pin(self.gallery.trail_cursor(&caller)).await;
-            Some(TrailEnd(cursor.map_err(Failure::from)))
-        } else {
-            None
-        };
+        let trail_end = TrailEnd::read_for(document, &self.gallery, &caller).await;
         let budget = ResponseBudget::at_most(self.limits.max_answer_bytes);
         let request_id = prepared.request_id.clone();
-        let mut request = prepared.into_request(caller).data(budget.clone());
-        if let Some(trail_end) = trail_end {
-            request = request.data(trail_end);
-        }
+        let request = prepared.into_request(caller).data(budget.clone());
+        let request = TrailEnd::add_to(trail_end, request);
         let mut response = self.schema.execute(request).await;
         if let Err(too_large) = budget.check() {
             return Reply::lost(too_large);

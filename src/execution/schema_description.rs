@@ -4,20 +4,20 @@ use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection,
 use async_graphql::{Name, Value};
 
 use super::Prepared;
-use super::meant::meant;
 use crate::contract::DESCRIPTION;
+use crate::front::document::get_operation;
 
 /// Where in an answer the schema's description stands: the response keys of `__schema`, and within it of `description`.
 pub(super) struct DescriptionKeys(Vec<(Name, Vec<Name>)>);
 
 /// The places at which a prepared operation asks for it.
 pub(super) fn description_keys(prepared: &Prepared) -> DescriptionKeys {
-    let operation = meant(
-        &prepared.document.document.operations,
+    let operation = get_operation(
+        &prepared.document.document,
         prepared.operation_name.as_deref(),
     );
     let mut keys = Vec::new();
-    if let Some(operation) = operation
+    if let Ok(operation) = operation
         && prepared.kind() == OperationType::Query
     {
         let document = &prepared.document.document;

@@ -10,13 +10,13 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::time::timeout_at;
 
 use super::coercion::Executed;
-use super::meant::meant;
 use super::reply::Delivery;
 use super::{Executor, Prepared, Reply, finish, panicked};
 use crate::auth::Caller;
 use crate::contract::budget::ResponseBudget;
 use crate::contract::progress::Progress;
 use crate::front::code::Code;
+use crate::front::document::get_operation;
 
 impl Executor {
     /// Begins a subscription for a caller, and gives its replies as they come: one for each event. Nothing is read ahead of
@@ -116,9 +116,7 @@ impl Executor {
 /// A subscription has one root field, <https://spec.graphql.org/October2021/#sec-Single-root-field>. Fragments are written
 /// out by now, but for those with directives: the library would pass over them in silence.
 fn require_one_field(document: &ExecutableDocument, name: Option<&str>) -> Result<(), ServerError> {
-    let Some(operation) = meant(&document.operations, name) else {
-        return Ok(());
-    };
+    let operation = get_operation(document, name)?;
     let refused = |message: &str, pos| {
         let mut error = Code::ValidationFailed.error(message);
         error.locations = vec![pos];

@@ -1,6 +1,7 @@
 //! What stands before the library: from a request's text and variables to an operation that is safe to execute.
 
 pub mod code;
+pub(crate) mod document;
 pub(crate) mod introspection;
 pub(crate) mod known;
 pub mod limits;

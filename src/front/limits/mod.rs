@@ -13,7 +13,10 @@ mod measure;
 mod scan;
 mod variables;
 
-pub(crate) use complexity::{LatestPrice, check_complexity, check_copies};
+#[cfg(test)]
+pub(super) use complexity::sample;
+pub(crate) use complexity::{CostModel, LatestPrice, check_complexity, check_copies};
+pub use complexity::{FieldPrice, InputPrice, Prices, SizedList};
 pub use cost::Cost;
 pub use measure::{Measured, check};
 pub use scan::scan;

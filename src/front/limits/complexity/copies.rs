@@ -10,9 +10,8 @@ use async_graphql::{Name, Positioned, Value as Sent, Variables};
 use async_graphql_value::Value as Literal;
 
 use super::given::Values;
-use super::{Till, directives};
+use super::{CostModel, Till, directives};
 use crate::front::limits::LimitExceeded;
-use crate::front::shape::Shape;
 
 /// The most bytes that arguments may come to beyond what was sent: as many as a whole request may have by default.
 pub(super) const MAX_COPIED_BYTES: usize = 8 * 1024 * 1024;
@@ -26,14 +25,14 @@ pub(crate) fn check_copies(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
-    shape: &Shape,
+    model: CostModel<'_>,
     sent_bytes: usize,
 ) -> Result<(), LimitExceeded> {
     let sent = variables.values().map(weight_of_value);
     let sent = sent.fold(sent_bytes, usize::saturating_add);
     let maximum = sent.saturating_add(MAX_COPIED_BYTES);
     let values = Values::of(operation, variables, None);
-    let mut till = Till::new(&document.fragments, values, shape);
+    let mut till = Till::new(&document.fragments, values, model);
     let mut scales = Scales::default();
     let as_written = scales.weight_of_document(values, document);
     till.scales = Some(scales);
@@ -177,16 +176,23 @@ mod tests {
     use async_graphql::parser::parse_query;
     use serde_json::{Value as Json, json};
 
+    use super::super::sample;
     use super::*;
     use crate::front::merge::merge;
 
     fn checked(text: &str, variables: Json) -> Result<(), LimitExceeded> {
-        let shape = Shape::of_schema(&crate::contract::types_sdl());
+        let shape = sample::shape();
         let mut document = parse_query(text).expect("the test's document parses");
         merge(&mut document, &shape).expect("it is small");
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let variables = Variables::from_json(variables);
-        check_copies(&document, &operation.node, &variables, &shape, text.len())
+        check_copies(
+            &document,
+            &operation.node,
+            &variables,
+            sample::model(&shape),
+            text.len(),
+        )
     }
 
     fn is_refused(text: &str, variables: Json) -> bool {

@@ -100,7 +100,7 @@ impl<'a> Values<'a> {
     }
 }
 
-impl<'a> Given<'a> {
+impl Given<'_> {
     /// A whole number, brought into the range of those that can be told apart.
     pub(super) fn number(self) -> Option<i64> {
         match self {
@@ -111,10 +111,13 @@ impl<'a> Given<'a> {
         }
     }
 
-    pub(super) fn text(self) -> Option<&'a str> {
+    /// Whether it is a text without content. What is no text is not blank: the field itself refuses it.
+    pub(super) fn is_blank_text(self) -> bool {
         match self {
-            Self::Literal(Literal::String(text)) | Self::Sent(Sent::String(text)) => Some(text),
-            _ => None,
+            Self::Literal(Literal::String(text)) | Self::Sent(Sent::String(text)) => {
+                text.trim().is_empty()
+            }
+            _ => false,
         }
     }
 

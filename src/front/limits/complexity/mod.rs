@@ -3,7 +3,7 @@
 //! - A field costs 1, and what is selected within a connection counts as often as the page is long. `edges`, `node`,
 //!   `nodes`, `cursor`, `pageInfo` and what is in it are free: they are the page's frame.
 //! - `Query.nodes` and mutations of a list count what is selected within as often as there are items.
-//! - What costs more than its fields tell has a price in the list of [`price`].
+//! - What costs more than its fields tell has a price in [`Prices`].
 //! - What is selected of an interface by fragments on several objects costs as much as the dearest of them.
 //! - What `@skip` or `@include` leaves out of this request costs nothing.
 //! - `__schema` and `__type` cost nothing: they are answered from memory, and the selections bound them.
@@ -15,6 +15,8 @@ mod given;
 mod price;
 mod priced;
 #[cfg(test)]
+pub(in crate::front) mod sample;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
@@ -25,13 +27,15 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned};
 
 pub(crate) use self::copies::check_copies;
+pub(crate) use self::price::CostModel;
+pub use self::price::{FieldPrice, InputPrice, Prices, SizedList};
 pub(crate) use self::priced::LatestPrice;
 
 use self::copies::Scales;
 use self::given::Values;
-use self::price::{Tariff, tariff};
+use self::price::Tariff;
 use super::{LimitExceeded, Limits};
-use crate::front::shape::{Paging, Shape, root_of};
+use crate::front::shape::{Paging, root_of};
 
 /// The fragments of a document, by name.
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
@@ -75,7 +79,7 @@ impl Price {
 }
 
 struct Till<'a> {
-    shape: &'a Shape,
+    model: CostModel<'a>,
     fragments: &'a Fragments,
     values: Values<'a>,
     priced: HashMap<&'a Name, Price>,
@@ -84,9 +88,9 @@ struct Till<'a> {
 }
 
 impl<'a> Till<'a> {
-    fn new(fragments: &'a Fragments, values: Values<'a>, shape: &'a Shape) -> Self {
+    fn new(fragments: &'a Fragments, values: Values<'a>, model: CostModel<'a>) -> Self {
         Self {
-            shape,
+            model,
             fragments,
             values,
             priced: HashMap::new(),
@@ -127,7 +131,8 @@ impl<'a> Till<'a> {
             };
             match on {
                 Some(on)
-                    if self.shape.is_interface(parent) && !self.shape.is_interface(Some(on)) =>
+                    if self.model.shape.is_interface(parent)
+                        && !self.model.shape.is_interface(Some(on)) =>
                 {
                     by_object.entry(on).or_default().add(price);
                 }
@@ -157,9 +162,9 @@ impl<'a> Till<'a> {
         if matches!(name.as_str(), "__schema" | "__type") {
             return Price::once(self.own(0, field));
         }
-        let own_type = self.shape.of_field(parent, name);
+        let own_type = self.model.shape.of_field(parent, name);
         let within = self.selection_set(own_type, &field.selection_set.node);
-        match (self.shape.paging(parent), name.as_str()) {
+        match (self.model.shape.paging(parent), name.as_str()) {
             (Some(Paging::Connection), "edges" | "nodes") => Price {
                 once: 0,
                 per_item: within.once,
@@ -169,7 +174,7 @@ impl<'a> Till<'a> {
             }
             (Some(Paging::PageInfo), _) => Price::default(),
             _ => {
-                let Tariff { own, times } = tariff(self.shape, self.values, parent, field);
+                let Tariff { own, times } = self.model.tariff(self.values, parent, field);
                 let own = self.own(own, field);
                 Price::once(own.saturating_add(self.total(own_type, within, times)))
             }
@@ -178,7 +183,7 @@ impl<'a> Till<'a> {
 
     /// What is selected within a field, for all of its items.
     fn total(&self, own_type: Option<&Name>, within: Price, times: usize) -> usize {
-        if self.shape.paging(own_type) == Some(Paging::Connection) {
+        if self.model.shape.paging(own_type) == Some(Paging::Connection) {
             return within
                 .once
                 .saturating_add(within.per_item.saturating_mul(times));

@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
 use async_graphql::{Name, Value as Sent, Variables};
 
-use super::Till;
 use super::copies::{MAX_COPIED_BYTES, Scales, VALUE_BYTES, weight_of_value};
 use super::given::{LookedAt, Values};
-use crate::front::shape::Shape;
+use super::{CostModel, Till};
 
 /// The complexity of an operation for certain variables.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ impl LatestPrice {
         document: &ExecutableDocument,
         operation: &OperationDefinition,
         variables: &Variables,
-        shape: &Shape,
+        model: CostModel<'_>,
     ) -> Arc<Priced> {
         let latest = self
             .0
@@ -42,7 +41,7 @@ impl LatestPrice {
         if let Some(latest) = latest.filter(|latest| latest.is_for(variables)) {
             return latest;
         }
-        let priced = Arc::new(Priced::new(document, operation, variables, shape));
+        let priced = Arc::new(Priced::new(document, operation, variables, model));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&priced));
         priced
     }
@@ -53,11 +52,11 @@ impl Priced {
         document: &ExecutableDocument,
         operation: &OperationDefinition,
         variables: &Variables,
-        shape: &Shape,
+        model: CostModel<'_>,
     ) -> Self {
         let looked_at = LookedAt::default();
         let values = Values::of(operation, variables, Some(&looked_at));
-        let till = || Till::new(&document.fragments, values, shape);
+        let till = || Till::new(&document.fragments, values, model);
         let complexity = till().whole(operation);
         let weigh = |variable| {
             let mut scales = Scales::with_variables_of(variable);
@@ -103,11 +102,13 @@ mod tests {
     use async_graphql::parser::parse_query;
     use serde_json::json;
 
+    use super::super::sample;
     use super::*;
 
     #[test]
     fn a_price_is_kept_for_the_values_that_it_depends_on() {
-        let shape = Shape::of_schema(&crate::contract::types_sdl());
+        let shape = sample::shape();
+        let model = sample::model(&shape);
         let text = "query($first: Int, $after: String) {
             images(first: $first, after: $after) { nodes { id } } }";
         let document = parse_query(text).expect("the test's document parses");
@@ -115,7 +116,7 @@ mod tests {
         let latest = LatestPrice::default();
         let price = |variables| {
             let variables = Variables::from_json(variables);
-            latest.of(&document, &operation.node, &variables, &shape)
+            latest.of(&document, &operation.node, &variables, model)
         };
         let ten = price(json!({ "first": 10, "after": "a" }));
         assert!(Arc::ptr_eq(

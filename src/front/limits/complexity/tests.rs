@@ -4,22 +4,21 @@ use async_graphql::Variables;
 use async_graphql::parser::parse_query;
 use serde_json::{Value, json};
 
-use super::Till;
 use super::given::Values;
+use super::{Till, sample};
 use crate::front::merge::merge;
-use crate::front::shape::Shape;
 
 const IMAGE: &str = "id userId imageUrl originalPrompt refinedPrompt intent intentLabel metadata createdAt updatedAt deletedAt";
 
 /// As the executor prices it: when fields that are selected twice are one.
 fn priced_with(text: &str, variables: Value) -> usize {
-    let shape = Shape::of_schema(&crate::contract::types_sdl());
+    let shape = sample::shape();
     let mut document = parse_query(text).expect("the test's document parses");
     merge(&mut document, &shape).expect("it is small");
     let (_, operation) = document.operations.iter().next().expect("an operation");
     let variables = Variables::from_json(variables);
     let values = Values::of(&operation.node, &variables, None);
-    Till::new(&document.fragments, values, &shape).whole(&operation.node)
+    Till::new(&document.fragments, values, sample::model(&shape)).whole(&operation.node)
 }
 
 fn assert_prices<'t>(table: impl IntoIterator<Item = (&'t str, usize)>) {

@@ -1,0 +1,135 @@
+//! What the API's fields cost where the schema does not tell: the list for the complexity limit.
+
+use super::filter::PageArguments;
+use crate::front::limits::{FieldPrice, InputPrice, Prices, SizedList};
+use crate::gallery::{MAX_BATCH, MAX_DAYS};
+
+pub(crate) static PRICES: Prices = Prices {
+    fields: &[
+        // Counts over the whole gallery.
+        FieldPrice {
+            parent: "Query",
+            field: "galleryStats",
+            cost: 100,
+        },
+        // Up to 10,000 images in one call.
+        FieldPrice {
+            parent: "Mutation",
+            field: "emptyTrash",
+            cost: 1000,
+        },
+        FieldPrice {
+            parent: "Mutation",
+            field: "restoreTrash",
+            cost: 1000,
+        },
+    ],
+    sized_lists: &[SizedList {
+        parent: "GalleryStats",
+        field: "createdPerDay",
+        argument: "days",
+        default: 30,
+        max: MAX_DAYS as usize,
+    }],
+    inputs: &[
+        // A full-text search.
+        InputPrice {
+            argument: "filter",
+            field: "search",
+            is_free_if_blank: true,
+            cost: 50,
+        },
+        // Reads the metadata of each row, where no index serves.
+        InputPrice {
+            argument: "filter",
+            field: "metadataContains",
+            is_free_if_blank: false,
+            cost: 50,
+        },
+    ],
+    // Counts all rows that match.
+    total_count: 50,
+    // Up to three statements for each object, where a field of a row needs none.
+    nested_connection: 20,
+    default_page: PageArguments::DEFAULT_LIMIT as usize,
+    max_page: PageArguments::MAX_LIMIT as usize,
+    max_list: MAX_BATCH,
+};
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use async_graphql::{Name, Variables};
+
+    use super::*;
+    use crate::contract::types_sdl;
+    use crate::front::limits::{CostModel, LatestPrice};
+    use crate::front::merge::merge;
+    use crate::front::shape::Shape;
+
+    #[test]
+    fn the_schema_has_every_field_of_the_list() {
+        let shape = Shape::of_schema(&types_sdl());
+        let fields = PRICES.fields.iter();
+        let fields = fields.map(|price| (price.parent, price.field));
+        let lists = PRICES.sized_lists.iter();
+        for (parent, field) in fields.chain(lists.map(|list| (list.parent, list.field))) {
+            let found = shape.of_field(Some(&Name::new(parent)), &Name::new(field));
+            assert!(found.is_some(), "{parent}.{field}");
+        }
+    }
+
+    fn cost(text: &str) -> usize {
+        let shape = Shape::of_schema(&types_sdl());
+        let mut document = parse_query(text).expect("the test's document parses");
+        merge(&mut document, &shape).expect("it is small");
+        let (_, operation) = document.operations.iter().next().expect("an operation");
+        let model = CostModel {
+            shape: &shape,
+            prices: &PRICES,
+        };
+        let latest = LatestPrice::default();
+        let variables = Variables::default();
+        latest
+            .of(&document, &operation.node, &variables, model)
+            .complexity
+    }
+
+    #[test]
+    fn expensive_fields_have_their_price() {
+        for (text, expected) in [
+            ("{ images { nodes { id } } }", 1 + 20),
+            ("{ images(first: 1000) { nodes { id } } }", 1 + 100),
+            ("{ images { totalCount } }", 1 + 50),
+            (
+                r#"{ images(first: 1, filter: { search: "a" }) { nodes { id } } }"#,
+                2 + 50,
+            ),
+            (
+                "{ images(first: 1, filter: { metadataContains: {} }) { nodes { id } } }",
+                2 + 50,
+            ),
+            (r#"{ nodes(ids: ["a", "b"]) { id } }"#, 1 + 2),
+            ("{ galleryStats { activeCount } }", 100 + 1),
+            (
+                "{ galleryStats { createdPerDay { date count } } }",
+                100 + 1 + 30 * 2,
+            ),
+            (
+                "{ galleryStats { createdPerDay(days: 100000) { count } } }",
+                100 + 1 + 366,
+            ),
+            ("mutation { emptyTrash { purgedCount } }", 1000 + 1),
+            (
+                "mutation { restoreTrash { restoredIds hasMore } }",
+                1000 + 2,
+            ),
+            (
+                "{ images(first: 100) { nodes { events(first: 2) { nodes { type } } } } }",
+                1 + 100 * (20 + 2),
+            ),
+        ] {
+            assert_eq!(cost(text), expected, "{text}");
+        }
+    }
+}

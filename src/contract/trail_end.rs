@@ -1,0 +1,37 @@
+//! `trailCursor` is read before every other field of the request: a subscription after it then misses nothing that happens
+//! after the request's lists were read.
+
+use async_graphql::Request;
+use async_graphql::parser::types::ExecutableDocument;
+
+use super::error::{Failure, Result};
+use crate::auth::Caller;
+use crate::front::document::selects_at_root;
+use crate::gallery::{Cursor, Gallery};
+
+/// Where the trail ended before the request's fields were resolved.
+#[derive(Debug)]
+pub(crate) struct TrailEnd(pub(super) Result<Cursor>);
+
+impl TrailEnd {
+    /// Reads it where a root of the document may select `trailCursor`.
+    pub(crate) async fn read_for(
+        document: &ExecutableDocument,
+        gallery: &Gallery,
+        caller: &Caller,
+    ) -> Option<Self> {
+        if !selects_at_root(document, "trailCursor") {
+            return None;
+        }
+        let cursor = Box::pin(gallery.trail_cursor(caller)).await;
+        Some(Self(cursor.map_err(Failure::from)))
+    }
+
+    /// Passes it on to the field.
+    pub(crate) fn add_to(end: Option<Self>, request: Request) -> Request {
+        match end {
+            Some(end) => request.data(end),
+            None => request,
+        }
+    }
+}

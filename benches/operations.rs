@@ -14,9 +14,10 @@ use image_gallery::config::Settings;
 use image_gallery::db::Database;
 use image_gallery::db::page::{Cursor, Direction, Field, Order, Position};
 use image_gallery::entity::Timestamp;
-use image_gallery::execution::{Admission, Executor};
+use image_gallery::execution::Executor;
 use image_gallery::front::limits::Limits;
 use image_gallery::front::operation::{Operation, Parameters};
+use image_gallery::front::policy::DocumentPolicy;
 use image_gallery::gallery::Gallery;
 use uuid::Uuid;
 
@@ -89,7 +90,7 @@ async fn executor(folder: &Path) -> Executor {
     let time_out = Duration::from_secs(15);
     Executor::new(
         Arc::new(gallery),
-        Admission::default(),
+        DocumentPolicy::default(),
         Limits::default(),
         time_out,
     )

@@ -9,8 +9,8 @@ use clap::Args;
 use super::SettingError;
 use super::value::{Checked, boolean};
 use crate::db::options::readable_file;
-use crate::execution::Admission;
 use crate::front::limits::Limits;
+use crate::front::policy::DocumentPolicy;
 use crate::front::trusted::{MAX_BYTES, ManifestError, Mode, TrustedDocuments};
 
 const DOCUMENTS: &str = "Trusted documents and introspection";
@@ -50,12 +50,12 @@ fn mode(value: &str) -> Result<Mode, String> {
 
 impl DocumentSettings {
     /// Reads the manifest, each document of which has to be within the limits of what is sent.
-    pub fn admission(&self, limits: &Limits) -> Result<Admission, SettingError> {
+    pub fn policy(&self, limits: &Limits) -> Result<DocumentPolicy, SettingError> {
         let trusted = match &self.trusted_documents {
             Some(path) => Some(self.read(path, limits)?),
             None => None,
         };
-        Ok(Admission {
+        Ok(DocumentPolicy {
             trusted,
             has_introspection: self.graphql_introspection,
         })

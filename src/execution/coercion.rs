@@ -2,7 +2,7 @@
 //! of the request (<https://spec.graphql.org/October2021/#sec-Coercing-Variable-Values>): it is answered as if nothing of
 //! it had been executed, where that is the truth or makes no difference.
 
-use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
+use async_graphql::parser::types::{OperationDefinition, OperationType, Selection};
 use async_graphql::{PathSegment, ServerError};
 
 use crate::front::code::code_of;
@@ -19,19 +19,11 @@ pub(super) enum Executed {
 impl Executed {
     /// What is known of an operation before it is executed. Fields behind a directive or in a fragment, which may or may
     /// not be the first to run, are not looked at.
-    pub(super) fn of(
-        document: &ExecutableDocument,
-        kind: OperationType,
-        name: Option<&str>,
-    ) -> Self {
-        if kind == OperationType::Query {
+    pub(super) fn of(operation: &OperationDefinition) -> Self {
+        if operation.ty == OperationType::Query {
             return Self::Query;
         }
-        let is_meant = |of: Option<&str>| name.is_none() || of == name;
-        let mut operations = document.operations.iter();
-        let operation = operations.find(|(of, _)| is_meant(of.map(async_graphql::Name::as_str)));
-        let first =
-            operation.and_then(|(_, operation)| operation.node.selection_set.node.items.first());
+        let first = operation.selection_set.node.items.first();
         Self::Mutation(match first.map(|selection| &selection.node) {
             Some(Selection::Field(field)) if field.node.directives.is_empty() => {
                 Some(field.node.response_key().node.to_string())

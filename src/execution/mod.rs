@@ -7,20 +7,20 @@
 //! 4. The schema executes it, within its time and without taking the server along when it panics.
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
-mod admission;
 mod coercion;
 mod observed;
 pub mod reply;
 mod schema_description;
 mod stages;
 mod subscribe;
+mod trusted;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::parser::types::OperationType;
-use async_graphql::{Request, Response, ServerError, ValidationMode, Variables};
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{Request, Response, ServerError, ValidationMode};
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
@@ -35,53 +35,39 @@ use crate::contract::trail_end::TrailEnd;
 use crate::contract::{GallerySchema, builder, types_sdl};
 use crate::db::Reads;
 use crate::front::code::{Code, code_of, set_code};
-use crate::front::document::get_operation;
-use crate::front::known::{KnownDocument, KnownDocuments};
-use crate::front::limits::{
-    Cost, CostModel, LatestPrice, LimitExceeded, Limits, check, check_complexity, check_copies,
-    scan,
-};
-use crate::front::merge::merge;
-use crate::front::numbers::parse_document;
+use crate::front::limits::{Cost, Limits};
 use crate::front::operation::Operation;
-use crate::front::persisted::{DocumentHash, PersistedDocuments};
-use crate::front::shape::Shape;
-use crate::front::validation;
-use crate::front::variables::InputTypes;
+use crate::front::policy::DocumentPolicy;
+use crate::front::prepare::{Front, PreparedOperation};
 use crate::gallery::{self, Gallery};
 
-use admission::Admitted;
 use schema_description::description_keys;
 use stages::ValidateOnly;
 
-pub use admission::Admission;
 pub use observed::Observed;
 
-/// An operation that may be executed: parsed, within the limits, and known by its kind.
+/// An operation that may be executed.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    text: String,
-    document: Arc<KnownDocument>,
-    /// Whether the document has proved valid before.
-    is_valid: bool,
-    operation_name: Option<String>,
-    variables: Variables,
+    operation: PreparedOperation,
     request_id: String,
-    /// Under this hash the text is kept once it has proved valid.
-    persist_as: Option<DocumentHash>,
-    /// Shown by every reply, where the client asks for it.
+    /// Every reply shows it, where the client asks for that.
     shown_cost: Option<Cost>,
 }
 
 impl Prepared {
     /// Whether it is a query, a mutation or a subscription.
-    pub fn kind(&self) -> OperationType {
-        self.document.kind
+    pub fn operation_type(&self) -> OperationType {
+        self.operation.operation_type()
     }
 
     /// The reply of an operation that may be executed, but not in this way.
     pub fn refuse(&self, error: ServerError) -> Reply {
-        Reply::refused(error).showing(self.shown_cost)
+        Reply::refused(error).with_cost(self.shown_cost)
+    }
+
+    fn document(&self) -> &ExecutableDocument {
+        &self.operation.document().document
     }
 }
 
@@ -91,14 +77,14 @@ pub struct Refused {
     /// What is wrong with it.
     pub reply: Reply,
     /// Whether it is a query, a mutation or a subscription, where that was found out.
-    pub kind: Option<OperationType>,
+    pub operation_type: Option<OperationType>,
 }
 
 impl Refused {
     /// The reply to an operation that is to be refused for something else, which comes first.
     pub fn replaced_by(self, error: ServerError) -> Reply {
         let shown_cost = self.reply.shown_cost();
-        Reply::refused(error).showing(shown_cost)
+        Reply::refused(error).with_cost(shown_cost)
     }
 }
 
@@ -116,13 +102,8 @@ pub struct Executor {
     schema: GallerySchema,
     /// Validates documents.
     strict: GallerySchema,
-    known: KnownDocuments,
-    shape: Arc<Shape>,
-    input_types: Arc<InputTypes>,
-    persisted: PersistedDocuments,
-    admission: Admission,
+    front: Front,
     gallery: Arc<Gallery>,
-    limits: Limits,
     time_out: Duration,
 }
 
@@ -130,158 +111,76 @@ impl Executor {
     /// An executor over a gallery.
     pub fn new(
         gallery: Arc<Gallery>,
-        admission: Admission,
+        policy: DocumentPolicy,
         limits: Limits,
         time_out: Duration,
     ) -> Self {
         let schema = || {
             let schema = builder().data(Arc::clone(&gallery));
-            if admission.has_introspection {
+            if policy.has_introspection {
                 return schema;
             }
             // `Did you mean …` would tell the schema name by name.
             schema.disable_introspection().disable_suggestions()
         };
-        let sdl = types_sdl();
         Self {
             strict: schema().extension(ValidateOnly).finish(),
             schema: schema().validation_mode(ValidationMode::Fast).finish(),
-            known: KnownDocuments::new(),
-            shape: Arc::new(Shape::of_schema(&sdl)),
-            input_types: Arc::new(InputTypes::of_schema(&sdl, admission.has_introspection)),
-            admission,
-            persisted: PersistedDocuments::new(),
+            front: Front::new(&types_sdl(), &PRICES, policy, limits),
             gallery,
-            limits,
             time_out,
         }
     }
 
-    /// Parses an operation and holds it against the limits; nothing of it is executed yet.
+    /// Parses an operation and checks it against the limits; nothing of it is executed yet.
     pub fn prepare(&self, operation: Operation) -> Result<Prepared, Refused> {
-        let mut cost = Cost::within(&self.limits);
-        let mut kind = None;
-        let shows_cost = operation.shows_cost;
-        let checked = self.check(operation, &mut cost, &mut kind);
-        let shown_cost = shows_cost.then_some(cost);
-        match checked {
-            Ok(prepared) => Ok(Prepared {
-                shown_cost,
-                ..prepared
-            }),
-            Err(error) => Err(Refused {
-                reply: Reply::refused(error).showing(shown_cost),
-                kind,
-            }),
-        }
-    }
-
-    fn check(
-        &self,
-        operation: Operation,
-        cost: &mut Cost,
-        known_kind: &mut Option<OperationType>,
-    ) -> Result<Prepared, ServerError> {
-        let admitted = self.admit(operation.document)?;
-        let name = operation.operation_name.as_deref();
-        let known = self.known.find(&admitted.text, name);
-        let is_valid = known.is_some();
-        let document = match known {
-            Some(document) => document,
-            None => Arc::new(self.read(&admitted, name, cost, known_kind)?),
-        };
-        *known_kind = Some(document.kind);
-        cost.note_tokens(document.tokens);
-        cost.note_measured(document.measured);
-        let variables = operation.variables.map_err(|limit| refusal(&limit))?;
-        let selected = &get_operation(&document.document, name)?.node;
-        self.input_types
-            .check(&selected.variable_definitions, &variables)?;
-        let text_bytes = document.text_bytes;
-        let model = self.cost_model();
-        let price = (document.price).of(&document.document, selected, &variables, model);
-        cost.note_complexity(price.complexity);
-        within(check_complexity(price.complexity, &self.limits), cost)?;
-        if !price.has_small_arguments(&variables, text_bytes) {
-            let document = &document.document;
-            let copies = check_copies(document, selected, &variables, model, text_bytes);
-            within(copies, cost)?;
-        }
-        Ok(Prepared {
-            text: admitted.text,
+        let Operation {
             document,
-            is_valid,
-            operation_name: operation.operation_name,
+            operation_name,
             variables,
-            request_id: operation.request_id,
-            persist_as: admitted.persist_as,
-            shown_cost: None,
-        })
-    }
-
-    fn cost_model(&self) -> CostModel<'_> {
-        CostModel {
-            shape: &self.shape,
-            prices: &PRICES,
+            request_id,
+            shows_cost,
+        } = operation;
+        match self.front.prepare(document, operation_name, variables) {
+            Ok(operation) => Ok(Prepared {
+                shown_cost: shows_cost.then(|| operation.cost()),
+                operation,
+                request_id,
+            }),
+            Err(rejection) => Err(Refused {
+                reply: Reply::refused(rejection.error)
+                    .with_cost(shows_cost.then_some(rejection.cost)),
+                operation_type: rejection.operation_type,
+            }),
         }
-    }
-
-    /// Parses a document that is not known yet, and holds it against the limits that depend on nothing else.
-    fn read(
-        &self,
-        admitted: &Admitted,
-        name: Option<&str>,
-        cost: &mut Cost,
-        known_kind: &mut Option<OperationType>,
-    ) -> Result<KnownDocument, ServerError> {
-        let text = &admitted.text;
-        let tokens = within(scan(text, &self.limits), cost)?;
-        cost.note_tokens(tokens);
-        let mut document = parse_document(text)?;
-        let kind = get_operation(&document, name)?.node.ty;
-        *known_kind = Some(kind);
-        self.examine(admitted, &document, name)?;
-        let measured = within(check(&document, name, &self.limits), cost)?;
-        cost.note_measured(measured);
-        validation::validate(&document)?;
-        merge(&mut document, &self.shape)
-            .map_err(|error| Code::TooComplex.error(error.to_string()))?;
-        Ok(KnownDocument {
-            document,
-            kind,
-            text_bytes: text.len(),
-            tokens,
-            measured,
-            price: LatestPrice::default(),
-        })
     }
 
     /// Validates a document that is not known yet; a valid one is known from now on.
     async fn validate(&self, prepared: &Prepared) -> Result<(), Reply> {
-        if !prepared.is_valid {
-            self.validate_anew(prepared).await?;
+        let operation = &prepared.operation;
+        if !operation.is_valid() {
+            let errors = self.schema_errors(operation).await;
+            let errors = errors.map_err(Reply::refused)?;
+            if !errors.is_empty() {
+                let invalid = Response::from_errors(errors);
+                return Err(finish(invalid, None, &prepared.request_id));
+            }
         }
-        if let Some(hash) = prepared.persist_as {
-            self.persisted.keep(hash, &prepared.text);
-        }
+        self.front.keep_valid(operation);
         Ok(())
     }
 
-    async fn validate_anew(&self, prepared: &Prepared) -> Result<(), Reply> {
-        let name = prepared.operation_name.as_deref();
-        let document = &prepared.document.document;
-        let operation = get_operation(document, name).map_err(Reply::refused)?;
-        let definitions = &operation.node.variable_definitions;
-        let mut request = Request::new("").variables(self.input_types.samples(definitions));
-        request.operation_name = name.map(ToOwned::to_owned);
-        request.set_parsed_query(document.clone());
-        let response = self.strict.execute(request).await;
-        if !response.errors.is_empty() {
-            return Err(finish(response, None, &prepared.request_id));
-        }
-        let document = Arc::clone(&prepared.document);
-        self.known.keep(&prepared.text, name, document);
-        Ok(())
+    /// What is wrong with a document by the schema.
+    async fn schema_errors(
+        &self,
+        prepared: &PreparedOperation,
+    ) -> Result<Vec<ServerError>, ServerError> {
+        let operation = &prepared.operation()?.node;
+        let samples = self.front.sample_variables(operation);
+        let mut request = Request::new("").variables(samples);
+        request.operation_name = prepared.operation_name().map(ToOwned::to_owned);
+        request.set_parsed_query(prepared.document().document.clone());
+        Ok(self.strict.execute(request).await.errors)
     }
 
     /// How long one request may take.
@@ -296,7 +195,7 @@ impl Executor {
 
     /// Executes a query or a mutation for a caller. Never panics, and gives up at the deadline.
     pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
-        if prepared.kind() == OperationType::Subscription {
+        if prepared.operation_type() == OperationType::Subscription {
             return prepared.refuse(
                 Code::BadUserInput.error(
                     "a subscription has many answers: it cannot be executed for a single one",
@@ -306,7 +205,7 @@ impl Executor {
         let shown_cost = prepared.shown_cost;
         if Instant::now() >= deadline {
             // Whatever began now would go on in the database though nobody waits for it.
-            return self.timed_out().showing(shown_cost);
+            return self.timed_out().with_cost(shown_cost);
         }
         let request_id = prepared.request_id.clone();
         let work = Box::pin(self.run_or_turn_to_primary(caller, prepared));
@@ -317,12 +216,12 @@ impl Executor {
             Ok(Err(_panic)) => panicked(&request_id),
             Err(_elapsed) => self.timed_out(),
         };
-        reply.showing(shown_cost)
+        reply.with_cost(shown_cost)
     }
 
     async fn run_or_turn_to_primary(&self, caller: Caller, prepared: Prepared) -> Reply {
         let reads = Reads::current().filter(Reads::may_use_replica);
-        match (reads, prepared.kind()) {
+        match (reads, prepared.operation_type()) {
             (Some(reads), OperationType::Query) => {
                 Box::pin(self.run_on_replica(caller, prepared, reads)).await
             }
@@ -358,15 +257,14 @@ impl Executor {
         if let Err(invalid) = self.validate(&prepared).await {
             return invalid;
         }
-        let document = &prepared.document.document;
-        let executed = Executed::of(
-            document,
-            prepared.kind(),
-            prepared.operation_name.as_deref(),
-        );
+        let document = prepared.document();
+        let executed = match prepared.operation.operation() {
+            Ok(operation) => Executed::of(&operation.node),
+            Err(error) => return Reply::refused(error),
+        };
         let description_keys = description_keys(&prepared);
         let trail_end = TrailEnd::read_for(document, &self.gallery, &caller).await;
-        let budget = ResponseBudget::at_most(self.limits.max_answer_bytes);
+        let budget = ResponseBudget::at_most(self.front.limits().max_answer_bytes);
         let request_id = prepared.request_id.clone();
         let request = prepared.into_request(caller).data(budget.clone());
         let request = TrailEnd::add_to(trail_end, request);
@@ -409,13 +307,8 @@ impl Executor {
 
 impl Prepared {
     fn into_request(self, caller: Caller) -> Request {
-        let mut request = Request::new("")
-            .variables(self.variables)
-            .data(caller)
-            .data(Loaders::default());
-        request.operation_name = self.operation_name;
-        request.set_parsed_query(self.document.document.clone());
-        request
+        let request = self.operation.into_request();
+        request.data(caller).data(Loaders::default())
     }
 }
 
@@ -424,22 +317,6 @@ fn panicked(request_id: &str) -> Reply {
     let mut error = Code::Internal.error("internal server error");
     add_request_id(&mut error, request_id);
     Reply::lost(error)
-}
-
-/// What was measured, unless it was too much: then that is noted, and the operation refused.
-fn within<T>(measured: Result<T, LimitExceeded>, cost: &mut Cost) -> Result<T, ServerError> {
-    measured.map_err(|limit| {
-        cost.note_excess(&limit);
-        refusal(&limit)
-    })
-}
-
-fn refusal(limit: &LimitExceeded) -> ServerError {
-    let code = match limit {
-        LimitExceeded::FragmentCycle { .. } => Code::ValidationFailed,
-        _ => Code::TooComplex,
-    };
-    code.error(limit.to_string())
 }
 
 /// Gives every error its code, and tells the log what the client is not told.

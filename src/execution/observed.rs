@@ -194,17 +194,17 @@ impl Drop for Observation {
 
 impl Told {
     fn of(prepared: &Prepared) -> Self {
-        let kind = match prepared.kind() {
+        let kind = match prepared.operation_type() {
             OperationType::Query => "query",
             OperationType::Mutation => "mutation",
             OperationType::Subscription => "subscription",
         };
-        let only = match &prepared.document.document.operations {
+        let only = match &prepared.document().operations {
             DocumentOperations::Single(_) => None,
             DocumentOperations::Multiple(operations) => operations.keys().next(),
         };
-        let name = prepared.operation_name.clone();
-        let name = name.or_else(|| only.map(ToString::to_string));
+        let name = prepared.operation.operation_name();
+        let name = name.or_else(|| only.map(async_graphql::Name::as_str));
         let name = name.map(|name| name.chars().take(MAX_NAME_CHARACTERS).collect());
         Self { kind, name }
     }

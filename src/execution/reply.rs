@@ -63,7 +63,7 @@ impl Reply {
     }
 
     /// The same with the cost of its operation, where that was asked for.
-    pub(super) fn showing(mut self, cost: Option<Cost>) -> Self {
+    pub(super) fn with_cost(mut self, cost: Option<Cost>) -> Self {
         self.extensions = cost.map(|cost| Box::new(Extensions { cost }));
         self
     }

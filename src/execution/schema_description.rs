@@ -5,22 +5,18 @@ use async_graphql::{Name, Value};
 
 use super::Prepared;
 use crate::contract::DESCRIPTION;
-use crate::front::document::get_operation;
 
 /// Where in an answer the schema's description stands: the response keys of `__schema`, and within it of `description`.
 pub(super) struct DescriptionKeys(Vec<(Name, Vec<Name>)>);
 
 /// The places at which a prepared operation asks for it.
 pub(super) fn description_keys(prepared: &Prepared) -> DescriptionKeys {
-    let operation = get_operation(
-        &prepared.document.document,
-        prepared.operation_name.as_deref(),
-    );
+    let operation = prepared.operation.operation();
     let mut keys = Vec::new();
     if let Ok(operation) = operation
-        && prepared.kind() == OperationType::Query
+        && prepared.operation_type() == OperationType::Query
     {
-        let document = &prepared.document.document;
+        let document = prepared.document();
         let root = &operation.node.selection_set.node;
         each_field(document, root, "__schema", &mut |schema, within| {
             let mut descriptions = Vec::new();

@@ -2,9 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use async_graphql::parser::types::{
-    ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
-};
+use async_graphql::parser::types::{Field, OperationDefinition, OperationType, Selection};
 use async_graphql::{Positioned, ServerError};
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::time::timeout_at;
@@ -16,7 +14,6 @@ use crate::auth::Caller;
 use crate::contract::budget::ResponseBudget;
 use crate::contract::progress::Progress;
 use crate::front::code::Code;
-use crate::front::document::get_operation;
 
 impl Executor {
     /// Begins a subscription for a caller, and gives its replies as they come: one for each event. Nothing is read ahead of
@@ -30,7 +27,7 @@ impl Executor {
         prepared: Prepared,
         resume_after: Option<String>,
     ) -> Result<BoxStream<'static, Delivery>, Reply> {
-        if prepared.kind() != OperationType::Subscription {
+        if prepared.operation_type() != OperationType::Subscription {
             return Err(
                 prepared.refuse(Code::BadUserInput.error("only a subscription can be followed"))
             );
@@ -41,13 +38,13 @@ impl Executor {
             Ok(deliveries) => Ok(match shown_cost {
                 Some(_) => deliveries
                     .map(move |delivery| Delivery {
-                        reply: delivery.reply.showing(shown_cost),
+                        reply: delivery.reply.with_cost(shown_cost),
                         ..delivery
                     })
                     .boxed(),
                 None => deliveries,
             }),
-            Err(reply) => Err(reply.showing(shown_cost)),
+            Err(reply) => Err(reply.with_cost(shown_cost)),
         }
     }
 
@@ -86,16 +83,15 @@ impl Executor {
         prepared: Prepared,
         progress: Progress,
     ) -> Result<impl Stream<Item = Delivery> + Send + 'static, Reply> {
-        require_one_field(
-            &prepared.document.document,
-            prepared.operation_name.as_deref(),
-        )
-        .map_err(Reply::refused)?;
+        let operation = prepared.operation.operation();
+        operation
+            .and_then(require_one_field)
+            .map_err(Reply::refused)?;
         self.require_migrated().await?;
         self.validate(&prepared).await?;
         let request_id = prepared.request_id.clone();
         let request = prepared.into_request(caller);
-        let answer = ResponseBudget::at_most(self.limits.max_answer_bytes);
+        let answer = ResponseBudget::at_most(self.front.limits().max_answer_bytes);
         let request = request.data(progress.clone()).data(answer.clone());
         let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         Ok(responses.map(move |response| {
@@ -115,8 +111,7 @@ impl Executor {
 
 /// A subscription has one root field, <https://spec.graphql.org/October2021/#sec-Single-root-field>. Fragments are written
 /// out by now, but for those with directives: the library would pass over them in silence.
-fn require_one_field(document: &ExecutableDocument, name: Option<&str>) -> Result<(), ServerError> {
-    let operation = get_operation(document, name)?;
+fn require_one_field(operation: &Positioned<OperationDefinition>) -> Result<(), ServerError> {
     let refused = |message: &str, pos| {
         let mut error = Code::ValidationFailed.error(message);
         error.locations = vec![pos];

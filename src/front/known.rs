@@ -4,10 +4,12 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::{Positioned, ServerError};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
+use super::document::get_operation;
 use super::limits::{LatestPrice, Measured};
 
 /// The most bytes that the documents take.
@@ -24,8 +26,10 @@ const USUAL_BYTES: u64 = 32 * 1024;
 pub(crate) struct KnownDocument {
     /// What is executed.
     pub(crate) document: ExecutableDocument,
+    /// The name by which its operation is selected, if there are several.
+    pub(crate) operation_name: Option<Box<str>>,
     /// The type of the selected operation.
-    pub(crate) kind: OperationType,
+    pub(crate) operation_type: OperationType,
     /// The length of its text in bytes.
     pub(crate) text_bytes: usize,
     /// Its tokens.
@@ -34,6 +38,13 @@ pub(crate) struct KnownDocument {
     pub(crate) measured: Measured,
     /// Its complexity, when it was last executed.
     pub(crate) price: LatestPrice,
+}
+
+impl KnownDocument {
+    /// The selected operation.
+    pub(crate) fn operation(&self) -> Result<&Positioned<OperationDefinition>, ServerError> {
+        get_operation(&self.document, self.operation_name.as_deref())
+    }
 }
 
 /// The store. Clones are the same store.
@@ -128,7 +139,8 @@ mod tests {
     fn document(text: &str) -> Arc<KnownDocument> {
         Arc::new(KnownDocument {
             document: parse_query(text).expect("the test's document parses"),
-            kind: OperationType::Query,
+            operation_name: None,
+            operation_type: OperationType::Query,
             text_bytes: text.len(),
             tokens: 3,
             measured: Measured::default(),

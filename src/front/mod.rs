@@ -9,6 +9,8 @@ pub(crate) mod merge;
 pub(crate) mod numbers;
 pub mod operation;
 pub mod persisted;
+pub mod policy;
+pub mod prepare;
 pub(crate) mod shape;
 pub mod trusted;
 pub(crate) mod validation;

@@ -177,12 +177,12 @@ async fn execute_one(
     let prepared = match state.executor.prepare(operation) {
         Ok(prepared) => prepared,
         // Whatever else is wrong with it.
-        Err(refused) if is_get && refused.kind == Some(OperationType::Mutation) => {
+        Err(refused) if is_get && refused.operation_type == Some(OperationType::Mutation) => {
             return mutation_by_get(formats, &refused.replaced_by(by_post()));
         }
         Err(refused) => return formats.answer(refused.reply),
     };
-    match prepared.kind() {
+    match prepared.operation_type() {
         OperationType::Mutation if is_get => {
             mutation_by_get(formats, &prepared.refuse(by_post()))
         }
@@ -263,7 +263,7 @@ async fn execute_batch(state: &State, caller: &Caller, operations: Vec<Operation
     let mut replies = Vec::with_capacity(operations.len());
     for operation in operations {
         let reply = match state.executor.prepare(operation) {
-            Ok(prepared) if prepared.kind() == OperationType::Subscription => {
+            Ok(prepared) if prepared.operation_type() == OperationType::Subscription => {
                 prepared.refuse(Code::BadUserInput.error("a subscription cannot be in a batch"))
             }
             Ok(prepared) => {

@@ -313,6 +313,10 @@ async fn a_trusted_document_that_does_not_fit_is_named_at_the_start() {
         "create": CREATE,
         "old": "query Old { images { cameraName } }",
         "deep": format!("query Deep {}{}", "{ a".repeat(16), "}".repeat(16)),
+        "dear": format!(
+            "mutation Dear($id: ID!) {{ restoreImage(id: $id) {{ created: image {{ id }} }} {} }}",
+            ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"].map(|key| format!("{key}: emptyTrash {{ purgedCount }}")).concat()
+        ),
         "curious": "query Curious { __type(name: \"Image\") { name } }",
     });
     let program = Program::new()
@@ -325,10 +329,11 @@ async fn a_trusted_document_that_does_not_fit_is_named_at_the_start() {
         .lines()
         .filter(|line| line.contains("will be refused"))
         .collect();
-    assert_eq!(warned.len(), 3, "{log}");
+    assert_eq!(warned.len(), 4, "{log}");
     for parts in [
         ["\"old\"", "Old", "cameraName"],
         ["\"deep\"", "Deep", "GRAPHQL_MAX_DEPTH"],
+        ["\"dear\"", "Dear", "GRAPHQL_MAX_COMPLEXITY"],
         ["\"curious\"", "Curious", "GRAPHQL_INTROSPECTION"],
     ] {
         let is_named = |line: &&str| parts.iter().all(|part| line.contains(part));

@@ -36,9 +36,7 @@ fn settings_that_disagree(settings: &Settings) -> Vec<Finding> {
             format!("they can be read; it listens on {address}"),
         )
     });
-    let documents = settings
-        .documents
-        .admission(&settings.limits.of_operations());
+    let documents = settings.documents.policy(&settings.limits.of_operations());
     let wrong = |error: SettingError| Finding::wrong("settings", error.to_string());
     let mut findings = vec![listening.unwrap_or_else(wrong)];
     findings.extend(documents.err().map(wrong));

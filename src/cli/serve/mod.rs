@@ -49,7 +49,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let authenticator =
         Authenticator::new(access).context("cannot set up TLS for the key server")?;
     let limits = settings.limits.of_operations();
-    let admission = settings.documents.admission(&limits)?;
+    let policy = settings.documents.policy(&limits)?;
     let options = settings.database()?;
     let target = &options.target;
     let database = Database::connect(&options)
@@ -67,7 +67,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let gallery = Arc::new(gallery.with_max_subscribers(settings.max_subscribers));
     let executor = Executor::new(
         Arc::clone(&gallery),
-        admission,
+        policy,
         limits,
         settings.limits.request_timeout,
     );
@@ -84,7 +84,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     .with_context(|| format!("cannot listen on {listen_address} (HOST, PORT)"))?;
     let address = server.address();
     // Not sooner: a start that fails says why in one line.
-    executor.look_through_trusted().await;
+    executor.validate_all_trusted().await;
     for warning in settings.access.warnings() {
         tracing::warn!("{warning}");
     }

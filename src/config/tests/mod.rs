@@ -53,9 +53,9 @@ fn defaults() {
         Ok(SocketAddr::from(([127, 0, 0, 1], 9999)))
     );
     assert!(settings.graphiql);
-    let admission = settings.documents.admission(&Limits::default());
-    let admission = admission.expect("an admission");
-    assert!(admission.trusted.is_none() && admission.has_introspection);
+    let policy = settings.documents.policy(&Limits::default());
+    let policy = policy.expect("a policy");
+    assert!(policy.trusted.is_none() && policy.has_introspection);
     assert_eq!(settings.limits.graphql_max_depth, 15);
     assert_eq!(settings.limits.graphql_max_complexity, 10_000);
     assert_eq!(settings.limits.graphql_max_aliases, 30);

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
+};
 use async_graphql::{Name, Positioned};
 
 use super::{LimitExceeded, Limits, MAX_INTROSPECTED_LISTS, MAX_NESTING, MAX_SELECTIONS};
@@ -20,11 +22,11 @@ pub struct Measured {
     pub aliases: usize,
 }
 
-/// Measures a parsed document against the limits: the operation that is meant, and for what validation walks besides,
-/// every definition.
+/// Measures a parsed document against the limits: the selected operation (all of them without one), and for the work of
+/// validation, every definition.
 pub fn check(
     document: &ExecutableDocument,
-    operation_name: Option<&str>,
+    selected: Option<&OperationDefinition>,
     limits: &Limits,
 ) -> Result<Measured, LimitExceeded> {
     let mut measure = Measure {
@@ -33,17 +35,17 @@ pub fn check(
     };
     let mut of_fragments = 0_usize;
     let mut selections = 0_usize;
-    let mut meant = Measured::default();
+    let mut of_selected = Measured::default();
     for name in document.fragments.keys() {
         of_fragments = of_fragments.max(measure.fragment(name, 0)?.selections);
     }
-    for (name, operation) in document.operations.iter() {
+    for (_, operation) in document.operations.iter() {
         let cost = measure.selection_set(&operation.node.selection_set.node, 0)?;
-        // Each operation is written out and validated, whichever is meant.
+        // Every operation is expanded and validated, whichever is selected.
         selections = selections.saturating_add(cost.selections);
-        if operation_name.is_none() || name.map(Name::as_str) == operation_name {
+        if selected.is_none_or(|selected| std::ptr::eq(selected, &raw const operation.node)) {
             cost.check(limits)?;
-            meant = Measured {
+            of_selected = Measured {
                 depth: cost.depth,
                 aliases: cost.aliases,
             };
@@ -53,7 +55,7 @@ pub fn check(
     if selections > MAX_SELECTIONS {
         return Err(LimitExceeded::Selections(selections));
     }
-    Ok(meant)
+    Ok(of_selected)
 }
 
 /// What a selection set costs once every fragment is written out.
@@ -317,8 +319,10 @@ mod tests {
             fields.concat()
         );
         let document = parse_query(&text).expect("the test's document parses");
+        let selected = crate::front::document::get_operation(&document, Some("q"));
+        let selected = &selected.expect("an operation").node;
         assert_eq!(
-            check(&document, Some("q"), &Limits::default()),
+            check(&document, Some(selected), &Limits::default()),
             Err(LimitExceeded::Selections(110 * 93 + 1))
         );
     }

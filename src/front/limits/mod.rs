@@ -23,6 +23,10 @@ pub use scan::scan;
 pub(crate) use scan::{tokens, tokens_and_ignored};
 pub use variables::{MAX_VARIABLE_NESTING, MAX_VARIABLE_VALUES, check_variables};
 
+use async_graphql::ServerError;
+
+use super::code::Code;
+
 /// The most brackets within brackets, and the most fragments within fragments.
 pub const MAX_NESTING: usize = 64;
 /// The most bytes outside of strings: the parser takes seconds for megabytes of a single comment or name.
@@ -146,4 +150,15 @@ pub enum LimitExceeded {
         /// One of the fragments in the ring.
         name: String,
     },
+}
+
+impl LimitExceeded {
+    /// The error of the request.
+    pub fn to_error(&self) -> ServerError {
+        let code = match self {
+            Self::FragmentCycle { .. } => Code::ValidationFailed,
+            _ => Code::TooComplex,
+        };
+        code.error(self.to_string())
+    }
 }

@@ -59,6 +59,20 @@ pub(crate) struct TrustedDocument {
     pub(crate) text: Arc<str>,
 }
 
+impl TrustedDocument {
+    /// The names of its operations; none in the place of an anonymous one.
+    pub(crate) fn operation_names(&self) -> Vec<Option<String>> {
+        let Ok(document) = parse_query(&*self.text) else {
+            // What is wrong, its checks will say.
+            return vec![None];
+        };
+        let operations = document.operations.iter();
+        operations
+            .map(|(name, _)| name.map(ToString::to_string))
+            .collect()
+    }
+}
+
 /// The hash of a text's tokens, definition by definition: the same for texts that differ in nothing but white space, commas,
 /// comments and the order of their definitions, which Apollo's tool sorts and its client does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -265,7 +265,7 @@ impl Running {
         (self.state.check_rate(&caller, self.address, 1)).map_err(|limited| limited.reply())?;
         let executor = self.state.executor.clone();
         let prepared = executor.prepare(operation)?;
-        let kind = prepared.kind();
+        let kind = prepared.operation_type();
         let output = if kind == OperationType::Subscription {
             let deliveries = async move { executor.subscribe(caller, prepared, None).await };
             stream::once(deliveries).flat_map(from_subscription).boxed()

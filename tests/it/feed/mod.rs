@@ -14,9 +14,10 @@ use futures_util::{FutureExt, StreamExt};
 use image_gallery::auth::Caller;
 use image_gallery::config::Settings;
 use image_gallery::db::Database;
-use image_gallery::execution::{Admission, Executor};
+use image_gallery::execution::Executor;
 use image_gallery::front::limits::Limits;
 use image_gallery::front::operation::{Document, Operation};
+use image_gallery::front::policy::DocumentPolicy;
 use image_gallery::gallery::Gallery;
 use serde_json::{Value, json};
 
@@ -48,7 +49,7 @@ impl Process {
         let gallery = Arc::new(gallery);
         let executor = Executor::new(
             Arc::clone(&gallery),
-            Admission::default(),
+            DocumentPolicy::default(),
             Limits::default(),
             Duration::from_secs(15),
         );

@@ -3,7 +3,7 @@
 #![no_main]
 
 use async_graphql::parser::parse_query;
-use image_gallery::front::limits::{Limits, check, scan};
+use image_gallery::front::limits::{Limits, measure_document, scan};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -14,5 +14,5 @@ fuzz_target!(|text: &str| {
     let Ok(document) = parse_query(text) else {
         return;
     };
-    let _ = check(&document, None, &limits);
+    let _ = measure_document(&document, None, &limits);
 });

@@ -63,32 +63,32 @@ mod tests {
 
     use super::*;
     use crate::contract::types_sdl;
-    use crate::front::limits::{CostModel, LatestPrice};
-    use crate::front::merge::merge;
-    use crate::front::shape::Shape;
+    use crate::front::collect_fields::collect_fields;
+    use crate::front::limits::{CostModel, LatestCost};
+    use crate::front::schema_index::SchemaIndex;
 
     #[test]
     fn the_schema_has_every_field_of_the_list() {
-        let shape = Shape::of_schema(&types_sdl());
+        let index = SchemaIndex::of_schema(&types_sdl());
         let fields = PRICES.fields.iter();
         let fields = fields.map(|price| (price.parent, price.field));
         let lists = PRICES.sized_lists.iter();
         for (parent, field) in fields.chain(lists.map(|list| (list.parent, list.field))) {
-            let found = shape.of_field(Some(&Name::new(parent)), &Name::new(field));
+            let found = index.of_field(Some(&Name::new(parent)), &Name::new(field));
             assert!(found.is_some(), "{parent}.{field}");
         }
     }
 
     fn cost(text: &str) -> usize {
-        let shape = Shape::of_schema(&types_sdl());
+        let index = SchemaIndex::of_schema(&types_sdl());
         let mut document = parse_query(text).expect("the test's document parses");
-        merge(&mut document, &shape).expect("it is small");
+        collect_fields(&mut document, &index).expect("it is small");
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let model = CostModel {
-            shape: &shape,
+            index: &index,
             prices: &PRICES,
         };
-        let latest = LatestPrice::default();
+        let latest = LatestCost::default();
         let variables = Variables::default();
         latest
             .of(&document, &operation.node, &variables, model)

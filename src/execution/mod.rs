@@ -7,9 +7,9 @@
 //! 4. The schema executes it, within its time and without taking the server along when it panics.
 //! 5. Every error gets its code; what is internal stays in the log, under the request's id.
 
-mod coercion;
-mod observed;
+mod instrumented;
 pub mod reply;
+mod request_errors;
 mod schema_description;
 mod stages;
 mod subscribe;
@@ -24,8 +24,8 @@ use async_graphql::{Request, Response, ServerError, ValidationMode};
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use self::coercion::Executed;
 use self::reply::Reply;
+use self::request_errors::ExecutedPart;
 use crate::auth::Caller;
 use crate::contract::budget::ResponseBudget;
 use crate::contract::error::database_face;
@@ -44,7 +44,7 @@ use crate::gallery::{self, Gallery};
 use schema_description::description_keys;
 use stages::ValidateOnly;
 
-pub use observed::Observed;
+pub use instrumented::InstrumentedExecutor;
 
 /// An operation that may be executed.
 #[derive(Clone, Debug)]
@@ -245,7 +245,7 @@ impl Executor {
 
     fn timed_out(&self) -> Reply {
         let seconds = self.time_out.as_secs();
-        Reply::lost(Code::Timeout.error(format!(
+        Reply::with_null_data(Code::Timeout.error(format!(
             "the request took longer than {seconds} s, and was given up"
         )))
     }
@@ -259,7 +259,7 @@ impl Executor {
         }
         let document = prepared.document();
         let executed = match prepared.operation.operation() {
-            Ok(operation) => Executed::of(&operation.node),
+            Ok(operation) => ExecutedPart::of(&operation.node),
             Err(error) => return Reply::refused(error),
         };
         let description_keys = description_keys(&prepared);
@@ -270,14 +270,14 @@ impl Executor {
         let request = TrailEnd::add_to(trail_end, request);
         let mut response = self.schema.execute(request).await;
         if let Err(too_large) = budget.check() {
-            return Reply::lost(too_large);
+            return Reply::with_null_data(too_large);
         }
         description_keys.describe(&mut response.data);
         self.look_for_migrations(&mut response.errors).await;
         finish(response, Some(&executed), &request_id)
     }
 
-    /// What a statement did not find may have been taken back by another process: then that is told.
+    /// What a statement did not find may have been taken back by another process: then that is labels.
     async fn look_for_migrations(&self, errors: &mut [ServerError]) {
         let is_of_schema = |error: &ServerError| {
             let source = error.source::<gallery::Error>();
@@ -316,11 +316,11 @@ fn panicked(request_id: &str) -> Reply {
     tracing::error!("a request panicked");
     let mut error = Code::Internal.error("internal server error");
     add_request_id(&mut error, request_id);
-    Reply::lost(error)
+    Reply::with_null_data(error)
 }
 
-/// Gives every error its code, and tells the log what the client is not told.
-fn finish(response: Response, executed: Option<&Executed>, request_id: &str) -> Reply {
+/// Gives every error its code, and tells the log what the client is not labels.
+fn finish(response: Response, executed: Option<&ExecutedPart>, request_id: &str) -> Reply {
     let refused = executed.and_then(|executed| executed.request_errors(&response.errors));
     let has_data = executed.is_some() && refused.is_none();
     let mut errors = refused.unwrap_or(response.errors);

@@ -1,4 +1,4 @@
-//! What came of an operation, and what a transport has to know of it.
+//! The result of an operation, and what a transport has to know about it.
 
 use async_graphql::{Name, PathSegment, ServerError, Value};
 use serde::{Serialize, Serializer};
@@ -7,7 +7,7 @@ use crate::contract::json_text::Written;
 use crate::front::code::Code;
 use crate::front::limits::Cost;
 
-/// What came of an operation.
+/// The result of an operation.
 #[derive(Debug, Serialize)]
 pub struct Reply {
     /// Absent when the request failed before it was executed,
@@ -32,14 +32,14 @@ pub(super) struct Extensions {
     cost: Cost,
 }
 
-/// One of the replies of an operation that goes on.
+/// One of the replies of a subscription.
 #[derive(Debug)]
-pub struct Delivery {
-    /// What came of it this time.
+pub struct StreamItem {
+    /// The reply.
     pub reply: Reply,
-    /// From where to go on behind it, where it is an event.
+    /// The cursor to resume after, if it is an event.
     pub cursor: Option<String>,
-    /// Whether the operation is at its end.
+    /// Whether the subscription has ended.
     pub is_last: bool,
 }
 
@@ -53,8 +53,8 @@ impl Reply {
         }
     }
 
-    /// A request of whose execution nothing is left.
-    pub(super) fn lost(error: ServerError) -> Self {
+    /// A request that failed as a whole while it was executed.
+    pub(super) fn with_null_data(error: ServerError) -> Self {
         Self {
             data: Some(Value::Null),
             errors: vec![error],
@@ -95,7 +95,7 @@ impl Reply {
 
     /// The code for which nothing came of the request, where HTTP has a status for it: no root field, or all of them
     /// null, for want of a sign-in, of patience or of the database.
-    pub fn failed_for(&self) -> Option<Code> {
+    pub fn http_error_code(&self) -> Option<Code> {
         [Code::Unauthenticated, Code::RateLimited, Code::Unavailable]
             .into_iter()
             .find(|code| self.has_nothing_for(*code))

@@ -7,8 +7,8 @@ use async_graphql::{Positioned, ServerError};
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::time::timeout_at;
 
-use super::coercion::Executed;
-use super::reply::Delivery;
+use super::reply::StreamItem;
+use super::request_errors::ExecutedPart;
 use super::{Executor, Prepared, Reply, finish, panicked};
 use crate::auth::Caller;
 use crate::contract::budget::ResponseBudget;
@@ -26,7 +26,7 @@ impl Executor {
         caller: Caller,
         prepared: Prepared,
         resume_after: Option<String>,
-    ) -> Result<BoxStream<'static, Delivery>, Reply> {
+    ) -> Result<BoxStream<'static, StreamItem>, Reply> {
         if prepared.operation_type() != OperationType::Subscription {
             return Err(
                 prepared.refuse(Code::BadUserInput.error("only a subscription can be followed"))
@@ -35,14 +35,14 @@ impl Executor {
         let shown_cost = prepared.shown_cost;
         let begun = self.begin(caller, prepared, resume_after).await;
         match begun {
-            Ok(deliveries) => Ok(match shown_cost {
-                Some(_) => deliveries
-                    .map(move |delivery| Delivery {
-                        reply: delivery.reply.with_cost(shown_cost),
-                        ..delivery
+            Ok(items) => Ok(match shown_cost {
+                Some(_) => items
+                    .map(move |item| StreamItem {
+                        reply: item.reply.with_cost(shown_cost),
+                        ..item
                     })
                     .boxed(),
-                None => deliveries,
+                None => items,
             }),
             Err(reply) => Err(reply.with_cost(shown_cost)),
         }
@@ -53,23 +53,23 @@ impl Executor {
         caller: Caller,
         prepared: Prepared,
         resume_after: Option<String>,
-    ) -> Result<BoxStream<'static, Delivery>, Reply> {
+    ) -> Result<BoxStream<'static, StreamItem>, Reply> {
         let deadline = self.deadline();
         let progress = Progress::resuming(resume_after);
         // Boxed, so that what it took to begin is given back while the subscription waits.
         let events = Box::pin(self.clone().events(caller, prepared, progress.clone())).await?;
-        let mut deliveries = events.boxed();
+        let mut items = events.boxed();
         let first = async {
             tokio::select! {
                 biased;
-                first = deliveries.next() => Some(first),
+                first = items.next() => Some(first),
                 () = progress.begun() => None,
             }
         };
         match timeout_at(deadline, Box::pin(first)).await {
-            Ok(None) => Ok(deliveries),
+            Ok(None) => Ok(items),
             Ok(Some(Some(first))) if first.is_last => Err(first.reply),
-            Ok(Some(Some(first))) => Ok(stream::iter([first]).chain(deliveries).boxed()),
+            Ok(Some(Some(first))) => Ok(stream::iter([first]).chain(items).boxed()),
             Ok(Some(None)) => Err(Reply::refused(
                 Code::Unavailable.error("the server is stopping; try again"),
             )),
@@ -82,7 +82,7 @@ impl Executor {
         caller: Caller,
         prepared: Prepared,
         progress: Progress,
-    ) -> Result<impl Stream<Item = Delivery> + Send + 'static, Reply> {
+    ) -> Result<impl Stream<Item = StreamItem> + Send + 'static, Reply> {
         let operation = prepared.operation.operation();
         operation
             .and_then(require_one_field)
@@ -96,11 +96,11 @@ impl Executor {
         let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         Ok(responses.map(move |response| {
             let reply = match response {
-                Ok(_) if let Err(too_large) = answer.check() => Reply::lost(too_large),
-                Ok(response) => finish(response, Some(&Executed::Query), &request_id),
+                Ok(_) if let Err(too_large) = answer.check() => Reply::with_null_data(too_large),
+                Ok(response) => finish(response, Some(&ExecutedPart::Query), &request_id),
                 Err(_panic) => panicked(&request_id),
             };
-            Delivery {
+            StreamItem {
                 is_last: reply.is_without_data(),
                 cursor: progress.take_cursor(),
                 reply,

@@ -10,7 +10,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
 use super::document::get_operation;
-use super::limits::{LatestPrice, Measured};
+use super::limits::{LatestCost, Measured};
 
 /// The most bytes that the documents take.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -37,7 +37,7 @@ pub(crate) struct KnownDocument {
     /// Depth and aliases of the selected operation.
     pub(crate) measured: Measured,
     /// Its complexity, when it was last executed.
-    pub(crate) price: LatestPrice,
+    pub(crate) price: LatestCost,
 }
 
 impl KnownDocument {
@@ -144,7 +144,7 @@ mod tests {
             text_bytes: text.len(),
             tokens: 3,
             measured: Measured::default(),
-            price: LatestPrice::default(),
+            price: LatestCost::default(),
         })
     }
 

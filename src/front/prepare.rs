@@ -1,16 +1,16 @@
 //! From a request's text and variables to an operation that is safe to execute, with its cost: the order of all checks.
 //!
 //! 1. [`DocumentPolicy`]: the document may run.
-//! 2. Of a document that is not known yet, what depends on its text alone ([`Checks::read`]):
+//! 2. Of a document that is not known yet, what depends on its text alone (`Checks::read`):
 //!    tokens and nesting of the raw text, syntax, the selected operation, introspection,
 //!    depth and aliases with fragments expanded, what the library does not validate, field collection.
-//! 3. What depends on the values of variables ([`Checks::check_variables`]): their size, their types, complexity, and the
+//! 3. What depends on the values of variables (`Checks::check_variables`): their size, their types, complexity, and the
 //!    size of all arguments.
 //!
 //! What is left is validation against the schema, once for each document: the caller does it with the variables that
-//! [`Front::sample_variables`] gives, and then calls [`Front::keep_valid`].
+//! `Front::sample_variables` gives, and then calls `Front::keep_valid`.
 //!
-//! Trusted documents pass the same checks at start ([`Front::prepare_trusted`]).
+//! Trusted documents pass the same checks at start (`Front::prepare_trusted`).
 
 use std::sync::Arc;
 
@@ -18,18 +18,18 @@ use async_graphql::parser::types::{OperationDefinition, OperationType};
 use async_graphql::{Positioned, Request, ServerError, Variables};
 
 use super::code::Code;
+use super::collect_fields::collect_fields;
 use super::document::get_operation;
 use super::known::{KnownDocument, KnownDocuments};
 use super::limits::{
-    Cost, CostModel, LatestPrice, LimitExceeded, Limits, Prices, check, check_complexity,
-    check_copies, scan,
+    Cost, CostModel, LatestCost, LimitExceeded, Limits, Prices, check_complexity,
+    check_variable_expansion, measure_document, scan,
 };
-use super::merge::merge;
 use super::numbers::parse_document;
 use super::operation::Document;
 use super::persisted::{DocumentHash, PersistedDocuments};
 use super::policy::{AllowedText, DocumentPolicy};
-use super::shape::Shape;
+use super::schema_index::SchemaIndex;
 use super::trusted::TrustedDocument;
 use super::validation;
 use super::variables::InputTypes;
@@ -40,7 +40,7 @@ pub struct Front {
     policy: DocumentPolicy,
     limits: Limits,
     prices: &'static Prices,
-    shape: Arc<Shape>,
+    index: Arc<SchemaIndex>,
     input_types: Arc<InputTypes>,
     known: KnownDocuments,
     persisted: PersistedDocuments,
@@ -74,7 +74,7 @@ impl Front {
     /// Checks for a schema, given as SDL.
     pub fn new(sdl: &str, prices: &'static Prices, policy: DocumentPolicy, limits: Limits) -> Self {
         Self {
-            shape: Arc::new(Shape::of_schema(sdl)),
+            index: Arc::new(SchemaIndex::of_schema(sdl)),
             input_types: Arc::new(InputTypes::of_schema(sdl, policy.has_introspection)),
             known: KnownDocuments::new(),
             persisted: PersistedDocuments::new(),
@@ -156,7 +156,7 @@ impl Front {
 
     fn cost_model(&self) -> CostModel<'_> {
         CostModel {
-            shape: &self.shape,
+            index: &self.index,
             prices: self.prices,
         }
     }
@@ -235,10 +235,10 @@ impl<'f> Checks<'f> {
         front
             .policy
             .check_policy(allowed, &document, operation_name)?;
-        let measured = self.within(check(&document, Some(selected), &front.limits))?;
+        let measured = self.within(measure_document(&document, Some(selected), &front.limits))?;
         self.cost.note_measured(measured);
         validation::validate(&document)?;
-        merge(&mut document, &front.shape)
+        collect_fields(&mut document, &front.index)
             .map_err(|error| Code::TooComplex.error(error.to_string()))?;
         Ok(KnownDocument {
             document,
@@ -247,7 +247,7 @@ impl<'f> Checks<'f> {
             text_bytes: text.len(),
             tokens,
             measured,
-            price: LatestPrice::default(),
+            price: LatestCost::default(),
         })
     }
 
@@ -268,7 +268,8 @@ impl<'f> Checks<'f> {
         self.cost.note_complexity(price.complexity);
         self.within(check_complexity(price.complexity, &front.limits))?;
         if !price.has_small_arguments(variables, text_bytes) {
-            let copies = check_copies(document, operation, variables, model, text_bytes);
+            let copies =
+                check_variable_expansion(document, operation, variables, model, text_bytes);
             self.within(copies)?;
         }
         Ok(())

@@ -12,7 +12,7 @@ use async_graphql::{Name, Pos, Positioned, ServerError};
 use async_graphql_value::{ConstValue, Value};
 
 use super::code::Code;
-use super::merge::note_spreads;
+use super::collect_fields::note_spreads;
 use super::trusted::shortened;
 
 /// Checks a document as it was sent, with every operation and fragment; `limits` has bounded its nesting.

@@ -112,7 +112,7 @@ impl ResponseFormats {
 
     /// A single reply goes as JSON where the client accepts that, else as a stream.
     fn answer(self, reply: Reply) -> Response {
-        if let Some(code) = reply.failed_for() {
+        if let Some(code) = reply.http_error_code() {
             return error_response(code, &reply);
         }
         match (self.json, self.stream) {
@@ -221,12 +221,12 @@ async fn subscribe(
         Err(error) => return stream::one(framing, prepared.refuse(error)),
     };
     let caller = signed_in.caller.clone();
-    let deliveries = state
+    let items = state
         .executor
         .subscribe(caller, prepared, resume_after)
         .await;
-    match deliveries {
-        Ok(deliveries) => {
+    match items {
+        Ok(items) => {
             let stopping = state.stopping.clone();
             let cut = async move {
                 tokio::select! {
@@ -234,9 +234,9 @@ async fn subscribe(
                     () = signed_in.expired() => {}
                 }
             };
-            stream::respond(framing, deliveries, Box::pin(cut))
+            stream::respond(framing, items, Box::pin(cut))
         }
-        Err(reply) => match reply.failed_for() {
+        Err(reply) => match reply.http_error_code() {
             Some(code) => error_response(code, &reply),
             None => stream::one(framing, reply),
         },
@@ -279,9 +279,11 @@ async fn execute_batch(state: &State, caller: &Caller, operations: Vec<Operation
 
 /// A batch has the status of an error when every entry has the same one.
 fn answer_batch(replies: &[Reply], media: Media) -> Response {
-    let code = replies.first().and_then(Reply::failed_for);
+    let code = replies.first().and_then(Reply::http_error_code);
     if let Some(code) = code
-        && replies.iter().all(|reply| reply.failed_for() == Some(code))
+        && replies
+            .iter()
+            .all(|reply| reply.http_error_code() == Some(code))
     {
         return error_response(code, replies);
     }

@@ -36,7 +36,7 @@ use tower_http::cors::{AllowHeaders, CorsLayer};
 
 use self::rate_limit::{Allowance, Limited, RateLimiter};
 use crate::auth::{Authenticator, Caller};
-use crate::execution::Observed;
+use crate::execution::InstrumentedExecutor;
 use crate::front::code::Code;
 use crate::gallery::Gallery;
 use crate::metrics::Metrics;
@@ -64,7 +64,7 @@ pub struct Options {
 type State = Arc<Shared>;
 
 struct Shared {
-    executor: Observed,
+    executor: InstrumentedExecutor,
     metrics: Arc<Metrics>,
     authenticator: Authenticator,
     rate_limiter: RateLimiter,
@@ -107,7 +107,7 @@ impl Server {
     /// Binds the address. Port 0 takes any free one.
     pub async fn bind(
         address: SocketAddr,
-        executor: Observed,
+        executor: InstrumentedExecutor,
         metrics: Arc<Metrics>,
         authenticator: Authenticator,
         gallery: Arc<Gallery>,

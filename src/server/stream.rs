@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
-use crate::execution::reply::{Delivery, Reply};
+use crate::execution::reply::{Reply, StreamItem};
 
 /// How long a connection may be silent: proxies close it otherwise.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -45,9 +45,9 @@ impl Framing {
         }
     }
 
-    fn reply(self, delivery: &Delivery) -> String {
-        let json = to_json(&delivery.reply);
-        match (self, &delivery.cursor) {
+    fn reply(self, item: &StreamItem) -> String {
+        let json = to_json(&item.reply);
+        match (self, &item.cursor) {
             (Self::EventStream, Some(cursor)) => {
                 format!("event: next\nid: {cursor}\ndata: {json}\n\n")
             }
@@ -87,28 +87,24 @@ pub(super) fn to_json(reply: &Reply) -> String {
 
 /// One reply, then the end.
 pub(super) fn one(framing: Framing, reply: Reply) -> Response {
-    let delivery = Delivery {
+    let item = StreamItem {
         reply,
         cursor: None,
         is_last: true,
     };
-    let deliveries = stream::iter([delivery]);
-    respond(
-        framing,
-        deliveries.boxed(),
-        Box::pin(std::future::pending()),
-    )
+    let items = stream::iter([item]);
+    respond(framing, items.boxed(), Box::pin(std::future::pending()))
 }
 
 /// Replies as they come. Without a last one, or when `cut` is done, the body ends without the ending, so that its client
 /// comes back.
 pub(super) fn respond(
     framing: Framing,
-    deliveries: BoxStream<'static, Delivery>,
+    items: BoxStream<'static, StreamItem>,
     cut: BoxFuture<'static, ()>,
 ) -> Response {
     let opening = stream::once(async move { framing.opening().to_owned() });
-    let body = opening.chain(frames(framing, deliveries, cut));
+    let body = opening.chain(frames(framing, items, cut));
     let body =
         Body::from_stream(body.map(|frame| Ok::<_, std::convert::Infallible>(Bytes::from(frame))));
     let headers = [
@@ -127,18 +123,18 @@ pub(super) fn respond(
 }
 
 struct Frames {
-    deliveries: BoxStream<'static, Delivery>,
+    items: BoxStream<'static, StreamItem>,
     cut: BoxFuture<'static, ()>,
     has_ended: bool,
 }
 
 fn frames(
     framing: Framing,
-    deliveries: BoxStream<'static, Delivery>,
+    items: BoxStream<'static, StreamItem>,
     cut: BoxFuture<'static, ()>,
 ) -> impl stream::Stream<Item = String> {
     let frames = Frames {
-        deliveries,
+        items,
         cut,
         has_ended: false,
     };
@@ -149,11 +145,11 @@ fn frames(
         let heartbeat_at = Instant::now() + HEARTBEAT;
         let frame = tokio::select! {
             () = &mut frames.cut => return None,
-            delivery = frames.deliveries.next() => {
-                let delivery = delivery?;
-                frames.has_ended = delivery.is_last;
-                let ending = if delivery.is_last { framing.ending() } else { "" };
-                framing.reply(&delivery) + ending
+            item = frames.items.next() => {
+                let item = item?;
+                frames.has_ended = item.is_last;
+                let ending = if item.is_last { framing.ending() } else { "" };
+                framing.reply(&item) + ending
             }
             () = sleep_until(heartbeat_at) => framing.heartbeat(),
         };

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::db::{self, Database};
-use crate::execution::{Executor, Observed};
+use crate::execution::{Executor, InstrumentedExecutor};
 use crate::gallery::Gallery;
 use crate::metrics::Metrics;
 use crate::server::Server;
@@ -74,7 +74,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let metrics = Arc::new(Metrics::new().context("cannot set up what is counted")?);
     let server = Server::bind(
         listen_address,
-        Observed::new(executor.clone(), Arc::clone(&metrics)),
+        InstrumentedExecutor::new(executor.clone(), Arc::clone(&metrics)),
         Arc::clone(&metrics),
         authenticator,
         Arc::clone(&gallery),

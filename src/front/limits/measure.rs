@@ -24,7 +24,7 @@ pub struct Measured {
 
 /// Measures a parsed document against the limits: the selected operation (all of them without one), and for the work of
 /// validation, every definition.
-pub fn check(
+pub fn measure_document(
     document: &ExecutableDocument,
     selected: Option<&OperationDefinition>,
     limits: &Limits,
@@ -40,14 +40,14 @@ pub fn check(
         of_fragments = of_fragments.max(measure.fragment(name, 0)?.selections);
     }
     for (_, operation) in document.operations.iter() {
-        let cost = measure.selection_set(&operation.node.selection_set.node, 0)?;
+        let size = measure.selection_set(&operation.node.selection_set.node, 0)?;
         // Every operation is expanded and validated, whichever is selected.
-        selections = selections.saturating_add(cost.selections);
+        selections = selections.saturating_add(size.selections);
         if selected.is_none_or(|selected| std::ptr::eq(selected, &raw const operation.node)) {
-            cost.check(limits)?;
+            size.check(limits)?;
             of_selected = Measured {
-                depth: cost.depth,
-                aliases: cost.aliases,
+                depth: size.depth,
+                aliases: size.aliases,
             };
         }
     }
@@ -60,7 +60,7 @@ pub fn check(
 
 /// What a selection set costs once every fragment is written out.
 #[derive(Clone, Copy, Debug, Default)]
-struct Cost {
+struct SelectionSize {
     selections: usize,
     depth: usize,
     aliases: usize,
@@ -70,7 +70,7 @@ struct Cost {
     introspected_lists: usize,
 }
 
-impl Cost {
+impl SelectionSize {
     fn check(self, limits: &Limits) -> Result<(), LimitExceeded> {
         if self.depth > limits.max_depth {
             return Err(LimitExceeded::Depth {
@@ -99,7 +99,7 @@ impl Cost {
 struct Measure<'a> {
     document: &'a ExecutableDocument,
     /// What each fragment costs; none while it is being measured.
-    fragments: HashMap<&'a Name, Option<Cost>>,
+    fragments: HashMap<&'a Name, Option<SelectionSize>>,
 }
 
 impl<'a> Measure<'a> {
@@ -108,13 +108,13 @@ impl<'a> Measure<'a> {
         &mut self,
         set: &'a SelectionSet,
         spreads: usize,
-    ) -> Result<Cost, LimitExceeded> {
-        let mut total = Cost::default();
+    ) -> Result<SelectionSize, LimitExceeded> {
+        let mut total = SelectionSize::default();
         for Positioned {
             node: selection, ..
         } in &set.items
         {
-            let cost = match selection {
+            let size = match selection {
                 Selection::Field(field) => self.field(&field.node, spreads)?,
                 Selection::InlineFragment(inline) => {
                     self.selection_set(&inline.node.selection_set.node, spreads)?
@@ -123,15 +123,15 @@ impl<'a> Measure<'a> {
                     self.fragment(&spread.node.fragment_name.node, spreads + 1)?
                 }
             };
-            total.add(Cost {
-                selections: cost.selections.saturating_add(1),
-                ..cost
+            total.add(SelectionSize {
+                selections: size.selections.saturating_add(1),
+                ..size
             });
         }
         Ok(total)
     }
 
-    fn field(&mut self, field: &'a Field, spreads: usize) -> Result<Cost, LimitExceeded> {
+    fn field(&mut self, field: &'a Field, spreads: usize) -> Result<SelectionSize, LimitExceeded> {
         let within = self.selection_set(&field.selection_set.node, spreads)?;
         let name = field.name.node.as_str();
         let is_introspection = matches!(name, "__schema" | "__type");
@@ -140,7 +140,7 @@ impl<'a> Measure<'a> {
         if is_introspection && introspected_lists > MAX_INTROSPECTED_LISTS {
             return Err(LimitExceeded::Introspection(introspected_lists));
         }
-        Ok(Cost {
+        Ok(SelectionSize {
             introspected_lists,
             depth: if is_introspection {
                 1
@@ -154,12 +154,12 @@ impl<'a> Measure<'a> {
         })
     }
 
-    fn fragment(&mut self, name: &'a Name, spreads: usize) -> Result<Cost, LimitExceeded> {
+    fn fragment(&mut self, name: &'a Name, spreads: usize) -> Result<SelectionSize, LimitExceeded> {
         if spreads > MAX_NESTING {
             return Err(LimitExceeded::FragmentNesting);
         }
-        let cost = match self.fragments.get(name) {
-            Some(Some(cost)) => *cost,
+        let size = match self.fragments.get(name) {
+            Some(Some(size)) => *size,
             Some(None) => {
                 return Err(LimitExceeded::FragmentCycle {
                     name: name.to_string(),
@@ -167,25 +167,29 @@ impl<'a> Measure<'a> {
             }
             None => self.measure_fragment(name, spreads)?,
         };
-        if spreads + cost.spreads > MAX_NESTING {
+        if spreads + size.spreads > MAX_NESTING {
             return Err(LimitExceeded::FragmentNesting);
         }
-        Ok(cost)
+        Ok(size)
     }
 
-    fn measure_fragment(&mut self, name: &'a Name, spreads: usize) -> Result<Cost, LimitExceeded> {
+    fn measure_fragment(
+        &mut self,
+        name: &'a Name,
+        spreads: usize,
+    ) -> Result<SelectionSize, LimitExceeded> {
         // An unknown fragment is left to validation.
         let Some(fragment) = self.document.fragments.get(name) else {
-            return Ok(Cost::default());
+            return Ok(SelectionSize::default());
         };
         self.fragments.insert(name, None);
         let within = self.selection_set(&fragment.node.selection_set.node, spreads)?;
-        let cost = Cost {
+        let size = SelectionSize {
             spreads: within.spreads + 1,
             ..within
         };
-        self.fragments.insert(name, Some(cost));
-        Ok(cost)
+        self.fragments.insert(name, Some(size));
+        Ok(size)
     }
 }
 
@@ -198,7 +202,7 @@ mod tests {
 
     fn checked(text: &str) -> Result<(), LimitExceeded> {
         scan(text, &Limits::default())?;
-        check(
+        measure_document(
             &parse_query(text).expect("the test's document parses"),
             None,
             &Limits::default(),
@@ -322,7 +326,7 @@ mod tests {
         let selected = crate::front::document::get_operation(&document, Some("q"));
         let selected = &selected.expect("an operation").node;
         assert_eq!(
-            check(&document, Some(selected), &Limits::default()),
+            measure_document(&document, Some(selected), &Limits::default()),
             Err(LimitExceeded::Selections(110 * 93 + 1))
         );
     }

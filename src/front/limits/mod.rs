@@ -2,7 +2,7 @@
 //! validation follows every spread of a fragment anew (a few kilobytes abort the process or keep it busy for seconds).
 //!
 //! 1. [`scan`] counts tokens and nesting in the raw text, before anything parses it.
-//! 2. [`check`] measures the parsed document, each fragment once, however often it is spread.
+//! 2. [`measure_document`] measures the parsed document, each fragment once, however often it is spread.
 //! 3. `complexity` prices what is left of it when fields that are selected twice are one.
 //!
 //! [`check_variables`] looks at the JSON of the variables before anything builds values of it.
@@ -15,10 +15,10 @@ mod variables;
 
 #[cfg(test)]
 pub(super) use complexity::sample;
-pub(crate) use complexity::{CostModel, LatestPrice, check_complexity, check_copies};
+pub(crate) use complexity::{CostModel, LatestCost, check_complexity, check_variable_expansion};
 pub use complexity::{FieldPrice, InputPrice, Prices, SizedList};
 pub use cost::Cost;
-pub use measure::{Measured, check};
+pub use measure::{Measured, measure_document};
 pub use scan::scan;
 pub(crate) use scan::{tokens, tokens_and_ignored};
 pub use variables::{MAX_VARIABLE_NESTING, MAX_VARIABLE_VALUES, check_variables};

@@ -24,7 +24,7 @@ pub enum ManifestError {
     /// Longer than is read.
     #[error("has more than {MAX_BYTES} bytes; at most {MAX_BYTES} are allowed")]
     TooLarge,
-    /// No JSON, or not of the shape.
+    /// No JSON, or not of the index.
     #[error(
         "is no manifest of trusted documents: {0}; allowed is Apollo's persisted query manifest, or an object of ids and \
          texts as Relay's compiler and graphql-codegen write it"

@@ -16,7 +16,7 @@ use super::super::connections::FLUSH_TIME;
 use super::super::http::COST;
 use super::protocol::{ClientMessage, Negotiated, Protocol};
 use crate::auth::{Caller, Denied, SignedIn};
-use crate::execution::reply::{Delivery, Reply};
+use crate::execution::reply::{Reply, StreamItem};
 use crate::front::operation::Parameters;
 
 /// How long a client may take to introduce itself.
@@ -267,8 +267,8 @@ impl Running {
         let prepared = executor.prepare(operation)?;
         let kind = prepared.operation_type();
         let output = if kind == OperationType::Subscription {
-            let deliveries = async move { executor.subscribe(caller, prepared, None).await };
-            stream::once(deliveries).flat_map(from_subscription).boxed()
+            let items = async move { executor.subscribe(caller, prepared, None).await };
+            stream::once(items).flat_map(from_subscription).boxed()
         } else {
             let reply = async move {
                 let deadline = executor.deadline();
@@ -364,14 +364,14 @@ fn asks_for_it(value: &Json) -> bool {
 
 /// Without a last reply there is no completion either: the server stops, and the client should come back.
 fn from_subscription(
-    deliveries: Result<BoxStream<'static, Delivery>, Reply>,
+    items: Result<BoxStream<'static, StreamItem>, Reply>,
 ) -> BoxStream<'static, OperationOutput> {
-    match deliveries {
-        Ok(deliveries) => deliveries
-            .flat_map(|delivery| {
-                let completed = delivery.is_last.then_some(OperationOutput::Completed);
+    match items {
+        Ok(items) => items
+            .flat_map(|item| {
+                let completed = item.is_last.then_some(OperationOutput::Completed);
                 stream::iter(
-                    [OperationOutput::Next(delivery.reply)]
+                    [OperationOutput::Next(item.reply)]
                         .into_iter()
                         .chain(completed),
                 )

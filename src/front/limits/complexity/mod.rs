@@ -10,14 +10,14 @@
 //!
 //! Sums stop at the greatest number instead of passing it, and each fragment is priced once, however often it is spread.
 
-mod copies;
-mod given;
-mod price;
-mod priced;
+mod argument_value;
+mod field_cost;
+mod latest_cost;
 #[cfg(test)]
 pub(in crate::front) mod sample;
 #[cfg(test)]
 mod tests;
+mod variable_expansion;
 
 use std::collections::HashMap;
 
@@ -26,16 +26,16 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned};
 
-pub(crate) use self::copies::check_copies;
-pub(crate) use self::price::CostModel;
-pub use self::price::{FieldPrice, InputPrice, Prices, SizedList};
-pub(crate) use self::priced::LatestPrice;
+pub(crate) use self::field_cost::CostModel;
+pub use self::field_cost::{FieldPrice, InputPrice, Prices, SizedList};
+pub(crate) use self::latest_cost::LatestCost;
+pub(crate) use self::variable_expansion::check_variable_expansion;
 
-use self::copies::Scales;
-use self::given::Values;
-use self::price::Tariff;
+use self::argument_value::Values;
+use self::field_cost::FieldCost;
+use self::variable_expansion::ArgumentWeights;
 use super::{LimitExceeded, Limits};
-use crate::front::shape::{Paging, root_of};
+use crate::front::schema_index::{ConnectionRole, root_of};
 
 /// The fragments of a document, by name.
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
@@ -54,13 +54,13 @@ pub(crate) fn check_complexity(complexity: usize, limits: &Limits) -> Result<(),
 
 /// What a selection set costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Price {
+struct SelectionCost {
     once: usize,
     /// Within a connection, for each item of its page; how long that is, its field knows.
     per_item: usize,
 }
 
-impl Price {
+impl SelectionCost {
     fn once(once: usize) -> Self {
         Self { once, per_item: 0 }
     }
@@ -78,23 +78,23 @@ impl Price {
     }
 }
 
-struct Till<'a> {
+struct CostVisitor<'a> {
     model: CostModel<'a>,
     fragments: &'a Fragments,
     values: Values<'a>,
-    priced: HashMap<&'a Name, Price>,
+    priced: HashMap<&'a Name, SelectionCost>,
     /// Instead of its price, what a field's arguments weigh.
-    scales: Option<Scales>,
+    weights: Option<ArgumentWeights>,
 }
 
-impl<'a> Till<'a> {
+impl<'a> CostVisitor<'a> {
     fn new(fragments: &'a Fragments, values: Values<'a>, model: CostModel<'a>) -> Self {
         Self {
             model,
             fragments,
             values,
             priced: HashMap::new(),
-            scales: None,
+            weights: None,
         }
     }
 
@@ -106,15 +106,15 @@ impl<'a> Till<'a> {
 
     /// What a field costs by itself, where its tariff says so much.
     fn own(&mut self, own: usize, field: &Field) -> usize {
-        match &mut self.scales {
-            Some(scales) => scales.weight_of_arguments(self.values, field),
+        match &mut self.weights {
+            Some(weights) => weights.weight_of_arguments(self.values, field),
             None => own,
         }
     }
 
-    fn selection_set(&mut self, parent: Option<&Name>, set: &'a SelectionSet) -> Price {
-        let mut total = Price::default();
-        let mut by_object: HashMap<&Name, Price> = HashMap::new();
+    fn selection_set(&mut self, parent: Option<&Name>, set: &'a SelectionSet) -> SelectionCost {
+        let mut total = SelectionCost::default();
+        let mut by_object: HashMap<&Name, SelectionCost> = HashMap::new();
         for Positioned { node, .. } in &set.items {
             if self.values.is_left_out(directives(node)) {
                 continue;
@@ -131,22 +131,26 @@ impl<'a> Till<'a> {
             };
             match on {
                 Some(on)
-                    if self.model.shape.is_interface(parent)
-                        && !self.model.shape.is_interface(Some(on)) =>
+                    if self.model.index.is_interface(parent)
+                        && !self.model.index.is_interface(Some(on)) =>
                 {
                     by_object.entry(on).or_default().add(price);
                 }
                 _ => total.add(price),
             }
         }
-        total.add(by_object.into_values().fold(Price::default(), Price::max));
+        total.add(
+            by_object
+                .into_values()
+                .fold(SelectionCost::default(), SelectionCost::max),
+        );
         total
     }
 
     /// The type that a fragment is on, and its price. An unknown one is left to validation.
-    fn fragment(&mut self, name: &'a Name) -> (Option<&'a Name>, Price) {
+    fn fragment(&mut self, name: &'a Name) -> (Option<&'a Name>, SelectionCost) {
         let Some(fragment) = self.fragments.get(name) else {
-            return (None, Price::default());
+            return (None, SelectionCost::default());
         };
         let on = &fragment.node.type_condition.node.on.node;
         if let Some(price) = self.priced.get(name) {
@@ -157,33 +161,32 @@ impl<'a> Till<'a> {
         (Some(on), price)
     }
 
-    fn field(&mut self, parent: Option<&Name>, field: &'a Field) -> Price {
+    fn field(&mut self, parent: Option<&Name>, field: &'a Field) -> SelectionCost {
         let name = &field.name.node;
         if matches!(name.as_str(), "__schema" | "__type") {
-            return Price::once(self.own(0, field));
+            return SelectionCost::once(self.own(0, field));
         }
-        let own_type = self.model.shape.of_field(parent, name);
+        let own_type = self.model.index.of_field(parent, name);
         let within = self.selection_set(own_type, &field.selection_set.node);
-        match (self.model.shape.paging(parent), name.as_str()) {
-            (Some(Paging::Connection), "edges" | "nodes") => Price {
+        match (self.model.index.connection_role(parent), name.as_str()) {
+            (Some(ConnectionRole::Connection), "edges" | "nodes") => SelectionCost {
                 once: 0,
                 per_item: within.once,
             },
-            (Some(Paging::Connection), "pageInfo") | (Some(Paging::Edge), "node" | "cursor") => {
-                within
-            }
-            (Some(Paging::PageInfo), _) => Price::default(),
+            (Some(ConnectionRole::Connection), "pageInfo")
+            | (Some(ConnectionRole::Edge), "node" | "cursor") => within,
+            (Some(ConnectionRole::PageInfo), _) => SelectionCost::default(),
             _ => {
-                let Tariff { own, times } = self.model.tariff(self.values, parent, field);
+                let FieldCost { own, times } = self.model.field_cost(self.values, parent, field);
                 let own = self.own(own, field);
-                Price::once(own.saturating_add(self.total(own_type, within, times)))
+                SelectionCost::once(own.saturating_add(self.total(own_type, within, times)))
             }
         }
     }
 
     /// What is selected within a field, for all of its items.
-    fn total(&self, own_type: Option<&Name>, within: Price, times: usize) -> usize {
-        if self.model.shape.paging(own_type) == Some(Paging::Connection) {
+    fn total(&self, own_type: Option<&Name>, within: SelectionCost, times: usize) -> usize {
+        if self.model.index.connection_role(own_type) == Some(ConnectionRole::Connection) {
             return within
                 .once
                 .saturating_add(within.per_item.saturating_mul(times));

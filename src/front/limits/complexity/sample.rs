@@ -1,7 +1,7 @@
 //! A schema and its prices, for tests.
 
 use super::{CostModel, FieldPrice, InputPrice, Prices, SizedList};
-use crate::front::shape::Shape;
+use crate::front::schema_index::SchemaIndex;
 
 const SDL: &str = "
 scalar JSON
@@ -94,13 +94,13 @@ static PRICES: Prices = Prices {
     max_list: 100,
 };
 
-pub(in crate::front) fn shape() -> Shape {
-    Shape::of_schema(SDL)
+pub(in crate::front) fn index() -> SchemaIndex {
+    SchemaIndex::of_schema(SDL)
 }
 
-pub(in crate::front) fn model(shape: &Shape) -> CostModel<'_> {
+pub(in crate::front) fn model(index: &SchemaIndex) -> CostModel<'_> {
     CostModel {
-        shape,
+        index,
         prices: &PRICES,
     }
 }

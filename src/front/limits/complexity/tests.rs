@@ -4,21 +4,21 @@ use async_graphql::Variables;
 use async_graphql::parser::parse_query;
 use serde_json::{Value, json};
 
-use super::given::Values;
-use super::{Till, sample};
-use crate::front::merge::merge;
+use super::argument_value::Values;
+use super::{CostVisitor, sample};
+use crate::front::collect_fields::collect_fields;
 
 const IMAGE: &str = "id userId imageUrl originalPrompt refinedPrompt intent intentLabel metadata createdAt updatedAt deletedAt";
 
 /// As the executor prices it: when fields that are selected twice are one.
 fn priced_with(text: &str, variables: Value) -> usize {
-    let shape = sample::shape();
+    let index = sample::index();
     let mut document = parse_query(text).expect("the test's document parses");
-    merge(&mut document, &shape).expect("it is small");
+    collect_fields(&mut document, &index).expect("it is small");
     let (_, operation) = document.operations.iter().next().expect("an operation");
     let variables = Variables::from_json(variables);
     let values = Values::of(&operation.node, &variables, None);
-    Till::new(&document.fragments, values, sample::model(&shape)).whole(&operation.node)
+    CostVisitor::new(&document.fragments, values, sample::model(&index)).whole(&operation.node)
 }
 
 fn assert_prices<'t>(table: impl IntoIterator<Item = (&'t str, usize)>) {

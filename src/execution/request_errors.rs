@@ -9,14 +9,14 @@ use crate::front::code::code_of;
 
 /// Of which operations it may be said that nothing was executed.
 #[derive(Debug)]
-pub(super) enum Executed {
+pub(super) enum ExecutedPart {
     /// Whatever was read may be thrown away.
     Query,
     /// Only what failed at the very first field, the response key of which this is.
     Mutation(Option<String>),
 }
 
-impl Executed {
+impl ExecutedPart {
     /// What is known of an operation before it is executed. Fields behind a directive or in a fragment, which may or may
     /// not be the first to run, are not looked at.
     pub(super) fn of(operation: &OperationDefinition) -> Self {

@@ -1,4 +1,4 @@
-//! What the schema's fields lead to: read from its SDL, so that a field added later is known by construction.
+//! The types of the schema's fields: read from its SDL, so that a field added later is known by construction.
 
 use std::collections::HashMap;
 
@@ -11,20 +11,20 @@ use async_graphql::parser::types::{
 
 /// The objects and interfaces of the schema.
 #[derive(Debug)]
-pub(crate) struct Shape(HashMap<Name, TypeShape>);
+pub(crate) struct SchemaIndex(HashMap<Name, IndexedType>);
 
 /// An object or an interface.
 #[derive(Debug)]
-pub(crate) struct TypeShape {
+pub(crate) struct IndexedType {
     is_interface: bool,
-    /// What it is to a paginated list, <https://relay.dev/graphql/connections.htm>.
-    paging: Option<Paging>,
-    fields: HashMap<Name, FieldShape>,
+    /// Its role in a paginated list, <https://relay.dev/graphql/connections.htm>.
+    connection_role: Option<ConnectionRole>,
+    fields: HashMap<Name, IndexedField>,
 }
 
-/// The part that a type plays in a paginated list.
+/// The role of a type in a paginated list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Paging {
+pub(crate) enum ConnectionRole {
     /// The page.
     Connection,
     /// One of its items, in its place.
@@ -35,14 +35,14 @@ pub(crate) enum Paging {
 
 /// A field.
 #[derive(Debug)]
-pub(crate) struct FieldShape {
+pub(crate) struct IndexedField {
     /// The type that it leads to, lists and non-null aside.
     of: Name,
     /// Arguments that are lists and have to be given: what the field works through, item by item.
     required_lists: Vec<Name>,
 }
 
-impl Shape {
+impl SchemaIndex {
     /// Reads it from a printed schema.
     pub(crate) fn of_schema(sdl: &str) -> Self {
         let schema = parse_schema(sdl).expect("a schema that was printed parses");
@@ -55,33 +55,33 @@ impl Shape {
                 TypeKind::Interface(interface) => (true, interface.fields),
                 _ => return None,
             };
-            let shape = TypeShape {
+            let indexed = IndexedType {
                 is_interface,
-                paging: None,
-                fields: fields.into_iter().map(field_shape).collect(),
+                connection_role: None,
+                fields: fields.into_iter().map(indexed_field).collect(),
             };
-            Some((definition.node.name.node, shape))
+            Some((definition.node.name.node, indexed))
         });
-        let mut shape = Self(types.collect());
-        shape.note_paging();
-        shape
+        let mut index = Self(types.collect());
+        index.note_connection_roles();
+        index
     }
 
     /// A connection is what has `edges` and `pageInfo`.
-    fn note_paging(&mut self) {
+    fn note_connection_roles(&mut self) {
         let mut parts = Vec::new();
         for (name, object) in &self.0 {
             if let (Some(edges), Some(page_info)) =
                 (object.fields.get("edges"), object.fields.get("pageInfo"))
             {
-                parts.push((name.clone(), Paging::Connection));
-                parts.push((edges.of.clone(), Paging::Edge));
-                parts.push((page_info.of.clone(), Paging::PageInfo));
+                parts.push((name.clone(), ConnectionRole::Connection));
+                parts.push((edges.of.clone(), ConnectionRole::Edge));
+                parts.push((page_info.of.clone(), ConnectionRole::PageInfo));
             }
         }
         for (name, part) in parts {
             if let Some(object) = self.0.get_mut(&name) {
-                object.paging = Some(part);
+                object.connection_role = Some(part);
             }
         }
     }
@@ -91,7 +91,7 @@ impl Shape {
         self.field(parent, field).map(|field| &field.of)
     }
 
-    fn field(&self, parent: Option<&Name>, field: &Name) -> Option<&FieldShape> {
+    fn field(&self, parent: Option<&Name>, field: &Name) -> Option<&IndexedField> {
         self.0.get(parent?)?.fields.get(field)
     }
 
@@ -101,9 +101,9 @@ impl Shape {
         field.map_or(&[], |field| field.required_lists.as_slice())
     }
 
-    /// The part that a type plays in a paginated list.
-    pub(crate) fn paging(&self, of: Option<&Name>) -> Option<Paging> {
-        self.0.get(of?)?.paging
+    /// The role of a type in a paginated list.
+    pub(crate) fn connection_role(&self, of: Option<&Name>) -> Option<ConnectionRole> {
+        self.0.get(of?)?.connection_role
     }
 
     /// Whether a type is an interface: what is selected of it by fragments on objects excludes each other.
@@ -122,7 +122,7 @@ pub(crate) fn root_of(kind: OperationType) -> Name {
     })
 }
 
-fn field_shape(field: Positioned<FieldDefinition>) -> (Name, FieldShape) {
+fn indexed_field(field: Positioned<FieldDefinition>) -> (Name, IndexedField) {
     let FieldDefinition {
         name,
         arguments,
@@ -134,11 +134,11 @@ fn field_shape(field: Positioned<FieldDefinition>) -> (Name, FieldShape) {
         let is_list = matches!(of.base, BaseType::List(_));
         (is_list && !of.nullable).then_some(argument.node.name.node)
     });
-    let shape = FieldShape {
+    let indexed = IndexedField {
         of: named(ty.node),
         required_lists: lists.collect(),
     };
-    (name.node, shape)
+    (name.node, indexed)
 }
 
 /// The named type within a type reference.
@@ -159,16 +159,16 @@ mod tests {
 
     #[test]
     fn connections_and_lists_are_known_by_the_schema() {
-        let shape = crate::front::limits::sample::shape();
+        let index = crate::front::limits::sample::index();
         for (of, expected) in [
-            ("ImageConnection", Some(Paging::Connection)),
-            ("GalleryEventConnection", Some(Paging::Connection)),
-            ("GalleryEventEdge", Some(Paging::Edge)),
-            ("PageInfo", Some(Paging::PageInfo)),
+            ("ImageConnection", Some(ConnectionRole::Connection)),
+            ("GalleryEventConnection", Some(ConnectionRole::Connection)),
+            ("GalleryEventEdge", Some(ConnectionRole::Edge)),
+            ("PageInfo", Some(ConnectionRole::PageInfo)),
             ("Image", None),
             ("Nothing", None),
         ] {
-            assert_eq!(shape.paging(Some(&name(of))), expected, "{of}");
+            assert_eq!(index.connection_role(Some(&name(of))), expected, "{of}");
         }
         for (of, field, expected) in [
             ("Query", "nodes", vec![name("ids")]),
@@ -176,10 +176,10 @@ mod tests {
             ("Mutation", "createImages", vec![name("input")]),
             ("Mutation", "createImage", vec![]),
         ] {
-            let lists = shape.required_lists(Some(&name(of)), &name(field));
+            let lists = index.required_lists(Some(&name(of)), &name(field));
             assert_eq!(lists, expected, "{of}.{field}");
         }
-        assert!(shape.is_interface(Some(&name("Node"))));
-        assert!(!shape.is_interface(Some(&name("Image"))));
+        assert!(index.is_interface(Some(&name("Node"))));
+        assert!(!index.is_interface(Some(&name("Image"))));
     }
 }

@@ -9,8 +9,8 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned, Value as Sent, Variables};
 use async_graphql_value::Value as Literal;
 
-use super::given::Values;
-use super::{CostModel, Till, directives};
+use super::argument_value::Values;
+use super::{CostModel, CostVisitor, directives};
 use crate::front::limits::LimitExceeded;
 
 /// The most bytes that arguments may come to beyond what was sent: as many as a whole request may have by default.
@@ -21,7 +21,7 @@ pub(super) const VALUE_BYTES: usize = 8;
 /// Refuses a document that uses large variables so often that the copies would not fit into memory: once wherever they
 /// stand, as validation walks every definition of the document, and for each object that the operation gives. `sent_bytes`
 /// is the document's length; it and the variables may be as large as a request may be, and be used once.
-pub(crate) fn check_copies(
+pub(crate) fn check_variable_expansion(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
@@ -32,11 +32,11 @@ pub(crate) fn check_copies(
     let sent = sent.fold(sent_bytes, usize::saturating_add);
     let maximum = sent.saturating_add(MAX_COPIED_BYTES);
     let values = Values::of(operation, variables, None);
-    let mut till = Till::new(&document.fragments, values, model);
-    let mut scales = Scales::default();
-    let as_written = scales.weight_of_document(values, document);
-    till.scales = Some(scales);
-    let bytes = as_written.max(till.whole(operation));
+    let mut visitor = CostVisitor::new(&document.fragments, values, model);
+    let mut weights = ArgumentWeights::default();
+    let as_written = weights.weight_of_document(values, document);
+    visitor.weights = Some(weights);
+    let bytes = as_written.max(visitor.whole(operation));
     if bytes > maximum {
         return Err(LimitExceeded::Copies { bytes, maximum });
     }
@@ -45,14 +45,14 @@ pub(crate) fn check_copies(
 
 /// Weighs arguments, each variable once, however often it is used.
 #[derive(Debug, Default)]
-pub(super) struct Scales {
+pub(super) struct ArgumentWeights {
     of_variables: HashMap<Name, usize>,
     /// What every variable weighs, whatever its value.
     of_each_variable: Option<usize>,
 }
 
-impl Scales {
-    /// Scales on which every variable weighs as much.
+impl ArgumentWeights {
+    /// Weights where every variable weighs the same.
     pub(super) fn with_variables_of(weight: usize) -> Self {
         Self {
             of_variables: HashMap::new(),
@@ -178,19 +178,19 @@ mod tests {
 
     use super::super::sample;
     use super::*;
-    use crate::front::merge::merge;
+    use crate::front::collect_fields::collect_fields;
 
     fn checked(text: &str, variables: Json) -> Result<(), LimitExceeded> {
-        let shape = sample::shape();
+        let index = sample::index();
         let mut document = parse_query(text).expect("the test's document parses");
-        merge(&mut document, &shape).expect("it is small");
+        collect_fields(&mut document, &index).expect("it is small");
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let variables = Variables::from_json(variables);
-        check_copies(
+        check_variable_expansion(
             &document,
             &operation.node,
             &variables,
-            sample::model(&shape),
+            sample::model(&index),
             text.len(),
         )
     }

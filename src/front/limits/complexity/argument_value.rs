@@ -1,4 +1,4 @@
-//! What an argument is given, wherever it stands: in the document, among the variables sent, or as a variable's default.
+//! The value of an argument: a literal of the document, a variable of the request, or a variable's default.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ pub(super) type LookedAt = RefCell<BTreeSet<Name>>;
 
 /// A value that is there and is not null.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Given<'a> {
+pub(super) enum ArgumentValue<'a> {
     /// In the document; it may hold variables.
     Literal(&'a Literal),
     /// Sent as a variable, or the default of one.
@@ -42,7 +42,7 @@ impl<'a> Values<'a> {
     }
 
     /// What a field's argument is given; none where it is left out or null.
-    pub(super) fn argument(self, field: &'a Field, name: &str) -> Option<Given<'a>> {
+    pub(super) fn argument(self, field: &'a Field, name: &str) -> Option<ArgumentValue<'a>> {
         self.resolve(&field.get_argument(name)?.node)
     }
 
@@ -56,20 +56,20 @@ impl<'a> Values<'a> {
             };
             let condition = directive.node.get_argument("if");
             let condition = condition.and_then(|condition| self.resolve(&condition.node));
-            condition.and_then(Given::truth) == Some(leaves_out_if)
+            condition.and_then(ArgumentValue::truth) == Some(leaves_out_if)
         })
     }
 
-    fn resolve(self, value: &'a Literal) -> Option<Given<'a>> {
+    fn resolve(self, value: &'a Literal) -> Option<ArgumentValue<'a>> {
         match value {
             Literal::Null => None,
             Literal::Variable(name) => {
                 if let Some(looked_at) = self.looked_at {
                     looked_at.borrow_mut().insert(name.clone());
                 }
-                self.variable(name).map(Given::Sent)
+                self.variable(name).map(ArgumentValue::Sent)
             }
-            literal => Some(Given::Literal(literal)),
+            literal => Some(ArgumentValue::Literal(literal)),
         }
     }
 
@@ -88,19 +88,19 @@ impl<'a> Values<'a> {
     }
 
     /// A field of an input object.
-    pub(super) fn entry(self, object: Given<'a>, name: &str) -> Option<Given<'a>> {
+    pub(super) fn entry(self, object: ArgumentValue<'a>, name: &str) -> Option<ArgumentValue<'a>> {
         match object {
-            Given::Literal(Literal::Object(fields)) => self.resolve(fields.get(name)?),
-            Given::Sent(Sent::Object(fields)) => match fields.get(name)? {
+            ArgumentValue::Literal(Literal::Object(fields)) => self.resolve(fields.get(name)?),
+            ArgumentValue::Sent(Sent::Object(fields)) => match fields.get(name)? {
                 Sent::Null => None,
-                value => Some(Given::Sent(value)),
+                value => Some(ArgumentValue::Sent(value)),
             },
             _ => None,
         }
     }
 }
 
-impl Given<'_> {
+impl ArgumentValue<'_> {
     /// A whole number, brought into the range of those that can be told apart.
     pub(super) fn number(self) -> Option<i64> {
         match self {

@@ -20,7 +20,7 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned};
 
-use super::shape::{Shape, root_of};
+use super::schema_index::{SchemaIndex, root_of};
 
 /// The most bytes of arguments once every fragment is written out: as many as a whole request may have by default.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -33,11 +33,14 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) struct TooLarge;
 
 /// Rewrites a document whose fragments have been found to form no ring.
-pub(crate) fn merge(document: &mut ExecutableDocument, types: &Shape) -> Result<(), TooLarge> {
-    let mut merge = Merge {
+pub(crate) fn collect_fields(
+    document: &mut ExecutableDocument,
+    types: &SchemaIndex,
+) -> Result<(), TooLarge> {
+    let mut collector = FieldCollector {
         types,
         fragments: &document.fragments,
-        written_out: HashSet::new(),
+        inlined: HashSet::new(),
         bytes: 0,
     };
     for operation in match &mut document.operations {
@@ -46,9 +49,9 @@ pub(crate) fn merge(document: &mut ExecutableDocument, types: &Shape) -> Result<
     } {
         let root = root_of(operation.node.ty);
         let set = &mut operation.node.selection_set.node;
-        *set = merge.selection_set(Some(&root), &[set])?;
+        *set = collector.selection_set(Some(&root), &[set])?;
     }
-    let written_out: HashSet<Name> = merge.written_out.into_iter().cloned().collect();
+    let inlined: HashSet<Name> = collector.inlined.into_iter().cloned().collect();
     let mut spread = HashSet::new();
     for (_, operation) in document.operations.iter() {
         note_spreads(
@@ -61,7 +64,7 @@ pub(crate) fn merge(document: &mut ExecutableDocument, types: &Shape) -> Result<
     let spread: HashSet<Name> = spread.into_iter().cloned().collect();
     document
         .fragments
-        .retain(|name, _| spread.contains(name) || !written_out.contains(name));
+        .retain(|name, _| spread.contains(name) || !inlined.contains(name));
     Ok(())
 }
 
@@ -93,10 +96,10 @@ pub(super) fn note_spreads<'a>(
     }
 }
 
-struct Merge<'a> {
-    types: &'a Shape,
+struct FieldCollector<'a> {
+    types: &'a SchemaIndex,
     fragments: &'a Fragments,
-    written_out: HashSet<&'a Name>,
+    inlined: HashSet<&'a Name>,
     bytes: usize,
 }
 
@@ -117,7 +120,7 @@ enum Group<'s> {
     Fragment(&'s Positioned<Selection>),
 }
 
-impl<'a> Merge<'a> {
+impl<'a> FieldCollector<'a> {
     fn selection_set(
         &mut self,
         parent: Option<&Name>,
@@ -167,7 +170,7 @@ impl<'a> Merge<'a> {
                             if fragment.node.directives.is_empty()
                                 && Some(&fragment.node.type_condition.node.on.node) == parent =>
                         {
-                            self.written_out.insert(name);
+                            self.inlined.insert(name);
                             if into.fragments.insert(name) {
                                 self.collect(parent, &fragment.node.selection_set.node, into);
                             }

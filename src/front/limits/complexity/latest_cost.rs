@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
 use async_graphql::{Name, Value as Sent, Variables};
 
-use super::copies::{MAX_COPIED_BYTES, Scales, VALUE_BYTES, weight_of_value};
-use super::given::{LookedAt, Values};
-use super::{CostModel, Till};
+use super::argument_value::{LookedAt, Values};
+use super::variable_expansion::{ArgumentWeights, MAX_COPIED_BYTES, VALUE_BYTES, weight_of_value};
+use super::{CostModel, CostVisitor};
 
 /// The complexity of an operation for certain variables.
 #[derive(Debug)]
-pub(crate) struct Priced {
+pub(crate) struct OperationCost {
     pub(crate) complexity: usize,
     /// The variables that it depends on, as they were sent.
     depends_on: Vec<(Name, Option<Sent>)>,
@@ -22,9 +22,9 @@ pub(crate) struct Priced {
 
 /// The latest of them. Most clients send an operation with the same page size each time.
 #[derive(Debug, Default)]
-pub(crate) struct LatestPrice(Mutex<Option<Arc<Priced>>>);
+pub(crate) struct LatestCost(Mutex<Option<Arc<OperationCost>>>);
 
-impl LatestPrice {
+impl LatestCost {
     /// The complexity of an operation; it has to be the same one each time.
     pub(crate) fn of(
         &self,
@@ -32,7 +32,7 @@ impl LatestPrice {
         operation: &OperationDefinition,
         variables: &Variables,
         model: CostModel<'_>,
-    ) -> Arc<Priced> {
+    ) -> Arc<OperationCost> {
         let latest = self
             .0
             .lock()
@@ -41,13 +41,13 @@ impl LatestPrice {
         if let Some(latest) = latest.filter(|latest| latest.is_for(variables)) {
             return latest;
         }
-        let priced = Arc::new(Priced::new(document, operation, variables, model));
+        let priced = Arc::new(OperationCost::new(document, operation, variables, model));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&priced));
         priced
     }
 }
 
-impl Priced {
+impl OperationCost {
     fn new(
         document: &ExecutableDocument,
         operation: &OperationDefinition,
@@ -56,14 +56,14 @@ impl Priced {
     ) -> Self {
         let looked_at = LookedAt::default();
         let values = Values::of(operation, variables, Some(&looked_at));
-        let till = || Till::new(&document.fragments, values, model);
-        let complexity = till().whole(operation);
+        let visitor = || CostVisitor::new(&document.fragments, values, model);
+        let complexity = visitor().whole(operation);
         let weigh = |variable| {
-            let mut scales = Scales::with_variables_of(variable);
-            let as_written = scales.weight_of_document(values, document);
-            let mut till = till();
-            till.scales = Some(scales);
-            (as_written, till.whole(operation))
+            let mut weights = ArgumentWeights::with_variables_of(variable);
+            let as_written = weights.weight_of_document(values, document);
+            let mut visitor = visitor();
+            visitor.weights = Some(weights);
+            (as_written, visitor.whole(operation))
         };
         let (written_without, given_without) = weigh(0);
         let (written_with, given_with) = weigh(1);
@@ -107,13 +107,13 @@ mod tests {
 
     #[test]
     fn a_price_is_kept_for_the_values_that_it_depends_on() {
-        let shape = sample::shape();
-        let model = sample::model(&shape);
+        let index = sample::index();
+        let model = sample::model(&index);
         let text = "query($first: Int, $after: String) {
             images(first: $first, after: $after) { nodes { id } } }";
         let document = parse_query(text).expect("the test's document parses");
         let (_, operation) = document.operations.iter().next().expect("an operation");
-        let latest = LatestPrice::default();
+        let latest = LatestCost::default();
         let price = |variables| {
             let variables = Variables::from_json(variables);
             latest.of(&document, &operation.node, &variables, model)

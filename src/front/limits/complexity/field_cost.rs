@@ -1,13 +1,13 @@
 //! The cost of a field by itself, and how often its selection set is resolved.
 //!
-//! The schema tells connections and the lists that a field processes item by item ([`Shape`]). [`Prices`] lists what the
+//! The schema tells connections and the lists that a field processes item by item ([`SchemaIndex`]). [`Prices`] lists what the
 //! schema cannot tell.
 
 use async_graphql::Name;
 use async_graphql::parser::types::Field;
 
-use super::given::{Given, Values};
-use crate::front::shape::{Paging, Shape};
+use super::argument_value::{ArgumentValue, Values};
+use crate::front::schema_index::{ConnectionRole, SchemaIndex};
 
 /// What a schema's fields cost where the schema does not tell. Every other field costs 1.
 #[derive(Clone, Copy, Debug)]
@@ -72,13 +72,13 @@ pub struct InputPrice {
 /// How operations of a schema are priced.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CostModel<'a> {
-    pub(crate) shape: &'a Shape,
+    pub(crate) index: &'a SchemaIndex,
     pub(crate) prices: &'a Prices,
 }
 
 /// The cost of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tariff {
+pub(super) struct FieldCost {
     /// By itself.
     pub(super) own: usize,
     /// How often its selection set is resolved.
@@ -87,12 +87,17 @@ pub(super) struct Tariff {
 
 impl CostModel<'_> {
     /// The cost of a field that is no part of a connection.
-    pub(super) fn tariff(self, values: Values<'_>, parent: Option<&Name>, field: &Field) -> Tariff {
+    pub(super) fn field_cost(
+        self,
+        values: Values<'_>,
+        parent: Option<&Name>,
+        field: &Field,
+    ) -> FieldCost {
         let name = &field.name.node;
-        let own_type = self.shape.of_field(parent, name);
-        let is_page = self.shape.paging(own_type) == Some(Paging::Connection);
+        let own_type = self.index.of_field(parent, name);
+        let is_page = self.index.connection_role(own_type) == Some(ConnectionRole::Connection);
         let own = self.own_price(parent, name, is_page);
-        Tariff {
+        FieldCost {
             own: own.saturating_add(self.input_price(values, field)),
             times: if is_page {
                 self.page_size(values, field)
@@ -110,7 +115,9 @@ impl CostModel<'_> {
         {
             return price.cost;
         }
-        if self.shape.paging(parent) == Some(Paging::Connection) && *field == "totalCount" {
+        if self.index.connection_role(parent) == Some(ConnectionRole::Connection)
+            && *field == "totalCount"
+        {
             return self.prices.total_count;
         }
         if is_page && parent_name != "Query" {
@@ -147,9 +154,9 @@ impl CostModel<'_> {
             return clamped(values, field, list.argument, list.max).unwrap_or(list.default);
         }
         // A field refuses a list that is too long as a whole, and does nothing.
-        let lists = self.shape.required_lists(parent, name).iter();
+        let lists = self.index.required_lists(parent, name).iter();
         let lengths = lists.filter_map(|list| values.argument(field, list));
-        let longest = lengths.map(Given::items).max();
+        let longest = lengths.map(ArgumentValue::items).max();
         longest.unwrap_or(1).clamp(1, self.prices.max_list.max(1))
     }
 }

@@ -1,5 +1,5 @@
-//! What is told of each operation: it is counted, logged in one line, and a span of a trace. Never with its variables,
-//! and with its caller's subject only as a hash.
+//! Metrics, one log line and a trace span for each operation. Its variables never appear, and its caller's subject only as a
+//! hash.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tracing::{Instrument, Span};
 
 use super::{Executor, Prepared, Refused};
 use crate::auth::Caller;
-use crate::execution::reply::{Delivery, Reply};
+use crate::execution::reply::{Reply, StreamItem};
 use crate::front::code::{Code, code_of};
 use crate::front::operation::Operation;
 use crate::metrics::{Metrics, Outcome};
@@ -26,21 +26,21 @@ const MAX_NAME_CHARACTERS: usize = 100;
 
 /// An executor whose operations are counted, logged and traced. Clones are the same.
 #[derive(Clone)]
-pub struct Observed {
+pub struct InstrumentedExecutor {
     executor: Executor,
     metrics: Arc<Metrics>,
 }
 
-/// What is told of an operation whether it is executed or not.
-struct Told {
+/// The labels of an operation in metrics, log and traces.
+struct OperationLabels {
     kind: &'static str,
     /// A name of GraphQL's grammar, since the document has it.
     name: Option<String>,
 }
 
-/// Tells of an operation when it ends, also where nobody waits for its end any more.
+/// Records an operation when it ends, also when its client has gone away.
 struct Observation {
-    told: Told,
+    labels: OperationLabels,
     caller_kind: &'static str,
     subject: Option<String>,
     metrics: Arc<Metrics>,
@@ -49,7 +49,7 @@ struct Observation {
     has_ended: bool,
 }
 
-impl Observed {
+impl InstrumentedExecutor {
     /// Watches an executor.
     pub fn new(executor: Executor, metrics: Arc<Metrics>) -> Self {
         Self { executor, metrics }
@@ -90,19 +90,19 @@ impl Observed {
         caller: Caller,
         prepared: Prepared,
         resume_after: Option<String>,
-    ) -> Result<BoxStream<'static, Delivery>, Reply> {
+    ) -> Result<BoxStream<'static, StreamItem>, Reply> {
         use futures_util::StreamExt;
 
         let observation = self.observe(&caller, &prepared);
         let work = self.executor.subscribe(caller, prepared, resume_after);
         match work.instrument(observation.span.clone()).await {
-            Ok(deliveries) => {
+            Ok(items) => {
                 observation.end(&[], false);
                 let metrics = Arc::clone(&self.metrics);
-                let deliveries = deliveries.inspect(move |delivery| {
-                    count_errors(&metrics, delivery.reply.errors());
+                let items = items.inspect(move |item| {
+                    count_errors(&metrics, item.reply.errors());
                 });
-                Ok(deliveries.boxed())
+                Ok(items.boxed())
             }
             Err(reply) => {
                 observation.end(reply.errors(), reply.is_refused());
@@ -122,19 +122,19 @@ impl Observed {
     }
 
     fn observe(&self, caller: &Caller, prepared: &Prepared) -> Observation {
-        let told = Told::of(prepared);
-        let name = told.name.as_deref();
+        let labels = OperationLabels::of(prepared);
+        let name = labels.name.as_deref();
         // Of the lowest level: for traces, and not to stand before each line of the log.
         let span = tracing::trace_span!(
             "operation",
-            otel.name = told.kind,
+            otel.name = labels.kind,
             otel.status_code = tracing::field::Empty,
-            graphql.operation.r#type = told.kind,
+            graphql.operation.r#type = labels.kind,
             graphql.operation.name = name,
             error.r#type = tracing::field::Empty,
         );
         Observation {
-            told,
+            labels,
             caller_kind: kind_of_caller(caller),
             subject: caller.actor().map(hashed),
             metrics: Arc::clone(&self.metrics),
@@ -160,7 +160,7 @@ impl Observation {
     fn tell(&self, outcome: Outcome, codes: &str) {
         let duration = self.started.elapsed();
         self.metrics
-            .count_operation(self.told.kind, outcome, duration);
+            .count_operation(self.labels.kind, outcome, duration);
         if outcome != Outcome::Succeeded {
             self.span.record("otel.status_code", "ERROR");
             self.span.record("error.type", codes);
@@ -172,8 +172,8 @@ impl Observation {
             Outcome::Abandoned => "operation abandoned",
         };
         tracing::info!(
-            operation.r#type = self.told.kind,
-            operation.name = self.told.name.as_deref(),
+            operation.r#type = self.labels.kind,
+            operation.name = self.labels.name.as_deref(),
             caller.kind = self.caller_kind,
             caller.subject = self.subject.as_deref(),
             outcome = outcome.as_str(),
@@ -192,7 +192,7 @@ impl Drop for Observation {
     }
 }
 
-impl Told {
+impl OperationLabels {
     fn of(prepared: &Prepared) -> Self {
         let kind = match prepared.operation_type() {
             OperationType::Query => "query",

@@ -16,7 +16,7 @@ use super::scalar::{DateTime, Url};
 use super::{caller, gallery};
 use crate::db::page::End;
 use crate::gallery::{
-    Cursor, Event, EventFilter, EventId, EventPage, ImageId, Kind, OwnedImage, TrailPage,
+    Cursor, Event, EventBatch, EventFilter, EventId, ImageId, Kind, OwnedImage, TrailPage,
     TrailSlice,
 };
 
@@ -39,7 +39,7 @@ pub(super) enum GalleryEventType {
 /// One change of an image, whoever made it.
 #[derive(Clone, Debug)]
 pub(super) struct GalleryEvent {
-    page: Arc<EventPage>,
+    page: Arc<EventBatch>,
     event: Event,
 }
 
@@ -52,7 +52,7 @@ impl GalleryEvent {
         events.map(|event| Self::new(together, event)).collect()
     }
 
-    pub(super) fn new(page: &Arc<EventPage>, event: &Event) -> Self {
+    pub(super) fn new(page: &Arc<EventBatch>, event: &Event) -> Self {
         Self {
             page: Arc::clone(page),
             event: event.clone(),

@@ -18,7 +18,7 @@ use super::trail_end::TrailEnd;
 use super::{caller, gallery};
 use crate::db::page::{Direction, Field, Order};
 use crate::gallery::{
-    Column, Columns, EventFilter, EventId, ImageId, List, MAX_BATCH, PartialImage, Shelf,
+    Collection, Column, Columns, EventFilter, EventId, ImageId, List, MAX_BATCH, PartialImage,
 };
 
 /// Everything that can be read.
@@ -104,7 +104,7 @@ impl Query {
         };
         Box::pin(connection(
             ctx,
-            Shelf::Active,
+            Collection::Active,
             user_id.as_deref(),
             filter,
             order,
@@ -142,7 +142,7 @@ impl Query {
         };
         Box::pin(connection(
             ctx,
-            Shelf::Trash,
+            Collection::Trash,
             user_id.as_deref(),
             filter,
             order,
@@ -271,7 +271,7 @@ async fn find(ctx: &Context<'_>, id: &ID, include_deleted: Flag) -> Result<Optio
 
 async fn connection(
     ctx: &Context<'_>,
-    shelf: Shelf,
+    shelf: Collection,
     user_id: Option<&str>,
     filter: Option<ImageFilter>,
     order: Order,

@@ -8,7 +8,7 @@ use super::image::ImageIntent;
 use super::scalar::Date;
 use super::{caller, gallery};
 use crate::auth::UserId;
-use crate::gallery::{Filter, List, Shelf};
+use crate::gallery::{Collection, Filter, List};
 
 /// Counts over the gallery, or over one owner's part of it.
 #[derive(Debug)]
@@ -21,12 +21,12 @@ pub(super) struct GalleryStats {
 impl GalleryStats {
     /// Active images.
     async fn active_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        self.count(ctx, Shelf::Active).await
+        self.count(ctx, Collection::Active).await
     }
 
     /// Images in the trash.
     async fn deleted_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        self.count(ctx, Shelf::Trash).await
+        self.count(ctx, Collection::Trash).await
     }
 
     /// Of the active images; the most frequent label first.
@@ -84,7 +84,7 @@ pub(super) struct DayCount {
 }
 
 impl GalleryStats {
-    async fn count(&self, ctx: &Context<'_>, shelf: Shelf) -> Result<i32> {
+    async fn count(&self, ctx: &Context<'_>, shelf: Collection) -> Result<i32> {
         let list = List {
             shelf,
             user_id: self.user_id.clone(),

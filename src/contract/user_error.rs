@@ -5,7 +5,7 @@ use async_graphql::{Enum, SimpleObject};
 use crate::auth::UserIdError;
 use crate::cloudinary::url::UrlError;
 use crate::gallery::intent::IntentError;
-use crate::gallery::{Fault, InputField, Refusal};
+use crate::gallery::{InputError, InputField, Refusal};
 
 /// What a caller can mend, as data; everything else is a top-level error with extensions.code.
 #[derive(Clone, Debug, SimpleObject)]
@@ -60,7 +60,7 @@ impl UserError {
     }
 
     /// A refusal of a field of the input that stands at `path`.
-    pub(super) fn of_input(fault: &Fault, path: &[&str]) -> Self {
+    pub(super) fn of_input(fault: &InputError, path: &[&str]) -> Self {
         let field = name(fault.field);
         let path: Vec<&str> = path.iter().copied().chain([field]).collect();
         let error = Self::new(&fault.refusal, &path);

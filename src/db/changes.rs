@@ -130,7 +130,7 @@ impl Drop for Listener {
 
 /// Ends with the last handle on the database.
 async fn announce(source: Source, mut committed: watch::Receiver<()>, sender: Sender) {
-    let sql = source.alone(&format!("NOTIFY {CHANNEL}, '{}'", sender.0));
+    let sql = source.autocommit(&format!("NOTIFY {CHANNEL}, '{}'", sender.0));
     while committed.changed().await.is_ok() {
         if let Err(error) = announce_once(&source, &sql).await {
             tracing::debug!(%error, "a change could not be announced; other processes find it when they look");

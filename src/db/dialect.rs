@@ -78,7 +78,7 @@ impl Dialect {
     }
 
     /// `updated_at` moved forward: to `now`, or where it is there already, by one microsecond.
-    pub fn moved_forward(self, now: Timestamp) -> SimpleExpr {
+    pub fn next_updated_at(self, now: Timestamp) -> SimpleExpr {
         match self {
             Self::Postgres => Expr::cust_with_values(
                 "GREATEST($1, image_gallery.updated_at + interval '1 microsecond')",

@@ -6,6 +6,7 @@
 
 mod changes;
 mod connect_diagnosis;
+mod connection_quota;
 mod containment;
 mod dialect;
 mod direct;
@@ -18,7 +19,6 @@ mod pool;
 mod position;
 mod replica;
 pub mod search;
-mod share;
 mod source;
 mod sqlstate;
 mod trail;
@@ -41,9 +41,9 @@ pub use dialect::Dialect;
 pub use error::Error;
 use options::{Options, Target};
 pub use position::{NoPosition, Position};
-pub use replica::Reads;
+pub use replica::ReadPreference;
 pub use trail::Bounds;
-pub use unit::Unit;
+pub use unit::UnitOfWork;
 use vitals::Waiting;
 pub use vitals::{Pool, TrailVitals};
 
@@ -69,7 +69,7 @@ pub struct Database {
     changes: Changes,
     waiting: Waiting,
     /// How many connections one request may use at once.
-    share: usize,
+    connection_quota: usize,
 }
 
 impl Database {
@@ -100,13 +100,13 @@ impl Database {
             sequencing: tokio::sync::Mutex::new(()),
             changes,
             waiting: Waiting::default(),
-            share: share::of_connections(options.max_connections.get()),
+            connection_quota: connection_quota::of_connections(options.max_connections.get()),
         })
     }
 
     /// Runs what one request does. It uses a share of the connections at once, so that others are served meanwhile.
     pub async fn for_one_request<T>(&self, work: impl Future<Output = T>) -> T {
-        share::within(self.share, work).await
+        connection_quota::within(self.connection_quota, work).await
     }
 
     /// Tells when something may have changed, whoever changed it.
@@ -122,13 +122,13 @@ impl Database {
     /// Runs a unit of work that only reads. Each statement sees what is committed when it starts.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
-        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
+        F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
         let mut run = self.unit_for(Purpose::Read);
         let mut source = &self.source;
-        if let (Some(replica), Some(reads)) = (&self.replica, Reads::current())
+        if let (Some(replica), Some(reads)) = (&self.replica, ReadPreference::current())
             && let Some(standby) = replica.source_for(&reads).await
         {
             source = standby;
@@ -142,7 +142,7 @@ impl Database {
     /// lag behind.
     pub async fn read_primary<T, E, F>(&self, work: F) -> Result<T, E>
     where
-        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
+        F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
@@ -154,7 +154,7 @@ impl Database {
     /// was `actor` who did it; `None` is nobody in particular.
     pub async fn write<T, E, F>(&self, actor: Option<&str>, work: F) -> Result<T, E>
     where
-        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
+        F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
@@ -164,7 +164,7 @@ impl Database {
 
     /// As [`Database::write`], for work that changes a single one of `items` by one statement. Where the database can sign
     /// and commit that at once, no other statement stands before and after it; so what changes rows has to return
-    /// [`Unit::signature`] beside them.
+    /// [`UnitOfWork::signature`] beside them.
     pub async fn write_items<T, E, F>(
         &self,
         items: usize,
@@ -172,7 +172,7 @@ impl Database {
         work: F,
     ) -> Result<T, E>
     where
-        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
+        F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
@@ -189,7 +189,7 @@ impl Database {
     /// time, only after ten minutes.
     pub async fn maintain<T, E, F>(&self, actor: Option<&str>, work: F) -> Result<T, E>
     where
-        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
+        F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
@@ -199,7 +199,7 @@ impl Database {
 
     /// Runs one statement without values, which commits by itself.
     async fn execute_alone(&self, sql: &str) -> Result<(), Error> {
-        let sql = self.source.alone(sql);
+        let sql = self.source.autocommit(sql);
         let run = self.unit_for(Purpose::Alone);
         run.run(self.source.clone(), move |unit| {
             let sql = sql.clone();
@@ -226,7 +226,10 @@ impl Database {
         Run {
             committed: self.changes.committed(),
             // Nobody else has a use for it.
-            told_position: self.replica.as_ref().and_then(|_| Reads::current()),
+            told_position: self
+                .replica
+                .as_ref()
+                .and_then(|_| ReadPreference::current()),
             ..self.unit_for(purpose)
         }
     }
@@ -277,9 +280,9 @@ impl Database {
 fn signed<T, E, F>(
     actor: Option<&str>,
     work: F,
-) -> impl for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static
+) -> impl for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static
 where
-    F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
+    F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
@@ -289,11 +292,11 @@ where
         Box::pin(async move {
             let (actor, work) = &*signed;
             if let Some(actor) = actor {
-                unit.sign(actor).await?;
+                unit.set_actor(actor).await?;
             }
             let done = work(unit).await?;
             if actor.is_some() {
-                unit.take_signature_back().await?;
+                unit.clear_actor().await?;
             }
             Ok(done)
         })
@@ -307,21 +310,21 @@ struct Run {
     waiting: Waiting,
     committed: Signal,
     /// The request that the standby may fail.
-    served_by_replica: Option<Reads>,
+    served_by_replica: Option<ReadPreference>,
     /// The request that is told where the log was after the commit.
-    told_position: Option<Reads>,
+    told_position: Option<ReadPreference>,
 }
 
 impl Run {
     /// Runs work as a task of its own.
     async fn run<T, E, F>(self, source: Source, work: F) -> Result<T, E>
     where
-        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
+        F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
         // Held until the outcome is taken: what is read and not yet answered is bounded as well.
-        let _permit = share::permit().await;
+        let _permit = connection_quota::permit().await;
         let is_torn_safely =
             self.purpose == Purpose::Read && matches!(source, Source::Postgres { .. });
         // Boxed: it is large, and whoever waits for it would be as large.
@@ -352,7 +355,7 @@ impl Run {
         has_failed: &mut bool,
     ) -> Result<T, E>
     where
-        F: for<'u> Fn(&'u Unit) -> BoxFuture<'u, Result<T, E>> + Send + Sync,
+        F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync,
         E: From<Error>,
     {
         let mut pauses = RETRY_PAUSES.iter();
@@ -374,7 +377,11 @@ impl Run {
     }
 
     /// Commits what was done, or takes it back.
-    async fn finish<T, E: From<Error>>(&self, unit: &Unit, outcome: Result<T, E>) -> Result<T, E> {
+    async fn finish<T, E: From<Error>>(
+        &self,
+        unit: &UnitOfWork,
+        outcome: Result<T, E>,
+    ) -> Result<T, E> {
         let outcome = match outcome {
             Ok(done) => self.commit(unit).await.map(|()| done).map_err(E::from),
             failed => failed,
@@ -385,7 +392,7 @@ impl Run {
         outcome
     }
 
-    async fn commit(&self, unit: &Unit) -> Result<(), Error> {
+    async fn commit(&self, unit: &UnitOfWork) -> Result<(), Error> {
         let Some(reads) = &self.told_position else {
             return unit.commit().await;
         };

@@ -1,6 +1,6 @@
 //! Reads from a streaming standby, for requests that ask for them.
 //!
-//! 1. A request says what it wants of its reads (`Reads`), and everything that it reads runs within that.
+//! 1. A request says what it wants of its reads (`ReadPreference`), and everything that it reads runs within that.
 //! 2. Its first read decides for all of them: the standby, when it answers, is a standby, and has replayed what the request
 //!    wants to see; else the primary.
 //! 3. A standby that fails later has spoilt the query: it is to be asked again, of the primary, which also serves whatever
@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use super::options::Options;
 use super::position::Position;
 use super::source::{Purpose, Source};
-use super::{Error, Unit};
+use super::{Error, UnitOfWork};
 
 /// How long a request looks for the standby before the primary serves it.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -26,12 +26,12 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_secs(2);
 
 tokio::task_local! {
-    static READS: Reads;
+    static READS: ReadPreference;
 }
 
 /// What a request wants of its reads, and what became of it. Clones are of the same request.
 #[derive(Clone, Debug, Default)]
-pub struct Reads(Arc<Shared>);
+pub struct ReadPreference(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -44,7 +44,7 @@ struct Shared {
     written: AtomicU64,
 }
 
-impl Reads {
+impl ReadPreference {
     /// From the primary.
     pub fn primary() -> Self {
         Self::default()
@@ -127,7 +127,7 @@ impl Replica {
     }
 
     /// The standby's connections, for a request that wants them, while it may have them.
-    pub(super) async fn source_for(&self, reads: &Reads) -> Option<&Source> {
+    pub(super) async fn source_for(&self, reads: &ReadPreference) -> Option<&Source> {
         if !reads.may_use_replica() {
             return None;
         }
@@ -180,7 +180,7 @@ impl Replica {
     }
 }
 
-async fn replayed(unit: &Unit) -> Result<Option<Position>, Error> {
+async fn replayed(unit: &UnitOfWork) -> Result<Option<Position>, Error> {
     let sql = "SELECT pg_last_wal_replay_lsn()::text WHERE pg_is_in_recovery()";
     let statement = Statement::from_string(unit.get_database_backend(), sql);
     let Some(row) = unit.query_one_raw(statement).await? else {

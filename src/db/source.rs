@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use super::options::{Options, Pooler};
 pub(super) use super::pool::ACQUIRE_TIMEOUT;
 use super::pool::PgPool;
-use super::unit::{Connection, Unit, Use};
+use super::unit::{Connection, UnitOfWork, Use};
 use super::{Dialect, Error, connect_diagnosis, error};
 
 /// How long a change waits for its turn at SQLite's one writer.
@@ -124,7 +124,7 @@ impl Source {
     }
 
     /// A unit of work on a connection of its own.
-    pub(super) async fn begin(&self, purpose: &Purpose) -> Result<Unit, Error> {
+    pub(super) async fn begin(&self, purpose: &Purpose) -> Result<UnitOfWork, Error> {
         match self {
             Self::Postgres {
                 pool,
@@ -136,7 +136,7 @@ impl Source {
                     keeps_statements: *pooler == Pooler::Session,
                     statement_time: purpose.time(*statement_time),
                 };
-                let mut unit = Unit::new(connection, usage);
+                let mut unit = UnitOfWork::new(connection, usage);
                 if let Purpose::Statement(Some(actor)) = purpose {
                     unit.sign_each_statement(actor.clone());
                 }
@@ -161,7 +161,7 @@ impl Source {
                     statement_time: purpose.time(*statement_time),
                 };
                 let connection = Connection::Sqlite(pool.acquire().await?);
-                let mut unit = Unit::new(connection, usage);
+                let mut unit = UnitOfWork::new(connection, usage);
                 unit.limit_sqlite().await?;
                 if matches!(purpose, Purpose::Write | Purpose::Maintain) {
                     unit.begin("BEGIN IMMEDIATE").await?;
@@ -185,7 +185,7 @@ impl Source {
 
     /// A statement for [`Purpose::Alone`]. Behind a transaction pooler it brings what a session would know already, in one
     /// message, which makes it one transaction.
-    pub(super) fn alone(&self, sql: &str) -> String {
+    pub(super) fn autocommit(&self, sql: &str) -> String {
         match self {
             Self::Postgres {
                 pooler: Pooler::Transaction,

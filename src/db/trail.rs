@@ -8,7 +8,7 @@
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 
 use super::source::Purpose;
-use super::{Database, Dialect, Error, Unit, share};
+use super::{Database, Dialect, Error, UnitOfWork, connection_quota};
 use crate::entity::Timestamp;
 
 /// How many events are given their positions in one transaction.
@@ -59,7 +59,7 @@ impl Database {
         // One of this process is enough: the others would only hold connections while they wait for it.
         let _turn = self.sequencing.lock().await;
         // Others wait for the turn: it does not wait for what else the request is at.
-        share::apart(Box::pin(async {
+        connection_quota::outside_quota(Box::pin(async {
             loop {
                 let state = self.trail_state().await?;
                 if !state.is_waiting {
@@ -90,14 +90,14 @@ impl Database {
     }
 }
 
-impl Unit {
+impl UnitOfWork {
     /// Where the trail begins and ends now, for those who have looked at it already.
     pub async fn trail_bounds(&self) -> Result<Bounds, Error> {
         Ok(trail_state(self).await?.into())
     }
 
     /// Makes this transaction the only one that does retention's work; false while another one is.
-    pub async fn takes_turn(&self) -> Result<bool, Error> {
+    pub async fn try_retention_lock(&self) -> Result<bool, Error> {
         let Some(turn) = self.dialect().turn() else {
             return Ok(true);
         };
@@ -109,7 +109,7 @@ impl Unit {
     }
 
     /// Says who makes the changes of this transaction.
-    pub(super) async fn sign(&self, actor: &str) -> Result<(), Error> {
+    pub(super) async fn set_actor(&self, actor: &str) -> Result<(), Error> {
         let sql = match self.dialect() {
             Dialect::Postgres => "SELECT set_config('image_gallery.actor', $1, true)",
             Dialect::Sqlite => "UPDATE image_gallery_trail SET actor = ?",
@@ -121,7 +121,7 @@ impl Unit {
     }
 
     /// On SQLite the signature is a row: other programs' changes must not find it.
-    pub(super) async fn take_signature_back(&self) -> Result<(), Error> {
+    pub(super) async fn clear_actor(&self) -> Result<(), Error> {
         if self.dialect() == Dialect::Sqlite {
             self.execute_unprepared("UPDATE image_gallery_trail SET actor = NULL")
                 .await?;
@@ -139,7 +139,7 @@ impl From<State> for Bounds {
     }
 }
 
-async fn trail_state(unit: &Unit) -> Result<State, Error> {
+async fn trail_state(unit: &UnitOfWork) -> Result<State, Error> {
     let statement =
         Statement::from_string(unit.get_database_backend(), unit.dialect().trail_state());
     let row = unit.query_one_raw(statement).await?;
@@ -148,8 +148,8 @@ async fn trail_state(unit: &Unit) -> Result<State, Error> {
     Ok(State::from_query_result(&row, "")?)
 }
 
-async fn prune(unit: &Unit, before: Timestamp) -> Result<Option<u64>, Error> {
-    if !unit.takes_turn().await? {
+async fn prune(unit: &UnitOfWork, before: Timestamp) -> Result<Option<u64>, Error> {
+    if !unit.try_retention_lock().await? {
         return Ok(None);
     }
     let dropped = match unit.dialect() {
@@ -159,7 +159,7 @@ async fn prune(unit: &Unit, before: Timestamp) -> Result<Option<u64>, Error> {
     dropped.map(Some)
 }
 
-async fn prune_postgres(unit: &Unit, before: Timestamp) -> Result<u64, Error> {
+async fn prune_postgres(unit: &UnitOfWork, before: Timestamp) -> Result<u64, Error> {
     let statement = Statement::from_sql_and_values(
         unit.get_database_backend(),
         "SELECT image_gallery_prune_events($1, $2) AS dropped",
@@ -175,7 +175,7 @@ async fn prune_postgres(unit: &Unit, before: Timestamp) -> Result<u64, Error> {
         .unwrap_or(0))
 }
 
-async fn prune_sqlite(unit: &Unit, before: Timestamp) -> Result<u64, Error> {
+async fn prune_sqlite(unit: &UnitOfWork, before: Timestamp) -> Result<u64, Error> {
     let backend = unit.get_database_backend();
     let oldest = Statement::from_sql_and_values(
         backend,

@@ -30,7 +30,7 @@ const LOST_AFTER: Duration = Duration::from_secs(5);
 
 /// What [`super::Database::read`] and [`super::Database::write`] hand to their work.
 #[derive(Debug)]
-pub struct Unit {
+pub struct UnitOfWork {
     dialect: Dialect,
     connection: Mutex<Connection>,
     /// Whether statements stay prepared on the connection; another's would be met behind a transaction pooler.
@@ -46,7 +46,7 @@ pub struct Unit {
     has_failed: AtomicBool,
     /// It was a serialization failure or a deadlock: the whole unit may be run again.
     has_conflict: AtomicBool,
-    /// Who signs each of its statements; see [`Unit::signature`].
+    /// Who signs each of its statements; see [`UnitOfWork::signature`].
     actor: Option<Box<str>>,
     /// Tells SQLite that this unit no longer limits its connection.
     is_over: Option<Arc<AtomicBool>>,
@@ -67,7 +67,7 @@ pub(super) struct Use {
     pub(super) statement_time: Duration,
 }
 
-impl Unit {
+impl UnitOfWork {
     pub(super) fn new(connection: Connection, usage: Use) -> Self {
         let dialect = match connection {
             Connection::Postgres(_) => Dialect::Postgres,
@@ -88,7 +88,7 @@ impl Unit {
         }
     }
 
-    /// Has [`Unit::signature`] name this actor.
+    /// Has [`UnitOfWork::signature`] name this actor.
     pub(super) fn sign_each_statement(&mut self, actor: Box<str>) {
         self.actor = Some(actor);
     }
@@ -124,7 +124,7 @@ impl Unit {
         Ok(())
     }
 
-    /// What a statement of [`super::Database::write_at_once`] returns beside the changed rows, so that the trail tells who
+    /// What a statement of [`super::Database::write_items`] returns beside the changed rows, so that the trail tells who
     /// changed them: the events are written at the end of the statement, after what it returns. None where the transaction
     /// as a whole is signed.
     pub fn signature(&self) -> Option<SimpleExpr> {
@@ -163,7 +163,7 @@ impl Unit {
         Ok(())
     }
 
-    /// As [`Unit::commit`] of a transaction on Postgres, and tells where the log was afterwards.
+    /// As [`UnitOfWork::commit`] of a transaction on Postgres, and tells where the log was afterwards.
     pub(super) async fn commit_and_tell(&self) -> Result<Option<Position>, Error> {
         self.require_sound()?;
         // One message: the answer to it is the answer to the commit.
@@ -273,7 +273,7 @@ impl Unit {
     }
 }
 
-impl Drop for Unit {
+impl Drop for UnitOfWork {
     fn drop(&mut self) {
         if let Some(is_over) = &self.is_over {
             is_over.store(true, Ordering::Relaxed);
@@ -297,7 +297,7 @@ fn at_query(error: Arc<sqlx::Error>) -> DbErr {
 }
 
 #[async_trait::async_trait]
-impl ConnectionTrait for Unit {
+impl ConnectionTrait for UnitOfWork {
     fn get_database_backend(&self) -> DbBackend {
         self.dialect.backend()
     }

@@ -9,7 +9,7 @@ use sqlx::pool::Pool as Connections;
 use super::pool::PgPool;
 use super::replica::Replica;
 use super::source::{Purpose, Source};
-use super::{Database, Dialect, Error, Unit};
+use super::{Database, Dialect, Error, UnitOfWork};
 
 /// One pool of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,11 @@ pub(super) struct Waiting(Arc<[AtomicUsize; 2]>);
 
 impl Waiting {
     /// Counts as long as it takes to begin.
-    pub(super) async fn begin(&self, source: &Source, purpose: &Purpose) -> Result<Unit, Error> {
+    pub(super) async fn begin(
+        &self,
+        source: &Source,
+        purpose: &Purpose,
+    ) -> Result<UnitOfWork, Error> {
         let [writing, reading] = &*self.0;
         let count = if *purpose == Purpose::Read {
             reading
@@ -105,7 +109,7 @@ impl Database {
     }
 }
 
-impl Unit {
+impl UnitOfWork {
     /// How far the trail is.
     pub async fn trail_vitals(&self) -> Result<TrailVitals, Error> {
         let backend = self.get_database_backend();

@@ -33,7 +33,7 @@ use crate::contract::loader::Loaders;
 use crate::contract::prices::PRICES;
 use crate::contract::trail_end::TrailEnd;
 use crate::contract::{GallerySchema, builder, types_sdl};
-use crate::db::Reads;
+use crate::db::ReadPreference;
 use crate::front::code::{Code, code_of, set_code};
 use crate::front::limits::{Cost, Limits};
 use crate::front::operation::Operation;
@@ -220,7 +220,7 @@ impl Executor {
     }
 
     async fn run_or_turn_to_primary(&self, caller: Caller, prepared: Prepared) -> Reply {
-        let reads = Reads::current().filter(Reads::may_use_replica);
+        let reads = ReadPreference::current().filter(ReadPreference::may_use_replica);
         match (reads, prepared.operation_type()) {
             (Some(reads), OperationType::Query) => {
                 Box::pin(self.run_on_replica(caller, prepared, reads)).await
@@ -235,7 +235,12 @@ impl Executor {
     }
 
     /// A replica that fails in the middle costs no error: the whole query is asked again, of one database.
-    async fn run_on_replica(&self, caller: Caller, prepared: Prepared, reads: Reads) -> Reply {
+    async fn run_on_replica(
+        &self,
+        caller: Caller,
+        prepared: Prepared,
+        reads: ReadPreference,
+    ) -> Reply {
         let reply = self.run(caller.clone(), prepared.clone()).await;
         if reads.has_failed() {
             return self.run(caller, prepared).await;

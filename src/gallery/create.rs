@@ -8,15 +8,15 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::input::{MAX_PROMPT_CHARACTERS, check_label, check_metadata, check_text, or_fault};
+use super::input::{MAX_PROMPT_CHARACTERS, check_label, check_metadata, check_text, or_error};
 use super::intent::Intent;
 use super::{
-    Error, Fault, Gallery, GivenJson, Image, InputField, Refusal, images, now, returning_rows,
+    Error, Gallery, GivenJson, Image, InputError, InputField, Refusal, images, now, returning_rows,
     visible,
 };
 use crate::auth::{Caller, Denied, Scope, UserId};
 use crate::cloudinary::url::ImageUrl;
-use crate::db::{self, Dialect, Unit};
+use crate::db::{self, Dialect, UnitOfWork};
 use crate::entity::{Metadata, Timestamp, image};
 
 /// An image to store, as it was given.
@@ -65,7 +65,7 @@ impl Gallery {
         &self,
         caller: &Caller,
         inputs: Vec<NewImage>,
-    ) -> Result<Vec<Result<Created, Vec<Fault>>>, Error> {
+    ) -> Result<Vec<Result<Created, Vec<InputError>>>, Error> {
         require_own(caller, &inputs)?;
         let checked: Vec<_> = inputs
             .into_iter()
@@ -78,7 +78,7 @@ impl Gallery {
                 .filter_map(|record| record.err().map(Err))
                 .collect());
         }
-        self.taken_answers.check(caller, Instant::now())?;
+        self.id_probe_limiter.check(caller, Instant::now())?;
         let stored = self
             .database
             .write_items(records.len(), caller.actor(), move |unit| {
@@ -97,7 +97,7 @@ impl Gallery {
         }
         let is_taken = |outcome: &&Result<_, _>| matches!(outcome, Err(Refusal::IdTaken(_)));
         let taken = stored.iter().filter(is_taken).count();
-        self.taken_answers.note(caller, taken, Instant::now());
+        self.id_probe_limiter.note(caller, taken, Instant::now());
         let mut stored = stored.into_iter();
         Ok(checked
             .into_iter()
@@ -108,30 +108,30 @@ impl Gallery {
             .collect())
     }
 
-    fn check(&self, caller: &Caller, input: NewImage) -> Result<Record, Vec<Fault>> {
+    fn check(&self, caller: &Caller, input: NewImage) -> Result<Record, Vec<InputError>> {
         let mut faults = Vec::new();
-        let user_id = or_fault(
+        let user_id = or_error(
             &mut faults,
             InputField::UserId,
             owner(caller, input.user_id.as_deref()),
         );
         let url = ImageUrl::parse(&input.image_url, &self.hosts).map_err(Refusal::ImageUrl);
-        let url = or_fault(&mut faults, InputField::ImageUrl, url);
+        let url = or_error(&mut faults, InputField::ImageUrl, url);
         for (field, prompt) in [
             (InputField::OriginalPrompt, &input.original_prompt),
             (InputField::RefinedPrompt, &input.refined_prompt),
         ] {
             let checked = check_text(prompt.as_deref().unwrap_or_default(), MAX_PROMPT_CHARACTERS);
-            or_fault(&mut faults, field, checked);
+            or_error(&mut faults, field, checked);
         }
         let intent = check_label(input.intent, input.intent_label.as_deref());
-        let intent = or_fault(&mut faults, InputField::IntentLabel, intent);
+        let intent = or_error(&mut faults, InputField::IntentLabel, intent);
         let metadata = match input.metadata {
             None | Some(Ok(Json::Null)) => Ok(Metadata::default()),
             Some(Ok(metadata)) => check_metadata(&metadata).map(Metadata::of),
             Some(Err(number)) => Err(number.into()),
         };
-        let metadata = or_fault(&mut faults, InputField::Metadata, metadata);
+        let metadata = or_error(&mut faults, InputField::Metadata, metadata);
         match (user_id, url, intent, metadata) {
             (Some(user_id), Some(url), Some(intent), Some(metadata)) if faults.is_empty() => {
                 Ok(Record {
@@ -149,8 +149,8 @@ impl Gallery {
 }
 
 /// What is refused once it is known what is stored is refused for the id in the URL.
-fn already_stored(refusal: Refusal) -> Vec<Fault> {
-    vec![Fault::of(InputField::ImageUrl, refusal)]
+fn already_stored(refusal: Refusal) -> Vec<InputError> {
+    vec![InputError::of(InputField::ImageUrl, refusal)]
 }
 
 /// Whoever may not store for an owner that is named stores nothing at all.
@@ -174,18 +174,21 @@ fn owner(caller: &Caller, user_id: Option<&str>) -> Result<UserId, Refusal> {
 /// How often a batch looks again for rows that were purged between its insert and its look.
 const ATTEMPTS: usize = 5;
 
-async fn store(unit: &Unit, records: Vec<Record>) -> Result<Vec<Result<Created, Refusal>>, Error> {
+async fn store(
+    unit: &UnitOfWork,
+    records: Vec<Record>,
+) -> Result<Vec<Result<Created, Refusal>>, Error> {
     let mut outcomes: Vec<Option<Result<Created, Refusal>>> = vec![None; records.len()];
     // A single image is most likely new. With several ids in its URL it may be stored under another one of them.
     let is_likely_new = matches!(&*records, [record] if record.url.every_id().len() == 1);
     for attempt in 0..ATTEMPTS {
         if attempt > 0 || !is_likely_new {
             let stored = find_stored(unit, &records).await?;
-            settle(&records, &mut outcomes, &stored);
+            resolve(&records, &mut outcomes, &stored);
         }
         let inserted = insert_missing(unit, &records, &outcomes).await?;
         mark_new(&records, &mut outcomes, &inserted);
-        settle(&records, &mut outcomes, &inserted);
+        resolve(&records, &mut outcomes, &inserted);
         // Another caller stored the rest at this moment, or before: look.
         if outcomes.iter().all(Option::is_some) {
             return Ok(outcomes.into_iter().flatten().collect());
@@ -197,7 +200,7 @@ async fn store(unit: &Unit, records: Vec<Record>) -> Result<Vec<Result<Created, 
 
 /// The rows that bear any of the ids in the URLs. They may be another owner's: what is shown of those is decided by
 /// [`Record::match_stored`].
-async fn find_stored(unit: &Unit, records: &[Record]) -> Result<Vec<Image>, Error> {
+async fn find_stored(unit: &UnitOfWork, records: &[Record]) -> Result<Vec<Image>, Error> {
     let ids = records.iter().flat_map(|record| record.url.every_id());
     let every_row = Scope::unchecked("an id that another owner has stored is taken");
     let rows = visible(&every_row).filter(image::Column::ImageId.is_in(ids.copied()));
@@ -205,7 +208,11 @@ async fn find_stored(unit: &Unit, records: &[Record]) -> Result<Vec<Image>, Erro
 }
 
 /// Answers the records whose image is among the stored ones.
-fn settle(records: &[Record], outcomes: &mut [Option<Result<Created, Refusal>>], stored: &[Image]) {
+fn resolve(
+    records: &[Record],
+    outcomes: &mut [Option<Result<Created, Refusal>>],
+    stored: &[Image],
+) {
     let by_id: HashMap<Uuid, &Image> = stored.iter().map(|row| (row.image_id, row)).collect();
     for (record, outcome) in records.iter().zip(outcomes) {
         if outcome.is_none() {
@@ -236,7 +243,7 @@ fn mark_new(
 
 /// Inserts what is not answered yet, in the order of the ids, so that two batches never wait for each other in a ring.
 async fn insert_missing(
-    unit: &Unit,
+    unit: &UnitOfWork,
     records: &[Record],
     outcomes: &[Option<Result<Created, Refusal>>],
 ) -> Result<Vec<Image>, Error> {

@@ -19,7 +19,7 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// Events in their order.
 #[derive(Debug, Default)]
-pub struct EventPage {
+pub struct EventBatch {
     /// The events.
     pub events: Vec<Event>,
     images: Mutex<Option<Loaded>>,
@@ -32,7 +32,7 @@ struct Loaded {
     images: Result<Arc<HashMap<Uuid, Arc<PartialImage>>>, Arc<Error>>,
 }
 
-impl EventPage {
+impl EventBatch {
     pub(super) fn new(events: Vec<Event>) -> Arc<Self> {
         Arc::new(Self {
             events,

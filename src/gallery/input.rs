@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::intent::{Intent, label_to_store};
-use super::{Fault, InputField, Refusal};
+use super::{InputError, InputField, Refusal};
 
 /// The most Unicode scalar values of a prompt.
 pub const MAX_PROMPT_CHARACTERS: usize = 20_000;
@@ -40,13 +40,13 @@ impl From<InexactNumber> for Refusal {
 }
 
 /// Notes what is wrong with a field, so that a caller hears of everything at once.
-pub(super) fn or_fault<T>(
-    faults: &mut Vec<Fault>,
+pub(super) fn or_error<T>(
+    faults: &mut Vec<InputError>,
     field: InputField,
     checked: Result<T, Refusal>,
 ) -> Option<T> {
     checked
-        .map_err(|refusal| faults.push(Fault::of(field, refusal)))
+        .map_err(|refusal| faults.push(InputError::of(field, refusal)))
         .ok()
 }
 

@@ -13,7 +13,7 @@ use crate::entity::image::{self, Columns};
 
 /// Which images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shelf {
+pub enum Collection {
     /// The active gallery.
     Active,
     /// The trash.
@@ -24,7 +24,7 @@ pub enum Shelf {
 #[derive(Clone, Debug)]
 pub struct List {
     /// The gallery or the trash.
-    pub shelf: Shelf,
+    pub shelf: Collection,
     /// One owner's only.
     pub user_id: Option<UserId>,
     /// What has to hold of each.
@@ -126,8 +126,8 @@ impl Gallery {
         let scope = caller.scope(list.user_id.clone())?;
         let deleted_at = image::Column::DeletedAt;
         let shelf = match list.shelf {
-            Shelf::Active => deleted_at.is_null(),
-            Shelf::Trash => deleted_at.is_not_null(),
+            Collection::Active => deleted_at.is_null(),
+            Collection::Trash => deleted_at.is_not_null(),
         };
         let mut rows = rows_in(&scope);
         rows.and_where(shelf)

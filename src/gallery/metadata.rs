@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::input::{GivenJson, check_metadata, check_nul, check_object};
 use super::update::Change;
-use super::{Fault, Image, InputField, Refusal};
+use super::{Image, InputError, InputField, Refusal};
 use crate::entity::Metadata;
 
 /// What to do with the metadata, within the limits as far as they can be told without the image.
@@ -24,7 +24,7 @@ impl MetadataChange {
     pub(super) fn check(
         metadata: Change<GivenJson>,
         patch: Option<GivenJson>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, InputError> {
         let Some(patch) = patch else {
             return match metadata {
                 Change::Keep => Ok(Self::Keep),
@@ -33,10 +33,10 @@ impl MetadataChange {
                     .map_err(Refusal::from)
                     .and_then(|metadata| check_metadata(&metadata).cloned())
                     .map(Self::Replace)
-                    .map_err(|refusal| Fault::of(InputField::Metadata, refusal)),
+                    .map_err(|refusal| InputError::of(InputField::Metadata, refusal)),
             };
         };
-        let refused = |refusal| Fault::of(InputField::MetadataPatch, refusal);
+        let refused = |refusal| InputError::of(InputField::MetadataPatch, refusal);
         if metadata != Change::Keep {
             return Err(refused(Refusal::Metadata(
                 "cannot be given together with metadata; send one of them".to_owned(),
@@ -56,7 +56,7 @@ impl MetadataChange {
     }
 
     /// The metadata that takes the place of the stored one; none where both have the same value.
-    pub(super) fn apply(&self, stored: &Image) -> Result<Option<Metadata>, Fault> {
+    pub(super) fn apply(&self, stored: &Image) -> Result<Option<Metadata>, InputError> {
         let result = match self {
             Self::Keep => return Ok(None),
             Self::Replace(object) => Metadata::of(object),
@@ -64,7 +64,7 @@ impl MetadataChange {
         };
         if let Self::Patch(_) = self {
             check_object(&result.read())
-                .map_err(|refusal| Fault::of(InputField::MetadataPatch, refusal))?;
+                .map_err(|refusal| InputError::of(InputField::MetadataPatch, refusal))?;
         }
         Ok((!result.is_same(&stored.metadata)).then_some(result))
     }

@@ -7,6 +7,7 @@ mod events;
 mod feed;
 mod filter;
 mod find;
+mod id_probe_limiter;
 pub mod input;
 pub mod intent;
 mod list;
@@ -14,7 +15,6 @@ mod metadata;
 mod retention;
 mod stats;
 mod sweep;
-mod taken;
 mod trail;
 mod trash;
 mod update;
@@ -34,24 +34,24 @@ use uuid::Uuid;
 use crate::auth::{Denied, Scope, UserId, UserIdError};
 use crate::cloudinary::hosts::HostPatterns;
 use crate::cloudinary::url::UrlError;
-use crate::db::{self, Database, Unit};
+use crate::db::{self, Database, UnitOfWork};
 use crate::entity::{Timestamp, image};
 use feed::Feed;
+use id_probe_limiter::IdProbeLimiter;
 use intent::IntentError;
-use taken::TakenAnswers;
 
 pub use crate::entity::gallery_event::Kind;
 pub use crate::entity::image::{Column, Columns, Model as Image, Partial as PartialImage};
 pub use argument::ArgumentError;
 pub use create::{Created, NewImage};
-pub use events::EventPage;
+pub use events::EventBatch;
 pub use feed::{Start, Subscription};
 pub use filter::Filter;
 pub use input::{GivenJson, InexactNumber};
-pub use list::{List, Parts, Shelf, Slice};
+pub use list::{Collection, List, Parts, Slice};
 pub use retention::{Expired, Retention};
 pub use stats::{DayCount, LabelCount, MAX_DAYS};
-pub use sweep::{Sweep, Swept};
+pub use sweep::{BulkOutcome, TrashSelection};
 pub use trail::{Cursor, Event, EventFilter, EventId, OwnedImage, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged};
 pub use update::{Change, ImageUpdate};
@@ -69,7 +69,7 @@ pub struct Gallery {
     database: Arc<Database>,
     hosts: HostPatterns,
     feed: Feed,
-    taken_answers: TakenAnswers,
+    id_probe_limiter: IdProbeLimiter,
     /// How long one call goes on beginning new transactions.
     sweep_time: Duration,
     retention: Retention,
@@ -200,14 +200,14 @@ pub enum InputField {
 
 /// A refusal, with the field of the input that it is about.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fault {
+pub struct InputError {
     /// The field at fault.
     pub field: InputField,
     /// What is wrong.
     pub refusal: Refusal,
 }
 
-impl Fault {
+impl InputError {
     fn of(field: InputField, refusal: Refusal) -> Self {
         Self { field, refusal }
     }
@@ -221,7 +221,7 @@ impl Gallery {
             feed: Feed::new(Arc::clone(&database), DEFAULT_MAX_SUBSCRIBERS),
             database,
             hosts,
-            taken_answers: TakenAnswers::new(),
+            id_probe_limiter: IdProbeLimiter::new(),
             sweep_time: sweep::time_within(request_time),
             retention: Retention::default(),
         }
@@ -290,13 +290,16 @@ fn now() -> Timestamp {
 }
 
 /// Every column of the changed rows.
-fn returning_rows(unit: &Unit) -> ReturningClause {
+fn returning_rows(unit: &UnitOfWork) -> ReturningClause {
     let columns = Column::iter().map(IntoSimpleExpr::into_simple_expr);
     Query::returning().exprs(columns.chain(unit.signature()))
 }
 
 /// Runs a statement that returns images.
-async fn images<S: StatementBuilder>(unit: &Unit, statement: &S) -> Result<Vec<Image>, Error> {
+async fn images<S: StatementBuilder>(
+    unit: &UnitOfWork,
+    statement: &S,
+) -> Result<Vec<Image>, Error> {
     let rows = unit.query_all(statement).await?;
     let images = rows.iter().map(|row| Image::from_query_result(row, ""));
     Ok(images.collect::<Result<_, _>>()?)

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::trash::delete_rows;
 use super::{Error, Gallery, now, visible};
 use crate::auth::{Caller, Scope};
-use crate::db::{self, Unit};
+use crate::db::{self, UnitOfWork};
 use crate::entity::{Timestamp, image};
 
 /// The images of one transaction.
@@ -145,8 +145,12 @@ fn stuck() -> db::Error {
 }
 
 /// Purges the next images that nobody holds. Whether their time has come is looked at once more when they are locked.
-async fn purge_batch(unit: &Unit, scope: &Scope, before: Timestamp) -> Result<Option<u64>, Error> {
-    if !unit.takes_turn().await? {
+async fn purge_batch(
+    unit: &UnitOfWork,
+    scope: &Scope,
+    before: Timestamp,
+) -> Result<Option<u64>, Error> {
+    if !unit.try_retention_lock().await? {
         return Ok(None);
     }
     let ids: Vec<Uuid> = visible(scope)

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
 use super::intent::Intent;
 use super::{ArgumentError, Error, Gallery, now, visible};
 use crate::auth::{Caller, Denied, UserId};
-use crate::db::Unit;
+use crate::db::UnitOfWork;
 use crate::entity::{Timestamp, image};
 
 /// The most days that can be asked for.
@@ -111,7 +111,7 @@ fn midnight(date: NaiveDate) -> Timestamp {
 }
 
 async fn count_days(
-    unit: &Unit,
+    unit: &UnitOfWork,
     query: Select<image::Entity>,
 ) -> Result<HashMap<String, u64>, Error> {
     let rows: Vec<(String, i64)> = query.into_tuple().all(unit).await?;

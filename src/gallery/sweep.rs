@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::trash::delete_rows;
 use super::{ArgumentError, Error, Gallery, now, visible};
 use crate::auth::{Caller, Scope, UserId};
-use crate::db::Unit;
+use crate::db::UnitOfWork;
 use crate::entity::{Timestamp, image};
 
 /// The most images of one call.
@@ -31,7 +31,7 @@ pub(super) fn time_within(request_time: Duration) -> Duration {
 
 /// Whose trash, and which part of it.
 #[derive(Clone, Debug, Default)]
-pub struct Sweep {
+pub struct TrashSelection {
     /// One owner's.
     pub user_id: Option<UserId>,
     /// Everybody's.
@@ -44,7 +44,7 @@ pub struct Sweep {
 
 /// What one call did.
 #[derive(Clone, Debug, Default)]
-pub struct Swept {
+pub struct BulkOutcome {
     /// The images, longest in the trash first.
     pub ids: Vec<Uuid>,
     /// Whether some are left.
@@ -52,7 +52,7 @@ pub struct Swept {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Verb {
+enum BulkAction {
     Purge,
     Restore,
 }
@@ -60,20 +60,33 @@ enum Verb {
 impl Gallery {
     /// Purges what is in the trash, at most 10,000 images a call. Once a transaction has committed, a failure is only the
     /// end: what was done is answered.
-    pub async fn empty_trash(&self, caller: &Caller, sweep: Sweep) -> Result<Swept, Error> {
-        self.sweep(caller, sweep, Verb::Purge).await
+    pub async fn empty_trash(
+        &self,
+        caller: &Caller,
+        sweep: TrashSelection,
+    ) -> Result<BulkOutcome, Error> {
+        self.sweep(caller, sweep, BulkAction::Purge).await
     }
 
     /// Restores what is in the trash, at most 10,000 images a call.
-    pub async fn restore_trash(&self, caller: &Caller, sweep: Sweep) -> Result<Swept, Error> {
-        self.sweep(caller, sweep, Verb::Restore).await
+    pub async fn restore_trash(
+        &self,
+        caller: &Caller,
+        sweep: TrashSelection,
+    ) -> Result<BulkOutcome, Error> {
+        self.sweep(caller, sweep, BulkAction::Restore).await
     }
 
-    async fn sweep(&self, caller: &Caller, sweep: Sweep, verb: Verb) -> Result<Swept, Error> {
+    async fn sweep(
+        &self,
+        caller: &Caller,
+        sweep: TrashSelection,
+        verb: BulkAction,
+    ) -> Result<BulkOutcome, Error> {
         let scope = sweep.scope(caller)?;
         let condition = sweep.condition();
         let deadline = Instant::now() + self.sweep_time;
-        let mut swept = Swept::default();
+        let mut swept = BulkOutcome::default();
         while swept.ids.len() < MAX_IMAGES && Instant::now() < deadline {
             let (scope, condition) = (scope.clone(), condition.clone());
             let batch = self
@@ -118,7 +131,7 @@ impl Gallery {
     }
 }
 
-impl Sweep {
+impl TrashSelection {
     /// Whose trash it is has to be said: everybody's by `all`, one owner's by name, or the caller's own.
     fn scope(&self, caller: &Caller) -> Result<Scope, Error> {
         // Nobody hears more than that, and another's trash is refused whatever else is wrong.
@@ -148,10 +161,10 @@ impl Sweep {
 
 /// Takes the next rows that nobody else is at work on.
 async fn sweep_batch(
-    unit: &Unit,
+    unit: &UnitOfWork,
     scope: &Scope,
     condition: Condition,
-    verb: Verb,
+    verb: BulkAction,
 ) -> Result<Vec<Uuid>, Error> {
     let ids: Vec<Uuid> = visible(scope)
         .select_only()
@@ -165,13 +178,13 @@ async fn sweep_batch(
         .all(unit)
         .await?;
     match verb {
-        Verb::Purge => delete_rows(unit, ids.clone()).await?,
-        Verb::Restore => restore_rows(unit, ids.clone()).await?,
+        BulkAction::Purge => delete_rows(unit, ids.clone()).await?,
+        BulkAction::Restore => restore_rows(unit, ids.clone()).await?,
     }
     Ok(ids)
 }
 
-async fn restore_rows(unit: &Unit, ids: Vec<Uuid>) -> Result<(), Error> {
+async fn restore_rows(unit: &UnitOfWork, ids: Vec<Uuid>) -> Result<(), Error> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -179,7 +192,7 @@ async fn restore_rows(unit: &Unit, ids: Vec<Uuid>) -> Result<(), Error> {
         .col_expr(image::Column::DeletedAt, Option::<Timestamp>::None.into())
         .col_expr(
             image::Column::UpdatedAt,
-            unit.dialect().moved_forward(now()),
+            unit.dialect().next_updated_at(now()),
         )
         .filter(image::Column::ImageId.is_in(ids))
         .into_query();

@@ -16,11 +16,11 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::events::EventPage;
+use super::events::EventBatch;
 use super::{Error, Gallery, ImageId};
 use crate::auth::{Caller, Scope, UserId};
 use crate::db::page::End;
-use crate::db::{Bounds, Database, Unit};
+use crate::db::{Bounds, Database, UnitOfWork};
 use crate::entity::gallery_event::{self, Column, Kind};
 
 pub use gallery_event::Model as Event;
@@ -107,7 +107,7 @@ impl EventFilter {
     }
 
     /// What [`EventFilter::condition`] says in SQL, of an event that has been read.
-    pub(super) fn admits(&self, event: &Event) -> bool {
+    pub(super) fn matches(&self, event: &Event) -> bool {
         self.image_id.is_none_or(|id| id.0 == event.image_id)
             && (self.owner.as_ref()).is_none_or(|owner| *owner == event.user_id)
             && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
@@ -131,7 +131,7 @@ pub struct TrailPage {
 #[derive(Clone, Debug, Default)]
 pub struct TrailSlice {
     /// Everything that was read together.
-    read: Arc<EventPage>,
+    read: Arc<EventBatch>,
     /// The places of this page's events within that.
     places: Range<usize>,
     /// Whether an event was found beyond the far end of the page.
@@ -148,7 +148,7 @@ impl TrailSlice {
     }
 
     /// What was read together with them.
-    pub fn read_together(&self) -> &Arc<EventPage> {
+    pub fn read_together(&self) -> &Arc<EventBatch> {
         &self.read
     }
 }
@@ -203,7 +203,7 @@ impl Gallery {
             .await?;
         Ok(TrailSlice {
             places: 0..events.len(),
-            read: EventPage::new(events),
+            read: EventBatch::new(events),
             has_more,
         })
     }
@@ -264,10 +264,10 @@ impl Gallery {
         &self,
         caller: &Caller,
         ids: &[Option<EventId>],
-    ) -> Result<(Arc<EventPage>, Vec<Option<usize>>), Error> {
+    ) -> Result<(Arc<EventBatch>, Vec<Option<usize>>), Error> {
         let known: Vec<i64> = ids.iter().flatten().map(|id| id.0).collect();
         if known.is_empty() {
-            return Ok((EventPage::new(Vec::new()), vec![None; ids.len()]));
+            return Ok((EventBatch::new(Vec::new()), vec![None; ids.len()]));
         }
         let scope = caller.scope(None)?;
         let events = self
@@ -279,7 +279,7 @@ impl Gallery {
             .await?;
         let place = |id: &EventId| events.iter().position(|event| event.position == id.0);
         let places = ids.iter().map(|id| id.as_ref().and_then(place)).collect();
-        Ok((EventPage::new(events), places))
+        Ok((EventBatch::new(events), places))
     }
 }
 
@@ -313,7 +313,7 @@ pub(super) async fn events_between(
 /// Those of these images of which the trail shows, in this scope, that they were purged. Events that wait for their
 /// position count.
 pub(super) async fn purged_before(
-    unit: &Unit,
+    unit: &UnitOfWork,
     scope: &Scope,
     ids: Vec<Uuid>,
 ) -> Result<HashSet<Uuid>, Error> {
@@ -341,7 +341,7 @@ impl TrailPage {
 }
 
 /// Only once the page is read: so what is dropped meanwhile is noticed.
-async fn check_bounds(unit: &Unit, page: TrailPage) -> Result<(), Error> {
+async fn check_bounds(unit: &UnitOfWork, page: TrailPage) -> Result<(), Error> {
     if page.after.is_none() && page.before.is_none() {
         return Ok(());
     }
@@ -362,7 +362,7 @@ pub(super) fn check_kept(cursor: Cursor, bounds: Bounds) -> Result<(), Error> {
 }
 
 async fn read_page(
-    unit: &Unit,
+    unit: &UnitOfWork,
     query: Select<gallery_event::Entity>,
     page: TrailPage,
 ) -> Result<(Vec<Event>, bool), Error> {
@@ -389,7 +389,7 @@ async fn read_page(
 
 /// The events of a page of each image, one after the other; of each, one more than the page has room for.
 async fn read_pages(
-    unit: &Unit,
+    unit: &UnitOfWork,
     scope: &Scope,
     images: Vec<OwnedImage>,
     page: TrailPage,
@@ -434,7 +434,7 @@ async fn read_pages(
 /// Takes the pages of the images apart, and from each what is beyond its end.
 fn slices(events: Vec<Event>, page: TrailPage) -> HashMap<OwnedImage, TrailSlice> {
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let read = EventPage::new(events);
+    let read = EventBatch::new(events);
     let mut slices = HashMap::new();
     let mut start = 0;
     let is_of_one =

@@ -13,7 +13,7 @@ use super::{
     Error, Gallery, Image, ImageId, Refusal, images, is_in_scope, now, returning_rows, visible,
 };
 use crate::auth::{Caller, Scope};
-use crate::db::{self, Unit};
+use crate::db::{self, UnitOfWork};
 use crate::entity::image;
 
 /// An image, and whether this call moved it.
@@ -124,7 +124,7 @@ fn answers<T: Clone>(
 }
 
 /// The rows of these ids, held until the transaction ends.
-async fn locked(unit: &Unit, scope: &Scope, ids: Vec<Uuid>) -> Result<Vec<Image>, Error> {
+async fn locked(unit: &UnitOfWork, scope: &Scope, ids: Vec<Uuid>) -> Result<Vec<Image>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -140,7 +140,7 @@ const ATTEMPTS: usize = 5;
 
 /// Moves what is elsewhere, then looks at the rest.
 async fn relocate(
-    unit: &Unit,
+    unit: &UnitOfWork,
     scope: &Scope,
     mut ids: Vec<Uuid>,
     destination: Destination,
@@ -178,7 +178,7 @@ async fn relocate(
 
 /// Moves those of the images that are not there yet.
 async fn move_rows(
-    unit: &Unit,
+    unit: &UnitOfWork,
     scope: &Scope,
     ids: Vec<Uuid>,
     destination: Destination,
@@ -193,7 +193,10 @@ async fn move_rows(
     };
     let mut update = image::Entity::update_many()
         .col_expr(image::Column::DeletedAt, deleted_at.into())
-        .col_expr(image::Column::UpdatedAt, unit.dialect().moved_forward(now))
+        .col_expr(
+            image::Column::UpdatedAt,
+            unit.dialect().next_updated_at(now),
+        )
         .filter(is_in_scope(scope))
         .filter(image::Column::ImageId.is_in(ids))
         .filter(is_elsewhere)
@@ -202,7 +205,7 @@ async fn move_rows(
 }
 
 async fn purge(
-    unit: &Unit,
+    unit: &UnitOfWork,
     scope: &Scope,
     ids: Vec<Uuid>,
     force: bool,
@@ -212,12 +215,12 @@ async fn purge(
     let missing = ids.into_iter().filter(|id| !found.contains(id)).collect();
     let gone = purged_before(unit, scope, missing).await?;
     let may_go = |row: &Image| force || row.deleted_at.is_some();
-    let doomed: Vec<Uuid> = rows
+    let purgeable: Vec<Uuid> = rows
         .iter()
         .filter(|row| may_go(row))
         .map(|row| row.image_id)
         .collect();
-    delete_rows(unit, doomed).await?;
+    delete_rows(unit, purgeable).await?;
     let purged = |id: Uuid, has_changed| Purged {
         id: ImageId(id),
         has_changed,
@@ -235,7 +238,7 @@ async fn purge(
 }
 
 /// Deletes rows that this transaction has locked.
-pub(super) async fn delete_rows(unit: &Unit, ids: Vec<Uuid>) -> Result<(), Error> {
+pub(super) async fn delete_rows(unit: &UnitOfWork, ids: Vec<Uuid>) -> Result<(), Error> {
     if ids.is_empty() {
         return Ok(());
     }

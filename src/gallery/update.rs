@@ -4,17 +4,17 @@ use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 use uuid::Uuid;
 
-use super::input::{MAX_PROMPT_CHARACTERS, check_label, check_text, or_fault};
+use super::input::{MAX_PROMPT_CHARACTERS, check_label, check_text, or_error};
 use super::intent::Intent;
 use super::metadata::MetadataChange;
 use super::{
-    Error, Fault, Gallery, GivenJson, Image, ImageId, InputField, Refusal, images, now,
+    Error, Gallery, GivenJson, Image, ImageId, InputError, InputField, Refusal, images, now,
     returning_rows, visible,
 };
 use crate::auth::{Caller, Scope};
 use crate::cloudinary::hosts::HostPatterns;
 use crate::cloudinary::url::ImageUrl;
-use crate::db::{Dialect, Unit};
+use crate::db::{Dialect, UnitOfWork};
 use crate::entity::{Metadata, Timestamp, image};
 
 /// What to do with one field.
@@ -68,14 +68,14 @@ impl Gallery {
         caller: &Caller,
         id: Option<ImageId>,
         update: ImageUpdate,
-    ) -> Result<Result<Image, Vec<Fault>>, Error> {
+    ) -> Result<Result<Image, Vec<InputError>>, Error> {
         let scope = caller.scope(None)?;
         let changes = match check(id, update, &self.hosts) {
             Ok(changes) => changes,
             Err(faults) => return Ok(Err(faults)),
         };
         let Some(ImageId(id)) = id else {
-            return Ok(Err(vec![Fault::of(InputField::Id, Refusal::NotFound)]));
+            return Ok(Err(vec![InputError::of(InputField::Id, Refusal::NotFound)]));
         };
         let hosts = self.hosts.clone();
         self.database
@@ -91,19 +91,19 @@ fn check(
     id: Option<ImageId>,
     update: ImageUpdate,
     hosts: &HostPatterns,
-) -> Result<Changes, Vec<Fault>> {
+) -> Result<Changes, Vec<InputError>> {
     let mut faults = Vec::new();
     let url = update
         .image_url
         .map(|url| parse_url(id, &url, hosts))
         .transpose();
-    let url = or_fault(&mut faults, InputField::ImageUrl, url);
+    let url = or_error(&mut faults, InputField::ImageUrl, url);
     for (field, prompt) in [
         (InputField::OriginalPrompt, &update.original_prompt),
         (InputField::RefinedPrompt, &update.refined_prompt),
     ] {
         if let Change::Set(prompt) = prompt {
-            or_fault(
+            or_error(
                 &mut faults,
                 field,
                 check_text(prompt, MAX_PROMPT_CHARACTERS),
@@ -111,7 +111,7 @@ fn check(
         }
     }
     let intent = check_intent(&update.intent, &update.intent_label);
-    let intent = or_fault(&mut faults, InputField::IntentLabel, intent);
+    let intent = or_error(&mut faults, InputField::IntentLabel, intent);
     let metadata = match MetadataChange::check(update.metadata, update.metadata_patch) {
         Ok(change) => Some(change),
         Err(fault) => {
@@ -164,12 +164,12 @@ fn check_intent(
 }
 
 async fn apply(
-    unit: &Unit,
+    unit: &UnitOfWork,
     scope: &Scope,
     id: Uuid,
     changes: Changes,
     hosts: &HostPatterns,
-) -> Result<Result<Image, Vec<Fault>>, Error> {
+) -> Result<Result<Image, Vec<InputError>>, Error> {
     let of_this_id = image::Column::ImageId.eq(id);
     let found = visible(scope)
         .filter(of_this_id.clone())
@@ -177,7 +177,7 @@ async fn apply(
         .one(unit)
         .await?;
     let Some(stored) = found else {
-        return Ok(Err(vec![Fault::of(InputField::Id, Refusal::NotFound)]));
+        return Ok(Err(vec![InputError::of(InputField::Id, Refusal::NotFound)]));
     };
     let if_updated_at = changes.if_updated_at;
     let metadata = changes.metadata.apply(&stored);
@@ -186,7 +186,7 @@ async fn apply(
         Err(fault) => return Ok(Err(vec![fault])),
     };
     if stored.deleted_at.is_some() {
-        return Ok(Err(vec![Fault::of(
+        return Ok(Err(vec![InputError::of(
             InputField::Id,
             Refusal::Deleted(Box::new(stored)),
         )]));
@@ -194,7 +194,7 @@ async fn apply(
     // As it is printed: what lies outside RFC 3339 was given out as its bounds, and comes back so.
     let is_still = |expected: Timestamp| expected.to_datetime() == stored.updated_at.to_datetime();
     if if_updated_at.is_some_and(|expected| !is_still(expected)) {
-        return Ok(Err(vec![Fault::of(
+        return Ok(Err(vec![InputError::of(
             InputField::IfUpdatedAt,
             Refusal::Conflict(Box::new(stored)),
         )]));
@@ -204,7 +204,7 @@ async fn apply(
     }
     let mut update = image::Entity::update_many().filter(of_this_id).col_expr(
         image::Column::UpdatedAt,
-        unit.dialect().moved_forward(now()),
+        unit.dialect().next_updated_at(now()),
     );
     if if_updated_at.is_some()
         && let Some(is_still) = unit.dialect().is_still_updated_at(stored.updated_at)
@@ -216,7 +216,7 @@ async fn apply(
     }
     let mut changed = images(unit, update.into_query().returning(returning_rows(unit))).await?;
     Ok(changed.pop().ok_or_else(|| {
-        vec![Fault::of(
+        vec![InputError::of(
             InputField::IfUpdatedAt,
             Refusal::Conflict(Box::new(stored)),
         )]
@@ -229,13 +229,13 @@ impl Changes {
         self,
         stored: &Image,
         hosts: &HostPatterns,
-        metadata: Result<Option<Metadata>, Fault>,
+        metadata: Result<Option<Metadata>, InputError>,
         dialect: Dialect,
-    ) -> Result<Vec<(image::Column, SimpleExpr)>, Fault> {
+    ) -> Result<Vec<(image::Column, SimpleExpr)>, InputError> {
         let mut columns = Vec::new();
         if let Some(url) = self.url {
             check_same_asset(&url, stored, hosts)
-                .map_err(|refusal| Fault::of(InputField::ImageUrl, refusal))?;
+                .map_err(|refusal| InputError::of(InputField::ImageUrl, refusal))?;
             if url.as_str() != stored.image_url {
                 columns.push((image::Column::ImageUrl, url.as_str().into()));
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use image_gallery::db::{Database, Dialect, Error, Unit};
+use image_gallery::db::{Database, Dialect, Error, UnitOfWork};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
@@ -29,13 +29,13 @@ async fn with_and_without_pooler(settings: &[&str], body: impl AsyncFn(TestApp))
 }
 
 /// The first column of the first row, as text.
-async fn text(unit: &Unit, sql: &str) -> Result<String, Error> {
+async fn text(unit: &UnitOfWork, sql: &str) -> Result<String, Error> {
     let statement = Statement::from_string(unit.get_database_backend(), sql);
     let row = unit.query_one_raw(statement).await?.expect("a row");
     Ok(row.try_get_by_index(0)?)
 }
 
-async fn execute(unit: &Unit, sql: &str) -> Result<(), Error> {
+async fn execute(unit: &UnitOfWork, sql: &str) -> Result<(), Error> {
     unit.execute_unprepared(sql).await?;
     Ok(())
 }
@@ -365,10 +365,10 @@ async fn what_fails_for_ever_is_tried_a_few_times_and_a_lost_commit_never_again(
         assert!(matches!(outcome, Err(Error::Other(_))), "{outcome:?}");
         // The session ends in the middle of the commit.
         app.db_execute(
-            "CREATE TABLE doomed (n int);
+            "CREATE TABLE purgeable (n int);
              CREATE FUNCTION doom() RETURNS trigger LANGUAGE plpgsql AS
                  'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';
-             CREATE CONSTRAINT TRIGGER doom AFTER INSERT ON doomed DEFERRABLE INITIALLY DEFERRED
+             CREATE CONSTRAINT TRIGGER doom AFTER INSERT ON purgeable DEFERRABLE INITIALLY DEFERRED
                  FOR EACH ROW EXECUTE FUNCTION doom()",
         )
         .await;

@@ -8,7 +8,7 @@ use crate::contract::immediate::Immediate;
 use crate::contract::scalar::{Json, Url};
 use crate::contract::user_error::UserError;
 use crate::contract::{caller, gallery};
-use crate::gallery::{self, Created, Fault, NewImage};
+use crate::gallery::{self, Created, InputError, NewImage};
 
 /// An image to store.
 #[derive(Debug, InputObject)]
@@ -92,7 +92,7 @@ impl CreateMutation {
 }
 
 impl CreateImagePayload {
-    fn new(outcome: std::result::Result<Created, Vec<Fault>>, path: &[&str]) -> Self {
+    fn new(outcome: std::result::Result<Created, Vec<InputError>>, path: &[&str]) -> Self {
         match outcome {
             Ok(created) => Self {
                 image: Some(Image::from(created.image).into()),

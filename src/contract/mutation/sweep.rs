@@ -7,7 +7,7 @@ use crate::contract::error::Result;
 use crate::contract::filter::user_id as checked_user_id;
 use crate::contract::scalar::DateTime;
 use crate::contract::{caller, gallery};
-use crate::gallery::{Sweep, Swept};
+use crate::gallery::{BulkOutcome, TrashSelection};
 
 /// hasMore: the bound of one call (10,000 images, or its time) was reached; call again.
 #[derive(Debug, SimpleObject)]
@@ -47,7 +47,7 @@ impl SweepMutation {
         >,
     ) -> Result<EmptyTrashPayload> {
         caller(ctx).require_access()?;
-        let sweep = Sweep {
+        let sweep = TrashSelection {
             user_id: checked_user_id(user_id.as_deref())?,
             all: all.0,
             deleted_before: deleted_before.map(|instant| instant.0),
@@ -72,7 +72,7 @@ impl SweepMutation {
         deleted_after: Option<DateTime>,
     ) -> Result<RestoreTrashPayload> {
         caller(ctx).require_access()?;
-        let sweep = Sweep {
+        let sweep = TrashSelection {
             user_id: checked_user_id(user_id.as_deref())?,
             all: all.0,
             deleted_before: None,
@@ -88,7 +88,7 @@ impl SweepMutation {
     }
 }
 
-fn counted(swept: &Swept) -> (i32, Vec<ID>) {
+fn counted(swept: &BulkOutcome) -> (i32, Vec<ID>) {
     let ids: Vec<ID> = swept.ids.iter().map(|id| ID(id.to_string())).collect();
     (i32::try_from(ids.len()).unwrap_or(i32::MAX), ids)
 }

@@ -8,7 +8,7 @@ use crate::contract::immediate::Immediate;
 use crate::contract::scalar::{DateTime, Json, Url};
 use crate::contract::user_error::UserError;
 use crate::contract::{caller, gallery};
-use crate::gallery::{Change, Fault, ImageId, ImageUpdate, Refusal};
+use crate::gallery::{Change, ImageId, ImageUpdate, InputError, Refusal};
 
 /// Left out: unchanged. Null: cleared (metadata: set to {}; imageUrl, metadataPatch and ifUpdatedAt: as if left out). Only what is sent is checked against the limits, metadataPatch by its result. updatedAt moves, always forward, when something changed, and with soft delete and restore.
 #[derive(Debug, InputObject)]
@@ -72,7 +72,7 @@ impl UpdateMutation {
 }
 
 /// The image that stands in the way of its own change.
-fn stored_image(fault: &Fault) -> Option<Immediate<Image>> {
+fn stored_image(fault: &InputError) -> Option<Immediate<Image>> {
     match &fault.refusal {
         Refusal::Conflict(image) | Refusal::Deleted(image) => {
             Some(Image::from(image.as_ref().clone()).into())

@@ -18,7 +18,7 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::events::EventPage;
+use super::events::EventBatch;
 use super::trail::{Cursor, Event, EventFilter, check_kept, events_between};
 use super::vitals::FeedVitals;
 use super::{Error, Gallery};
@@ -66,15 +66,15 @@ struct State {
     is_reading: bool,
     /// When the trail was last looked at, while somebody reads.
     looked_at: Option<Instant>,
-    parts: VecDeque<Part>,
+    segments: VecDeque<Segment>,
 }
 
 /// The whole of the trail between two positions, the later one included.
 #[derive(Clone, Debug)]
-struct Part {
+struct Segment {
     after: i64,
     until: i64,
-    page: Arc<EventPage>,
+    page: Arc<EventBatch>,
 }
 
 /// How far the reader has come.
@@ -96,7 +96,7 @@ impl Feed {
         }))
     }
 
-    fn take_seat(&self) -> Result<Seat, Error> {
+    fn take_seat(&self) -> Result<SubscriberGuard, Error> {
         let mut state = self.0.state();
         if self.0.end.borrow().is_closed {
             return Err(db::Error::Unavailable("the server is stopping".to_owned()).into());
@@ -109,7 +109,7 @@ impl Feed {
             state.is_reading = true;
             tokio::spawn(Arc::clone(&self.0).read_whatever_comes());
         }
-        Ok(Seat(Arc::clone(&self.0)))
+        Ok(SubscriberGuard(Arc::clone(&self.0)))
     }
 }
 
@@ -161,9 +161,9 @@ impl Gallery {
 
 /// Counts a subscriber as long as it is there.
 #[derive(Debug)]
-struct Seat(Arc<Shared>);
+struct SubscriberGuard(Arc<Shared>);
 
-impl Drop for Seat {
+impl Drop for SubscriberGuard {
     fn drop(&mut self) {
         self.0.state().subscribers -= 1;
     }
@@ -257,10 +257,10 @@ impl Shared {
             let events = events_between(&self.database, scope, filter, known, last, PAGE);
             let events = in_time(events).await?;
             let until = reached(&events, last);
-            self.push(Part {
+            self.push(Segment {
                 after: known,
                 until,
-                page: EventPage::new(events),
+                page: EventBatch::new(events),
             });
             known = until;
         }
@@ -268,7 +268,7 @@ impl Shared {
     }
 
     fn begin(&self, last: i64) {
-        self.state().parts.clear();
+        self.state().segments.clear();
         self.end.send_modify(|end| {
             if last < end.position {
                 end.generation += 1;
@@ -277,13 +277,17 @@ impl Shared {
         });
     }
 
-    fn push(&self, part: Part) {
-        let until = part.until;
+    fn push(&self, segment: Segment) {
+        let until = segment.until;
         let mut state = self.state();
-        state.parts.push_back(part);
-        let mut kept: usize = state.parts.iter().map(|part| part.page.events.len()).sum();
+        state.segments.push_back(segment);
+        let mut kept: usize = state
+            .segments
+            .iter()
+            .map(|segment| segment.page.events.len())
+            .sum();
         while kept > KEPT_EVENTS
-            && let Some(oldest) = state.parts.pop_front()
+            && let Some(oldest) = state.segments.pop_front()
         {
             kept -= oldest.page.events.len();
         }
@@ -292,23 +296,25 @@ impl Shared {
     }
 
     /// What is kept of the trail behind a position; none where that is not all of it.
-    fn part_behind(&self, position: i64) -> Option<Part> {
+    fn part_behind(&self, position: i64) -> Option<Segment> {
         let state = self.state();
-        let place = state.parts.partition_point(|part| part.until <= position);
-        let part = state.parts.get(place)?;
-        (part.after <= position).then(|| part.clone())
+        let place = state
+            .segments
+            .partition_point(|segment| segment.until <= position);
+        let segment = state.segments.get(place)?;
+        (segment.after <= position).then(|| segment.clone())
     }
 
     fn has_stopped_reading(&self) -> bool {
         let mut state = self.state();
-        for part in &state.parts {
-            part.page.forget_stale_images();
+        for segment in &state.segments {
+            segment.page.forget_stale_images();
         }
         let is_over = state.subscribers == 0 || self.end.borrow().is_closed;
         if is_over {
             state.is_reading = false;
             state.looked_at = None;
-            state.parts.clear();
+            state.segments.clear();
         }
         is_over
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{End, PAGE, Retry, Seat, in_time, is_passing, reached};
+use super::{End, PAGE, Retry, SubscriberGuard, in_time, is_passing, reached};
 use crate::auth::Scope;
 use crate::gallery::Error;
-use crate::gallery::events::EventPage;
+use crate::gallery::events::EventBatch;
 use crate::gallery::trail::{Cursor, Event, EventFilter, events_between, is_in_scope};
 
 /// One who follows the trail.
@@ -20,13 +20,13 @@ pub struct Subscription {
     generation: u64,
     end: watch::Receiver<End>,
     current: Option<Current>,
-    seat: Seat,
+    seat: SubscriberGuard,
 }
 
 /// A page that is being given out.
 #[derive(Debug)]
 struct Current {
-    page: Arc<EventPage>,
+    page: Arc<EventBatch>,
     /// Where in the page to go on.
     place: usize,
     /// What is not behind this was given out before.
@@ -40,7 +40,7 @@ impl Subscription {
         after: Cursor,
         generation: u64,
         end: watch::Receiver<End>,
-        seat: Seat,
+        seat: SubscriberGuard,
     ) -> Self {
         Self {
             scope,
@@ -55,7 +55,7 @@ impl Subscription {
 
     /// The next event, with the page that it was read in; waits for one. `None` when the server stops. After an error
     /// there is nothing more.
-    pub async fn next(&mut self) -> Result<Option<(Arc<EventPage>, Event)>, Error> {
+    pub async fn next(&mut self) -> Result<Option<(Arc<EventBatch>, Event)>, Error> {
         loop {
             if let Some(event) = self.next_of_page() {
                 return Ok(Some(event));
@@ -75,13 +75,13 @@ impl Subscription {
         }
     }
 
-    fn next_of_page(&mut self) -> Option<(Arc<EventPage>, Event)> {
+    fn next_of_page(&mut self) -> Option<(Arc<EventBatch>, Event)> {
         let current = self.current.as_mut()?;
         while let Some(event) = current.page.events.get(current.place) {
             current.place += 1;
             if event.position > current.after
                 && is_in_scope(&self.scope, event)
-                && self.filter.admits(event)
+                && self.filter.matches(event)
             {
                 return Some((Arc::clone(&current.page), event.clone()));
             }
@@ -94,7 +94,7 @@ impl Subscription {
     async fn go_on(&mut self, end: i64) -> Result<(), Error> {
         let after = self.position;
         let (page, until) = match self.seat.0.part_behind(after) {
-            Some(part) => (part.page, part.until),
+            Some(segment) => (segment.page, segment.until),
             // Boxed: most of the time a subscriber only waits.
             None => Box::pin(self.read_page(end)).await?,
         };
@@ -107,7 +107,7 @@ impl Subscription {
         Ok(())
     }
 
-    async fn read_page(&self, end: i64) -> Result<(Arc<EventPage>, i64), Error> {
+    async fn read_page(&self, end: i64) -> Result<(Arc<EventBatch>, i64), Error> {
         let mut retry = Retry::default();
         loop {
             let events = events_between(
@@ -121,7 +121,7 @@ impl Subscription {
             match in_time(events).await {
                 Ok(events) => {
                     let until = reached(&events, end);
-                    return Ok((EventPage::new(events), until));
+                    return Ok((EventBatch::new(events), until));
                 }
                 Err(error) if is_passing(&error) && !self.end.borrow().is_closed => {
                     retry.pause().await;

@@ -18,7 +18,7 @@ const MAX_USERS: usize = 50_000;
 
 /// The answers of this minute.
 #[derive(Debug)]
-pub(super) struct TakenAnswers(Mutex<Answers>);
+pub(super) struct IdProbeLimiter(Mutex<Answers>);
 
 #[derive(Debug)]
 struct Answers {
@@ -26,7 +26,7 @@ struct Answers {
     of_users: HashMap<UserId, usize>,
 }
 
-impl TakenAnswers {
+impl IdProbeLimiter {
     pub(super) fn new() -> Self {
         Self(Mutex::new(Answers {
             since: Instant::now(),
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_user_has_so_many_answers_in_a_minute() {
-        let answers = TakenAnswers::new();
+        let answers = IdProbeLimiter::new();
         let now = Instant::now();
         let user = |id| Caller::User(UserId::new(id).expect("an id"));
         let (alice, bob) = (user("alice"), user("bob"));

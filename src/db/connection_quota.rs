@@ -24,7 +24,7 @@ pub(super) async fn within<T>(connections: usize, work: impl Future<Output = T>)
 }
 
 /// Runs what is done for everybody, whichever request came to it.
-pub(super) async fn apart<T>(work: impl Future<Output = T>) -> T {
+pub(super) async fn outside_quota<T>(work: impl Future<Output = T>) -> T {
     within(Semaphore::MAX_PERMITS, work).await
 }
 
@@ -47,7 +47,7 @@ mod tests {
             let _second = permit().await;
             let third = tokio::time::timeout(std::time::Duration::ZERO, permit()).await;
             assert!(third.is_err());
-            assert!(apart(permit()).await.is_some());
+            assert!(outside_quota(permit()).await.is_some());
             drop(first);
             assert!(permit().await.is_some());
         })

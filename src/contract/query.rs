@@ -271,7 +271,7 @@ async fn find(ctx: &Context<'_>, id: &ID, include_deleted: Flag) -> Result<Optio
 
 async fn connection(
     ctx: &Context<'_>,
-    shelf: Collection,
+    collection: Collection,
     user_id: Option<&str>,
     filter: Option<ImageFilter>,
     order: Order,
@@ -279,7 +279,7 @@ async fn connection(
 ) -> Result<ImageConnection> {
     caller(ctx).require_access()?;
     let list = List {
-        shelf,
+        collection,
         user_id: checked_user_id(user_id)?,
         filter: filter.unwrap_or_default().checked()?,
     };

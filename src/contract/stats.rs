@@ -84,9 +84,9 @@ pub(super) struct DayCount {
 }
 
 impl GalleryStats {
-    async fn count(&self, ctx: &Context<'_>, shelf: Collection) -> Result<i32> {
+    async fn count(&self, ctx: &Context<'_>, collection: Collection) -> Result<i32> {
         let list = List {
-            shelf,
+            collection,
             user_id: self.user_id.clone(),
             filter: Filter::default(),
         };

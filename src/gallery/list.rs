@@ -24,7 +24,7 @@ pub enum Collection {
 #[derive(Clone, Debug)]
 pub struct List {
     /// The gallery or the trash.
-    pub shelf: Collection,
+    pub collection: Collection,
     /// One owner's only.
     pub user_id: Option<UserId>,
     /// What has to hold of each.
@@ -125,12 +125,12 @@ impl Gallery {
     fn rows(&self, caller: &Caller, list: &List) -> Result<SelectStatement, Denied> {
         let scope = caller.scope(list.user_id.clone())?;
         let deleted_at = image::Column::DeletedAt;
-        let shelf = match list.shelf {
+        let is_in_collection = match list.collection {
             Collection::Active => deleted_at.is_null(),
             Collection::Trash => deleted_at.is_not_null(),
         };
         let mut rows = rows_in(&scope);
-        rows.and_where(shelf)
+        rows.and_where(is_in_collection)
             .cond_where(list.filter.condition(self.dialect()));
         Ok(rows)
     }

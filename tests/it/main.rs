@@ -33,6 +33,7 @@ mod restarts;
 mod retention;
 mod schema;
 mod search;
+mod selection;
 mod statements;
 mod stats;
 mod stream;

@@ -14,10 +14,10 @@ const SHORT: usize = 2;
 const LONG: usize = 12;
 
 /// The fields of each object and interface, with the names of their types.
-struct Fields(HashMap<String, Vec<(String, String)>>);
+pub(crate) struct Fields(HashMap<String, Vec<(String, String)>>);
 
 impl Fields {
-    fn of_the_schema() -> Self {
+    pub(crate) fn of_the_schema() -> Self {
         let sdl = include_str!("../../schema.graphql");
         // The library's parser reads no description of a schema.
         let (types, _) = sdl
@@ -40,6 +40,13 @@ impl Fields {
             Some((definition.node.name.node.to_string(), fields.collect()))
         });
         Self(objects.collect())
+    }
+
+    /// The names of a type's fields that have no fields of their own.
+    pub(crate) fn leaves(&self, of: &str) -> Vec<&str> {
+        let fields = self.0[of].iter();
+        let leaves = fields.filter(|(_, of)| !self.0.contains_key(of));
+        leaves.map(|(name, _)| name.as_str()).collect()
     }
 
     /// Everything that can be selected of a type: of objects within it, as far as `objects` says.

@@ -126,6 +126,7 @@ async fn up_on_postgres(connection: &DatabaseConnection) -> Result<Applied, Erro
     let pending = pending(connection).await?;
     refuse_differences(connection, &pending).await?;
     Migrator::up(connection, None).await?;
+    m0002_search::drop_outdated_index(connection).await?;
     let mut rebuilt = Vec::new();
     for index in indexes() {
         if index::build(connection, index).await? {

@@ -365,10 +365,10 @@ async fn what_fails_for_ever_is_tried_a_few_times_and_a_lost_commit_never_again(
         assert!(matches!(outcome, Err(Error::Other(_))), "{outcome:?}");
         // The session ends in the middle of the commit.
         app.db_execute(
-            "CREATE TABLE purgeable (n int);
+            "CREATE TABLE doomed (n int);
              CREATE FUNCTION doom() RETURNS trigger LANGUAGE plpgsql AS
                  'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';
-             CREATE CONSTRAINT TRIGGER doom AFTER INSERT ON purgeable DEFERRABLE INITIALLY DEFERRED
+             CREATE CONSTRAINT TRIGGER doom AFTER INSERT ON doomed DEFERRABLE INITIALLY DEFERRED
                  FOR EACH ROW EXECUTE FUNCTION doom()",
         )
         .await;

@@ -4,6 +4,7 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
 use crate::index::{self, Index};
+use crate::query;
 
 pub(crate) struct Migration;
 
@@ -13,6 +14,23 @@ pub(crate) const INDEX: Index = Index {
     on: "image_gallery \
          USING gin (image_gallery_search_words(image_gallery_search_text(original_prompt, refined_prompt)))",
 };
+
+/// Drops the index of a database that was migrated when the words had no function of their own yet, and makes the function:
+/// searches ask for it. The index is built with those that are missing.
+pub(crate) async fn drop_outdated_index(connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let is_outdated = format!(
+        "EXISTS (SELECT FROM pg_indexes WHERE schemaname = current_schema() AND indexname = '{}' \
+         AND indexdef NOT LIKE '%image_gallery_search_words%')",
+        INDEX.name
+    );
+    if !query::yes(connection, &is_outdated).await? {
+        return Ok(());
+    }
+    connection
+        .execute_unprepared(include_str!("postgres_up.sql"))
+        .await?;
+    index::drop(connection, &INDEX).await
+}
 
 impl MigrationName for Migration {
     fn name(&self) -> &'static str {

@@ -1,6 +1,8 @@
 //! Which tables are taken over, and which stop the migration before it changes anything.
 
-use crate::harness::{TestDatabase, each_database, on_postgres};
+use serde_json::json;
+
+use crate::harness::{TestApp, TestDatabase, each_database, on_postgres};
 
 use super::{ALL_INDEXES, TABLE, count, indexes, make_table, program, schema};
 
@@ -213,6 +215,26 @@ async fn a_prompt_column_that_stood_there_before_stays_on_sqlite_too() {
         program.run(&["migrate", "up"]).await.expect_success();
         program.run(&["migrate", "down"]).await.expect_success();
         assert_eq!(database.db_query_text(has_prompt).await.as_deref(), Some("original_prompt"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_index_of_an_earlier_version_is_built_anew_by_the_next_up() {
+    on_postgres(&[], async |app: TestApp| {
+        let id = app.user("alice").create(json!({ "refinedPrompt": "a red fox" })).await["id"].take();
+        app.db_execute(
+            "DROP INDEX image_gallery_search;
+             DROP FUNCTION image_gallery_search_words(text);
+             CREATE INDEX image_gallery_search ON image_gallery
+                USING gin (to_tsvector('simple', image_gallery_search_text(original_prompt, refined_prompt)))",
+        )
+        .await;
+        let up = program(app.database()).run(&["migrate", "up"]).await.expect_success();
+        assert_eq!(up, "built the index image_gallery_search\n");
+        let search = "{ images(filter: { search: \"fox\" }) { nodes { id } } }";
+        let found = app.run(search, json!({})).await;
+        assert_eq!(found["images"]["nodes"], json!([{ "id": id }]));
     })
     .await;
 }

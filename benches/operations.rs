@@ -12,13 +12,13 @@ use image_gallery::cloudinary::hosts::HostPatterns;
 use image_gallery::cloudinary::url::ImageUrl;
 use image_gallery::config::Settings;
 use image_gallery::db::Database;
-use image_gallery::db::page::{Cursor, Direction, Field, Order, Position};
 use image_gallery::entity::Timestamp;
 use image_gallery::execution::Executor;
 use image_gallery::front::limits::Limits;
 use image_gallery::front::operation::{Operation, Parameters};
 use image_gallery::front::policy::DocumentPolicy;
 use image_gallery::gallery::Gallery;
+use image_gallery::gallery::{Direction, Field, ListCursor, Order, SortKey};
 use uuid::Uuid;
 
 const URL: &str =
@@ -45,13 +45,13 @@ fn pieces(criterion: &mut Criterion) {
         field: Field::CreatedAt,
         direction: Direction::Descending,
     };
-    let position = Position {
+    let sort_key = SortKey {
         instant: Timestamp::from_microseconds(1_768_473_000_123_456),
         id: Uuid::from_u128(1),
     };
-    let cursor = Cursor { order, position };
+    let cursor = ListCursor { order, sort_key };
     criterion.bench_function("a cursor, out and in", |bencher| {
-        bencher.iter(|| Cursor::decode(&black_box(cursor).encode(), order));
+        bencher.iter(|| ListCursor::decode(&black_box(cursor).encode(), order));
     });
 }
 

@@ -10,8 +10,7 @@ use super::error::{Failure, Result};
 use super::image::{Image, columns};
 use super::immediate::{Immediate, List, Ready};
 use super::{caller, gallery};
-use crate::db::page::{End, Page, Position, Side};
-use crate::gallery::{self, Columns, Parts, Slice};
+use crate::gallery::{self, Columns, End, ListCursor, Page, Parts, Side, Slice, SortKey};
 
 /// A page of images.
 #[derive(Debug)]
@@ -191,14 +190,14 @@ impl Paged for Answer {
 
 impl Answer {
     fn cursor(&self, image: &Image) -> Option<String> {
-        let cursor = self.page.order.cursor(&image.0)?;
+        let cursor = ListCursor::of(self.page.order, &image.0)?;
         Some(cursor.encode())
     }
 
     /// Only of an empty page is it not known yet.
-    async fn has_beyond(&self, ctx: &Context<'_>, position: Position, side: Side) -> Result<bool> {
+    async fn has_beyond(&self, ctx: &Context<'_>, key: SortKey, side: Side) -> Result<bool> {
         let Self { list, page, .. } = self;
-        let found = gallery(ctx).has_beyond(caller(ctx), list, page.order, position, side);
+        let found = gallery(ctx).has_beyond(caller(ctx), list, page.order, key, side);
         Ok(found.await?)
     }
 }

@@ -14,10 +14,9 @@ use super::immediate::{Immediate, List, Ready};
 use super::loader::events_of_image;
 use super::scalar::{DateTime, Url};
 use super::{caller, gallery};
-use crate::db::page::End;
 use crate::gallery::{
-    Cursor, Event, EventBatch, EventFilter, EventId, ImageId, Kind, OwnedImage, TrailPage,
-    TrailSlice,
+    End, Event, EventBatch, EventFilter, EventId, ImageId, Kind, OwnedImage, TrailCursor,
+    TrailPage, TrailSlice,
 };
 
 /// What happened to an image.
@@ -70,7 +69,7 @@ impl GalleryEvent {
 
     /// Opaque position in the trail. Resume from it: nothing is skipped, and one stream gives nothing twice.
     async fn cursor(&self) -> String {
-        Cursor::of(&self.event).encode()
+        TrailCursor::of(&self.event).encode()
     }
 
     /// What happened.
@@ -183,7 +182,7 @@ impl GalleryEventConnection {
     /// For caches that paginate (Apollo, urql, Relay).
     async fn edges(&self) -> List<Vec<GalleryEventEdge>> {
         let edge = |event: GalleryEvent| GalleryEventEdge {
-            cursor: Cursor::of(&event.event).encode(),
+            cursor: TrailCursor::of(&event.event).encode(),
             node: Immediate(event),
         };
         let events = GalleryEvent::of_slice(&self.0.slice);
@@ -212,7 +211,7 @@ impl Paged for Answer {
         let Some(before) = self.page.before else {
             return Ok(false);
         };
-        let last = self.events().last().map(Cursor::of);
+        let last = self.events().last().map(TrailCursor::of);
         self.has_beyond(ctx, last, before, End::Back).await
     }
 
@@ -220,18 +219,18 @@ impl Paged for Answer {
         let Some(after) = self.page.after else {
             return Ok(false);
         };
-        let first = self.events().first().map(Cursor::of);
+        let first = self.events().first().map(TrailCursor::of);
         self.has_beyond(ctx, first, after, End::Front).await
     }
 
     fn start_cursor(&self) -> Option<String> {
         let first = self.events().first()?;
-        Some(Cursor::of(first).encode())
+        Some(TrailCursor::of(first).encode())
     }
 
     fn end_cursor(&self) -> Option<String> {
         let last = self.events().last()?;
-        Some(Cursor::of(last).encode())
+        Some(TrailCursor::of(last).encode())
     }
 }
 
@@ -244,8 +243,8 @@ impl Answer {
     async fn has_beyond(
         &self,
         ctx: &Context<'_>,
-        edge: Option<Cursor>,
-        bound: Cursor,
+        edge: Option<TrailCursor>,
+        bound: TrailCursor,
         side: End,
     ) -> Result<bool> {
         let (cursor, inclusive) = edge.map_or((bound, true), |edge| (edge, false));

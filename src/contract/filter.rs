@@ -6,8 +6,9 @@ use super::error::{Failure, Result};
 use super::image::ImageIntent;
 use super::scalar::{DateTime, Json};
 use crate::auth::UserId;
-use crate::db::page::{Cursor, Direction, End, Field, Order, Page, Position};
-use crate::gallery::{self, Cursor as TrailCursor, Filter, TrailPage};
+use crate::gallery::{
+    self, Direction, End, Field, Filter, ListCursor, Order, Page, SortKey, TrailCursor, TrailPage,
+};
 
 /// All conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]
@@ -118,8 +119,8 @@ impl PageArguments {
         let (end, limit) = self.extent()?;
         Ok(Page {
             order,
-            after: position("after", self.after.as_deref(), order)?,
-            before: position("before", self.before.as_deref(), order)?,
+            after: sort_key("after", self.after.as_deref(), order)?,
+            before: sort_key("before", self.before.as_deref(), order)?,
             limit,
             end,
         })
@@ -163,10 +164,10 @@ impl PageArguments {
 }
 
 /// An empty cursor is none.
-fn position(argument: &str, cursor: Option<&str>, order: Order) -> Result<Option<Position>> {
+fn sort_key(argument: &str, cursor: Option<&str>, order: Order) -> Result<Option<SortKey>> {
     cursor
         .filter(|text| !text.is_empty())
-        .map(|text| Cursor::decode(text, order).map(|cursor| cursor.position))
+        .map(|text| ListCursor::decode(text, order).map(|cursor| cursor.sort_key))
         .transpose()
         .map_err(|error| {
             Failure::bad_input(format!(

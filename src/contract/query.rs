@@ -16,9 +16,9 @@ use super::immediate::Immediate;
 use super::stats::GalleryStats;
 use super::trail_end::TrailEnd;
 use super::{caller, gallery};
-use crate::db::page::{Direction, Field, Order};
 use crate::gallery::{
-    Collection, Column, Columns, EventFilter, EventId, ImageId, List, MAX_BATCH, PartialImage,
+    Collection, Column, Columns, Direction, EventFilter, EventId, Field, ImageId, List, MAX_BATCH,
+    Order, PartialImage,
 };
 
 /// Everything that can be read.
@@ -235,7 +235,7 @@ async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> 
         .find(caller(ctx), &image_ids(ids), columns(ctx.field()))
         .await?;
     count_rows(ctx, images.iter().flatten().map(Arc::as_ref));
-    let event_ids: Vec<_> = ids.iter().map(|id| EventId::parse(id)).collect();
+    let event_ids: Vec<_> = ids.iter().map(|id| EventId::decode(id)).collect();
     let (page, places) = gallery(ctx).find_events(caller(ctx), &event_ids).await?;
     let event = |place: Option<usize>| {
         let event = page.events.get(place?)?;

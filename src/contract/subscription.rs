@@ -11,7 +11,7 @@ use super::immediate::Immediate;
 use super::progress::Progress;
 use super::query::event_filter;
 use super::{caller, gallery};
-use crate::gallery::{self, Cursor, Start};
+use crate::gallery::{self, Start, TrailCursor};
 
 /// Everything that can be followed.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ fn events(
             let mut subscription = subscription?;
             match subscription.next().await {
                 Ok(Some((page, event))) => {
-                    progress.arrive_at(Cursor::of(&event).encode());
+                    progress.arrive_at(TrailCursor::of(&event).encode());
                     if let Some(budget) = &budget {
                         budget.clear();
                     }

@@ -7,11 +7,11 @@ use async_graphql::parser::types::ExecutableDocument;
 use super::error::{Failure, Result};
 use crate::auth::Caller;
 use crate::front::document::selects_at_root;
-use crate::gallery::{Cursor, Gallery};
+use crate::gallery::{Gallery, TrailCursor};
 
 /// Where the trail ended before the request's fields were resolved.
 #[derive(Debug)]
-pub(crate) struct TrailEnd(pub(super) Result<Cursor>);
+pub(crate) struct TrailEnd(pub(super) Result<TrailCursor>);
 
 impl TrailEnd {
     /// Reads it where a root of the document may select `trailCursor`.

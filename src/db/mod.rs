@@ -12,11 +12,10 @@ mod dialect;
 mod direct;
 mod error;
 pub mod inspect;
+mod lsn;
 mod migrations;
 pub mod options;
-pub mod page;
 mod pool;
-mod position;
 mod replica;
 pub mod search;
 mod source;
@@ -39,8 +38,8 @@ use source::{Purpose, Source};
 pub use changes::Listener;
 pub use dialect::Dialect;
 pub use error::Error;
+pub use lsn::{InvalidLsn, Lsn};
 use options::{Options, Target};
-pub use position::{NoPosition, Position};
 pub use replica::ReadPreference;
 pub use trail::Bounds;
 pub use unit::UnitOfWork;
@@ -178,7 +177,7 @@ impl Database {
     {
         let run = self.change(Purpose::Statement(actor.map(Into::into)));
         let is_one_statement =
-            items == 1 && self.source.commits_at_once() && run.told_position.is_none();
+            items == 1 && self.source.commits_at_once() && run.reports_lsn_to.is_none();
         if is_one_statement {
             return run.run(self.source.clone(), work).await;
         }
@@ -217,7 +216,7 @@ impl Database {
             waiting: self.waiting.clone(),
             committed: Signal::to_nobody(),
             served_by_replica: None,
-            told_position: None,
+            reports_lsn_to: None,
         }
     }
 
@@ -226,7 +225,7 @@ impl Database {
         Run {
             committed: self.changes.committed(),
             // Nobody else has a use for it.
-            told_position: self
+            reports_lsn_to: self
                 .replica
                 .as_ref()
                 .and_then(|_| ReadPreference::current()),
@@ -312,7 +311,7 @@ struct Run {
     /// The request that the standby may fail.
     served_by_replica: Option<ReadPreference>,
     /// The request that is told where the log was after the commit.
-    told_position: Option<ReadPreference>,
+    reports_lsn_to: Option<ReadPreference>,
 }
 
 impl Run {
@@ -393,11 +392,11 @@ impl Run {
     }
 
     async fn commit(&self, unit: &UnitOfWork) -> Result<(), Error> {
-        let Some(reads) = &self.told_position else {
+        let Some(reads) = &self.reports_lsn_to else {
             return unit.commit().await;
         };
-        if let Some(position) = unit.commit_and_tell().await? {
-            reads.note_written(position);
+        if let Some(lsn) = unit.commit_returning_lsn().await? {
+            reads.note_written(lsn);
         }
         Ok(())
     }

@@ -15,8 +15,8 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
+use super::lsn::Lsn;
 use super::options::Options;
-use super::position::Position;
 use super::source::{Purpose, Source};
 use super::{Error, UnitOfWork};
 
@@ -36,7 +36,7 @@ pub struct ReadPreference(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     wants_replica: bool,
-    after: Option<Position>,
+    after: Option<Lsn>,
     /// Whether the standby serves; decided by the first read.
     is_replica: OnceCell<bool>,
     has_failed: AtomicBool,
@@ -50,8 +50,8 @@ impl ReadPreference {
         Self::default()
     }
 
-    /// From a standby that has replayed everything up to a position, where there is one.
-    pub fn replica(after: Option<Position>) -> Self {
+    /// From a standby that has replayed everything up to an LSN, where there is one.
+    pub fn replica(after: Option<Lsn>) -> Self {
         Self(Arc::new(Shared {
             wants_replica: true,
             after,
@@ -88,18 +88,16 @@ impl ReadPreference {
 
     /// Up to where a standby has to be for the request's own changes to be seen; none where nothing was changed, or no
     /// standby is known.
-    pub fn written(&self) -> Option<Position> {
-        Position::from_number(self.0.written.load(Ordering::Relaxed))
+    pub fn written(&self) -> Option<Lsn> {
+        Lsn::from_number(self.0.written.load(Ordering::Relaxed))
     }
 
     pub(super) fn fail(&self) {
         self.0.has_failed.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn note_written(&self, position: Position) {
-        self.0
-            .written
-            .fetch_max(position.number(), Ordering::Relaxed);
+    pub(super) fn note_written(&self, lsn: Lsn) {
+        self.0.written.fetch_max(lsn.number(), Ordering::Relaxed);
     }
 }
 
@@ -136,7 +134,7 @@ impl Replica {
         is_replica.then_some(&self.source)
     }
 
-    async fn serves(&self, after: Option<Position>) -> bool {
+    async fn serves(&self, after: Option<Lsn>) -> bool {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if now < self.away_until.load(Ordering::Relaxed) {
             return false;
@@ -164,7 +162,7 @@ impl Replica {
     }
 
     /// Up to where the standby is; none when it is none.
-    async fn replayed(&self) -> Result<Option<Position>, Error> {
+    async fn replayed(&self) -> Result<Option<Lsn>, Error> {
         let source = self.source.clone();
         super::detached(async move {
             let unit = source.begin(&Purpose::Read).await?;
@@ -180,7 +178,7 @@ impl Replica {
     }
 }
 
-async fn replayed(unit: &UnitOfWork) -> Result<Option<Position>, Error> {
+async fn replayed(unit: &UnitOfWork) -> Result<Option<Lsn>, Error> {
     let sql = "SELECT pg_last_wal_replay_lsn()::text WHERE pg_is_in_recovery()";
     let statement = Statement::from_string(unit.get_database_backend(), sql);
     let Some(row) = unit.query_one_raw(statement).await? else {

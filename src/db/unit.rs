@@ -19,8 +19,8 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
+use super::lsn::Lsn;
 use super::pool::PooledConnection;
-use super::position::Position;
 use super::{Dialect, Error, error};
 use crate::entity::Timestamp;
 
@@ -164,7 +164,7 @@ impl UnitOfWork {
     }
 
     /// As [`UnitOfWork::commit`] of a transaction on Postgres, and tells where the log was afterwards.
-    pub(super) async fn commit_and_tell(&self) -> Result<Option<Position>, Error> {
+    pub(super) async fn commit_returning_lsn(&self) -> Result<Option<Lsn>, Error> {
         self.require_sound()?;
         // One message: the answer to it is the answer to the commit.
         let sql = "COMMIT; SELECT pg_current_wal_insert_lsn()::text";

@@ -5,10 +5,10 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, QueryResult, Statement, StatementBuilder};
 
+use super::page::{End, Order, Page, Side, SortKey};
 use super::{Error, Filter, Gallery, PartialImage, rows_in};
 use crate::auth::{Caller, Denied, UserId};
 use crate::db::Dialect;
-use crate::db::page::{End, Order, Page, Position, Side};
 use crate::entity::image::{self, Columns};
 
 /// Which images.
@@ -94,17 +94,17 @@ impl Gallery {
         Ok(count.map_or(0, to_count))
     }
 
-    /// Whether the list has a row on that side of a position.
+    /// Whether the list has a row on that side of a sort key.
     pub async fn has_beyond(
         &self,
         caller: &Caller,
         list: &List,
         order: Order,
-        position: Position,
+        key: SortKey,
         side: Side,
     ) -> Result<bool, Error> {
         let rows = self.rows(caller, list)?;
-        let nearest = nearest(rows, order, position, side, self.dialect());
+        let nearest = nearest(rows, order, key, side, self.dialect());
         let nearest = StatementBuilder::build(&nearest, &self.dialect().backend());
         Ok(self.one_row(nearest).await?.is_some())
     }
@@ -141,9 +141,9 @@ fn statement(rows: &SelectStatement, page: &Page, parts: Parts, dialect: Dialect
     let order = page.order;
     let mut query = rows.clone();
     order.sort(parts.columns.select(&mut query), page.end);
-    for (position, side) in [(page.after, Side::After), (page.before, Side::Before)] {
-        if let Some(position) = position {
-            query.and_where(order.beyond(position, side, dialect));
+    for (key, side) in [(page.after, Side::After), (page.before, Side::Before)] {
+        if let Some(key) = key {
+            query.and_where(order.beyond(key, side, dialect));
         }
     }
     if parts.total_count {
@@ -193,11 +193,11 @@ fn slice(rows: &[QueryResult], page: &Page, parts: Parts) -> Result<Slice, DbErr
     })
 }
 
-/// The row on that side of a position that is nearest to it: so the index is read from there and not from its end.
+/// The row on that side of a sort key that is nearest to it: so the index is read from there and not from its end.
 fn nearest(
     mut rows: SelectStatement,
     order: Order,
-    position: Position,
+    key: SortKey,
     side: Side,
     dialect: Dialect,
 ) -> SelectStatement {
@@ -205,7 +205,7 @@ fn nearest(
         Side::After | Side::FromOn => End::Front,
         Side::Before | Side::UpTo => End::Back,
     };
-    rows.and_where(order.beyond(position, side, dialect));
+    rows.and_where(order.beyond(key, side, dialect));
     order.sort(Columns::KEY.select(&mut rows), from).limit(1);
     rows
 }

@@ -7,8 +7,6 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter,
@@ -16,73 +14,15 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::cursor::{EventId, TrailCursor};
 use super::events::EventBatch;
+use super::page::End;
 use super::{Error, Gallery, ImageId};
 use crate::auth::{Caller, Scope, UserId};
-use crate::db::page::End;
 use crate::db::{Bounds, Database, UnitOfWork};
 use crate::entity::gallery_event::{self, Column, Kind};
 
 pub use gallery_event::Model as Event;
-
-/// A place in the trail, behind the event of this position; 0 is its beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cursor(pub(super) i64);
-
-/// An event's identifier. Positions never change, so it is made of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct EventId(i64);
-
-const VERSION: u8 = 1;
-const CURSOR_TAG: u8 = b't';
-const ID_TAG: u8 = b'e';
-
-fn encode(tag: u8, position: i64) -> String {
-    let mut bytes = vec![VERSION, tag];
-    bytes.extend(position.to_be_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn decode(tag: u8, text: &str) -> Option<i64> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (head, position) = bytes.split_first_chunk::<2>()?;
-    let position = i64::from_be_bytes(position.try_into().ok()?);
-    (*head == [VERSION, tag] && position >= 0).then_some(position)
-}
-
-impl Cursor {
-    /// The cursor of an event.
-    pub fn of(event: &Event) -> Self {
-        Self(event.position)
-    }
-
-    /// As the API gives it out: base64url of version, tag and position.
-    pub fn encode(self) -> String {
-        encode(CURSOR_TAG, self.0)
-    }
-
-    /// Reads what [`Cursor::encode`] wrote; another list's cursor is none.
-    pub fn decode(text: &str) -> Option<Self> {
-        decode(CURSOR_TAG, text).map(Self)
-    }
-}
-
-impl EventId {
-    /// The id of an event.
-    pub fn of(event: &Event) -> Self {
-        Self(event.position)
-    }
-
-    /// As the API gives it out.
-    pub fn encode(self) -> String {
-        encode(ID_TAG, self.0)
-    }
-
-    /// Reads what [`EventId::encode`] wrote; anything else is no id of an event.
-    pub fn parse(text: &str) -> Option<Self> {
-        decode(ID_TAG, text).map(Self)
-    }
-}
 
 /// Which events.
 #[derive(Clone, Debug, Default)]
@@ -118,9 +58,9 @@ impl EventFilter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TrailPage {
     /// Only what comes after this.
-    pub after: Option<Cursor>,
+    pub after: Option<TrailCursor>,
     /// Only what comes before this.
-    pub before: Option<Cursor>,
+    pub before: Option<TrailCursor>,
     /// At most so many events, 1 to 100.
     pub limit: u64,
     /// Taken from the front or from the back of what the cursors leave.
@@ -182,9 +122,9 @@ pub(super) fn is_in_scope(scope: &Scope, event: &Event) -> bool {
 
 impl Gallery {
     /// Where the trail ends now, for whoever may read anything.
-    pub async fn trail_cursor(&self, caller: &Caller) -> Result<Cursor, Error> {
+    pub async fn trail_cursor(&self, caller: &Caller) -> Result<TrailCursor, Error> {
         caller.require_access()?;
-        Ok(Cursor(self.database.settled_trail().await?.last))
+        Ok(TrailCursor(self.database.settled_trail().await?.last))
     }
 
     /// One page of the trail.
@@ -234,7 +174,7 @@ impl Gallery {
         &self,
         caller: &Caller,
         filter: &EventFilter,
-        cursor: Cursor,
+        cursor: TrailCursor,
         side: End,
         inclusive: bool,
     ) -> Result<bool, Error> {
@@ -303,7 +243,7 @@ pub(super) async fn events_between(
             let query = query.clone();
             Box::pin(async move {
                 let events = query.all(unit).await?;
-                check_kept(Cursor(after), unit.trail_bounds().await?)?;
+                check_kept(TrailCursor(after), unit.trail_bounds().await?)?;
                 Ok(events)
             })
         })
@@ -354,7 +294,7 @@ async fn check_bounds(unit: &UnitOfWork, page: TrailPage) -> Result<(), Error> {
 
 /// A cursor is good as long as everything behind it is kept, and unless it is one of a trail that went on from an older
 /// copy of the database: either way something would be passed over in silence.
-pub(super) fn check_kept(cursor: Cursor, bounds: Bounds) -> Result<(), Error> {
+pub(super) fn check_kept(cursor: TrailCursor, bounds: Bounds) -> Result<(), Error> {
     if (bounds.pruned..=bounds.last).contains(&cursor.0) {
         return Ok(());
     }
@@ -466,30 +406,4 @@ fn slices(events: Vec<Event>, page: TrailPage) -> HashMap<OwnedImage, TrailSlice
         start = end;
     }
     slices
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn cursors_and_ids_read_back_and_are_not_each_other(position in 0..=i64::MAX) {
-            let cursor = Cursor(position).encode();
-            let id = EventId(position).encode();
-            prop_assert_eq!(Cursor::decode(&cursor), Some(Cursor(position)));
-            prop_assert_eq!(EventId::parse(&id), Some(EventId(position)));
-            prop_assert_eq!(Cursor::decode(&id), None);
-            prop_assert_eq!(EventId::parse(&cursor), None);
-        }
-
-        #[test]
-        fn no_text_breaks_the_reading(text: String) {
-            if let Some(cursor) = Cursor::decode(&text) {
-                prop_assert_eq!(cursor.encode(), text);
-            }
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderValue};
 
-use crate::db::{Position, ReadPreference};
+use crate::db::{Lsn, ReadPreference};
 
 /// `replica`: this request may be served from the replica.
 const READ: &str = "x-gallery-read";
@@ -25,10 +25,7 @@ pub(super) fn reads(headers: &HeaderMap) -> ReadPreference {
     // There are several after several mutations, in one header or in more: the last position counts.
     let positions = values.iter().flat_map(|value| value.split(','));
     let positions = positions.map(str::trim).filter(|text| !text.is_empty());
-    match positions
-        .map(str::parse)
-        .collect::<Result<Vec<Position>, _>>()
-    {
+    match positions.map(str::parse).collect::<Result<Vec<Lsn>, _>>() {
         Ok(positions) => ReadPreference::replica(positions.into_iter().max()),
         Err(_) => ReadPreference::primary(),
     }

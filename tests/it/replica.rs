@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
-use image_gallery::db::Position;
+use image_gallery::db::Lsn;
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -38,7 +38,7 @@ fn position(reply: &Reply) -> Option<String> {
     Some(position.to_str().expect("text").to_owned())
 }
 
-fn place(position: &str) -> Position {
+fn place(position: &str) -> Lsn {
     position.parse().expect("a position")
 }
 

@@ -12,6 +12,7 @@ use crate::harness::{Program, TestDatabase, each_database, image_url};
 
 const SHORT: usize = 2;
 const LONG: usize = 12;
+const ATTEMPTS: usize = 3;
 
 /// The fields of each object and interface, with the names of their types.
 pub(crate) struct Fields(HashMap<String, Vec<(String, String)>>);
@@ -122,15 +123,16 @@ each_database! {
             list("deletedImages", "ImageConnection"),
             list("galleryEvents", "GalleryEventConnection"),
             format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ id ... on Image {image} ... on GalleryEvent {event} }} }}"),
-            format!("mutation($ids: [ID!]!) {{ restoreImages(ids: $ids) {{ images {image} userErrors {{ code }} }} }}"),
             format!("mutation($ids: [ID!]!) {{ softDeleteImages(ids: $ids) {{ images {image} userErrors {{ code }} }} }}"),
+            format!("mutation($ids: [ID!]!) {{ restoreImages(ids: $ids) {{ images {image} userErrors {{ code }} }} }}"),
         ];
-        let mut trace = 1;
-        for document in &lists {
-            for length in [SHORT, LONG] {
-                trace += 1;
-                let variables = json!({ "n": length, "ids": active[..length] });
-                send(&url, trace, document, &variables).await;
+        let lengths = [SHORT, LONG];
+        let requests: Vec<_> = lists.iter().flat_map(|document| lengths.map(|length| (document, length))).collect();
+        let trace = |attempt: usize, place: usize| (2 + attempt * requests.len() + place) as u128;
+        for attempt in 0..ATTEMPTS {
+            for (place, (document, length)) in requests.iter().enumerate() {
+                let variables = json!({ "n": length, "ids": active[..*length] });
+                send(&url, trace(attempt, place), document, &variables).await;
             }
         }
         server.terminate();
@@ -142,11 +144,15 @@ each_database! {
                 statements.entry(span.trace_id).or_default().push(text.clone());
             }
         }
+        // The loader waits a millisecond for others that ask for the same: a busy machine may split what belongs together,
+        // but not each time.
+        let fewest = |place: usize| {
+            let sent = |attempt| statements.get(&format!("{:032x}", trace(attempt, place))).cloned().unwrap_or_default();
+            (0..ATTEMPTS).map(sent).min_by_key(Vec::len).unwrap_or_default()
+        };
         for (place, document) in lists.iter().enumerate() {
-            let of = |trace: usize| statements.get(&format!("{trace:032x}")).cloned().unwrap_or_default();
-            let (short, long) = (of(2 + 2 * place), of(3 + 2 * place));
+            let (short, long) = (fewest(2 * place), fewest(2 * place + 1));
             assert!(!short.is_empty(), "{document}");
-            // What is asked for at the same time is read together; a busy machine may take it for two times.
             let most = short.len() + (LONG - SHORT) / 2;
             assert!(long.len() < most, "{} and {}: {document}: {long:#?}", short.len(), long.len());
         }

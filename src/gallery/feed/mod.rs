@@ -18,8 +18,9 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::cursor::TrailCursor;
 use super::events::EventBatch;
-use super::trail::{Cursor, Event, EventFilter, check_kept, events_between};
+use super::trail::{Event, EventFilter, check_kept, events_between};
 use super::vitals::FeedVitals;
 use super::{Error, Gallery};
 use crate::auth::{Caller, Scope};
@@ -45,7 +46,7 @@ pub enum Start {
     /// With everything that is kept.
     Beginning,
     /// With everything since a cursor.
-    After(Cursor),
+    After(TrailCursor),
 }
 
 /// The reader's side.
@@ -138,8 +139,8 @@ impl Gallery {
         let generation = end.borrow().generation;
         let bounds = self.database.settled_trail().await?;
         let cursor = match start {
-            Start::Now => Cursor(bounds.last),
-            Start::Beginning => Cursor(bounds.pruned),
+            Start::Now => TrailCursor(bounds.last),
+            Start::Beginning => TrailCursor(bounds.pruned),
             Start::After(cursor) => cursor,
         };
         check_kept(cursor, bounds)?;

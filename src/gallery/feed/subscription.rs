@@ -7,8 +7,9 @@ use tokio::sync::watch;
 use super::{End, PAGE, Retry, SubscriberGuard, in_time, is_passing, reached};
 use crate::auth::Scope;
 use crate::gallery::Error;
+use crate::gallery::cursor::TrailCursor;
 use crate::gallery::events::EventBatch;
-use crate::gallery::trail::{Cursor, Event, EventFilter, events_between, is_in_scope};
+use crate::gallery::trail::{Event, EventFilter, events_between, is_in_scope};
 
 /// One who follows the trail.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Subscription {
     pub(super) fn new(
         scope: Scope,
         filter: EventFilter,
-        after: Cursor,
+        after: TrailCursor,
         generation: u64,
         end: watch::Receiver<End>,
         seat: SubscriberGuard,

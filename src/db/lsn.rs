@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 /// A place in the log: later writes have greater ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position(u64);
+pub struct Lsn(u64);
 
-impl Position {
+impl Lsn {
     pub(super) fn from_number(number: u64) -> Option<Self> {
         (number > 0).then_some(Self(number))
     }
@@ -19,7 +19,7 @@ impl Position {
 }
 
 /// As Postgres prints it: `16/B374D848`.
-impl fmt::Display for Position {
+impl fmt::Display for Lsn {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let low = self.0 & u64::from(u32::MAX);
         write!(formatter, "{:X}/{low:X}", self.0 >> 32)
@@ -29,18 +29,18 @@ impl fmt::Display for Position {
 /// The text is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is no position, as in `16/B374D848`")]
-pub struct NoPosition;
+pub struct InvalidLsn;
 
-impl FromStr for Position {
-    type Err = NoPosition;
+impl FromStr for Lsn {
+    type Err = InvalidLsn;
 
-    fn from_str(text: &str) -> Result<Self, NoPosition> {
+    fn from_str(text: &str) -> Result<Self, InvalidLsn> {
         let number = |part: &str| {
             let is_hexadecimal = part.bytes().all(|byte| byte.is_ascii_hexdigit());
             is_hexadecimal.then(|| u32::from_str_radix(part, 16).ok())?
         };
-        let (high, low) = text.split_once('/').ok_or(NoPosition)?;
-        let (high, low) = number(high).zip(number(low)).ok_or(NoPosition)?;
+        let (high, low) = text.split_once('/').ok_or(InvalidLsn)?;
+        let (high, low) = number(high).zip(number(low)).ok_or(InvalidLsn)?;
         Ok(Self((u64::from(high) << 32) | u64::from(low)))
     }
 }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_position_is_refused() {
+    fn what_is_no_lsn_is_refused() {
         for text in [
             "",
             "/",
@@ -66,20 +66,18 @@ mod tests {
             "1/123456789",
             " 1/2",
         ] {
-            assert_eq!(text.parse::<Position>(), Err(NoPosition), "{text}");
+            assert_eq!(text.parse::<Lsn>(), Err(InvalidLsn), "{text}");
         }
-        let position = "16/B374D848"
-            .parse::<Position>()
-            .map(|position| position.to_string());
-        assert_eq!(position.as_deref(), Ok("16/B374D848"));
+        let lsn = "16/B374D848".parse::<Lsn>().map(|lsn| lsn.to_string());
+        assert_eq!(lsn.as_deref(), Ok("16/B374D848"));
     }
 
     proptest! {
         #[test]
-        fn positions_read_back_and_are_ordered(one: u64, other: u64) {
-            let read = |number: u64| Position(number).to_string().parse::<Position>();
-            prop_assert_eq!(read(one), Ok(Position(one)));
-            prop_assert_eq!(Position(one) < Position(other), one < other);
+        fn lsns_read_back_and_are_ordered(one: u64, other: u64) {
+            let read = |number: u64| Lsn(number).to_string().parse::<Lsn>();
+            prop_assert_eq!(read(one), Ok(Lsn(one)));
+            prop_assert_eq!(Lsn(one) < Lsn(other), one < other);
         }
     }
 }

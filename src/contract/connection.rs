@@ -14,11 +14,11 @@ use crate::gallery::{self, Columns, End, ListCursor, Page, Parts, Side, Slice, S
 
 /// A page of images.
 #[derive(Debug)]
-pub(super) struct ImageConnection(Arc<Answer>);
+pub(super) struct ImageConnection(Arc<PageResult>);
 
 /// What a page was asked of, and what was answered.
 #[derive(Debug)]
-struct Answer {
+struct PageResult {
     list: gallery::List,
     page: Page,
     images: Vec<Image>,
@@ -56,7 +56,7 @@ impl ImageConnection {
 
     pub(super) fn new(list: gallery::List, page: Page, mut slice: Slice) -> Self {
         let images = std::mem::take(&mut slice.images).into_iter();
-        Self(Arc::new(Answer {
+        Self(Arc::new(PageResult {
             list,
             page,
             images: images.map(|image| Image(Arc::new(image))).collect(),
@@ -99,7 +99,7 @@ impl ImageConnection {
 
     /// Where the page lies in the list.
     async fn page_info(&self) -> PageInfo {
-        let answer: Arc<Answer> = Arc::clone(&self.0);
+        let answer: Arc<PageResult> = Arc::clone(&self.0);
         PageInfo(answer)
     }
 
@@ -158,7 +158,7 @@ impl PageInfo {
 }
 
 #[async_trait]
-impl Paged for Answer {
+impl Paged for PageResult {
     fn cut_from(&self) -> Option<End> {
         self.slice.has_more.then_some(self.page.end)
     }
@@ -188,7 +188,7 @@ impl Paged for Answer {
     }
 }
 
-impl Answer {
+impl PageResult {
     fn cursor(&self, image: &Image) -> Option<String> {
         let cursor = ListCursor::of(self.page.order, &image.0)?;
         Some(cursor.encode())

@@ -59,7 +59,7 @@ impl From<Failure> for async_graphql::Error {
     fn from(Failure(cause): Failure) -> Self {
         let (code, message) = match &cause {
             Cause::BadInput(message) => (Code::BadUserInput, message.clone()),
-            Cause::Gallery(error) => public_face(error),
+            Cause::Gallery(error) => client_error(error),
         };
         let mut error = Self::new(message);
         set_code(&mut error.extensions, code);
@@ -72,7 +72,7 @@ impl From<Failure> for async_graphql::Error {
 }
 
 /// What the client reads of a failure.
-fn public_face(error: &gallery::Error) -> (Code, String) {
+fn client_error(error: &gallery::Error) -> (Code, String) {
     match error {
         gallery::Error::Argument(error) => (Code::BadUserInput, argument_message(error)),
         gallery::Error::TooManySubscribers => (Code::Unavailable, error.to_string()),
@@ -81,12 +81,12 @@ fn public_face(error: &gallery::Error) -> (Code, String) {
             Code::CursorExpired,
             format!("{error}: read the lists anew, and go on from trailCursor"),
         ),
-        gallery::Error::Denied(denied) => denied_face(denied),
-        gallery::Error::Database(error) => database_face(error),
+        gallery::Error::Denied(denied) => denied_error(denied),
+        gallery::Error::Database(error) => database_error(error),
     }
 }
 
-fn denied_face(denied: &Denied) -> (Code, String) {
+fn denied_error(denied: &Denied) -> (Code, String) {
     match denied {
         Denied::Unauthenticated(_) => (Code::Unauthenticated, denied.to_string()),
         Denied::Forbidden(_) => (Code::Forbidden, denied.to_string()),
@@ -126,7 +126,7 @@ fn argument_message(error: &ArgumentError) -> String {
 }
 
 /// What the client reads of a failure of the database: nothing of SQL, hosts or paths.
-pub(crate) fn database_face(error: &db::Error) -> (Code, String) {
+pub(crate) fn database_error(error: &db::Error) -> (Code, String) {
     match error {
         db::Error::Unavailable(_) | db::Error::Refused(_) => (
             Code::Unavailable,

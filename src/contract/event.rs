@@ -129,11 +129,11 @@ impl Ready for GalleryEventEdge {
 
 /// A page of the trail.
 #[derive(Debug)]
-pub(super) struct GalleryEventConnection(Arc<Answer>);
+pub(super) struct GalleryEventConnection(Arc<PageResult>);
 
 /// What a page was asked of, and what was answered.
 #[derive(Debug)]
-struct Answer {
+struct PageResult {
     filter: EventFilter,
     page: TrailPage,
     slice: TrailSlice,
@@ -168,7 +168,7 @@ impl GalleryEventConnection {
     }
 
     fn new(filter: EventFilter, page: TrailPage, slice: TrailSlice) -> Self {
-        Self(Arc::new(Answer {
+        Self(Arc::new(PageResult {
             filter,
             page,
             slice,
@@ -196,13 +196,13 @@ impl GalleryEventConnection {
 
     /// Where the page lies in the trail.
     async fn page_info(&self) -> PageInfo {
-        let answer: Arc<Answer> = Arc::clone(&self.0);
+        let answer: Arc<PageResult> = Arc::clone(&self.0);
         PageInfo(answer)
     }
 }
 
 #[async_trait]
-impl Paged for Answer {
+impl Paged for PageResult {
     fn cut_from(&self) -> Option<End> {
         self.slice.has_more.then_some(self.page.end)
     }
@@ -234,7 +234,7 @@ impl Paged for Answer {
     }
 }
 
-impl Answer {
+impl PageResult {
     fn events(&self) -> &[Event] {
         self.slice.events()
     }

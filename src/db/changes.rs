@@ -89,10 +89,9 @@ impl Changes {
     pub(super) fn listen(&self) -> Listener {
         let announced = watch::Sender::new(());
         let heard = announced.subscribe();
-        let hearing = self
-            .announcements
-            .clone()
-            .map(|(target, sender)| tokio::spawn(hear(target, sender, announced)).abort_handle());
+        let hearing = self.announcements.clone().map(|(target, sender)| {
+            tokio::spawn(receive(target, sender, announced)).abort_handle()
+        });
         Listener {
             committed: self.committed.subscribe(),
             announced: heard,
@@ -145,7 +144,7 @@ async fn announce_once(source: &Source, sql: &str) -> Result<(), Error> {
     Ok(())
 }
 
-async fn hear(target: PgConnectOptions, sender: Sender, announced: watch::Sender<()>) {
+async fn receive(target: PgConnectOptions, sender: Sender, announced: watch::Sender<()>) {
     let [first_pause, longest_pause] = RECONNECT_PAUSES;
     let mut pause = first_pause;
     loop {

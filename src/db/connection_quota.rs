@@ -1,4 +1,4 @@
-//! One request's share of the connections: an operation reads its fields at once, and without a share thirty lists of one
+//! One request's quota of the connections: an operation reads its fields at once, and without a quota thirty lists of one
 //! request would keep everybody else, and its own other fields, from the database.
 
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task_local;
 
 task_local! {
-    static SHARE: Arc<Semaphore>;
+    static QUOTA: Arc<Semaphore>;
 }
 
 /// How many of so many connections one request may use at once.
 pub(super) fn of_connections(connections: u32) -> usize {
-    let share = usize::try_from(connections / 3).unwrap_or(usize::MAX);
-    share.clamp(1, Semaphore::MAX_PERMITS)
+    let quota = usize::try_from(connections / 3).unwrap_or(usize::MAX);
+    quota.clamp(1, Semaphore::MAX_PERMITS)
 }
 
-/// Runs what one request does within a share of so many connections.
+/// Runs what one request does within a quota of so many connections.
 pub(super) async fn within<T>(connections: usize, work: impl Future<Output = T>) -> T {
-    SHARE
+    QUOTA
         .scope(Arc::new(Semaphore::new(connections)), work)
         .await
 }
@@ -29,10 +29,10 @@ pub(super) async fn outside_quota<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Waits until the request that this is part of may use another connection, and has it counted until the permit is
-/// dropped. What is part of no request has no share to keep to.
+/// dropped. What is part of no request has no quota to keep to.
 pub(super) async fn permit() -> Option<OwnedSemaphorePermit> {
-    let share = SHARE.try_with(Arc::clone).ok()?;
-    share.acquire_owned().await.ok()
+    let quota = QUOTA.try_with(Arc::clone).ok()?;
+    quota.acquire_owned().await.ok()
 }
 
 #[cfg(test)]
@@ -56,8 +56,8 @@ mod tests {
 
     #[test]
     fn a_share_leaves_most_to_others() {
-        for (connections, share) in [(1, 1), (2, 1), (3, 1), (10, 3), (100, 33)] {
-            assert_eq!(of_connections(connections), share);
+        for (connections, quota) in [(1, 1), (2, 1), (3, 1), (10, 3), (100, 33)] {
+            assert_eq!(of_connections(connections), quota);
         }
     }
 }

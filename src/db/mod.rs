@@ -18,11 +18,11 @@ pub mod options;
 mod pool;
 mod replica;
 pub mod search;
+mod snapshot;
 mod source;
 mod sqlstate;
 mod trail;
 mod unit;
-mod vitals;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -41,10 +41,10 @@ pub use error::Error;
 pub use lsn::{InvalidLsn, Lsn};
 use options::{Options, Target};
 pub use replica::ReadPreference;
+use snapshot::Waiting;
+pub use snapshot::{Pool, TrailSnapshot};
 pub use trail::Bounds;
 pub use unit::UnitOfWork;
-use vitals::Waiting;
-pub use vitals::{Pool, TrailVitals};
 
 /// How long a unit of work that met a conflict waits before each of its further attempts. Postgres has chosen it as the one
 /// that gives way, so the other goes on meanwhile.

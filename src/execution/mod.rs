@@ -28,7 +28,7 @@ use self::reply::Reply;
 use self::request_errors::ExecutedPart;
 use crate::auth::Caller;
 use crate::contract::budget::ResponseBudget;
-use crate::contract::error::database_face;
+use crate::contract::error::database_error;
 use crate::contract::loader::Loaders;
 use crate::contract::prices::PRICES;
 use crate::contract::trail_end::TrailEnd;
@@ -292,7 +292,7 @@ impl Executor {
             return;
         }
         if let Err(pending) = self.gallery.database().look_for_migrations().await {
-            let (code, message) = database_face(&pending);
+            let (code, message) = database_error(&pending);
             for error in errors.iter_mut().filter(|error| is_of_schema(error)) {
                 error.message.clone_from(&message);
                 set_code(&mut error.extensions, code);
@@ -304,7 +304,7 @@ impl Executor {
         let migrated = self.gallery.database().require_migrated().await;
         migrated.map_err(|error| {
             tracing::warn!(%error, "the request was turned away");
-            let (code, message) = database_face(&error);
+            let (code, message) = database_error(&error);
             Reply::refused(code.error(message))
         })
     }

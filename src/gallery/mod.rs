@@ -15,12 +15,12 @@ mod list;
 mod metadata;
 mod page;
 mod retention;
+mod snapshot;
 mod stats;
 mod sweep;
 mod trail;
 mod trash;
 mod update;
-mod vitals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,12 +54,12 @@ pub use input::{GivenJson, InexactNumber};
 pub use list::{Collection, List, Parts, Slice};
 pub use page::{Direction, End, Field, Order, Page, Side, SortKey};
 pub use retention::{Expired, Retention};
+pub use snapshot::{FeedSnapshot, Snapshot, StoredSnapshot};
 pub use stats::{DayCount, LabelCount, MAX_DAYS};
 pub use sweep::{BulkOutcome, TrashSelection};
 pub use trail::{Event, EventFilter, OwnedImage, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged};
 pub use update::{Change, ImageUpdate};
-pub use vitals::{FeedVitals, StoredVitals, Vitals};
 
 /// How many may follow the trail at once, where nothing else is said.
 pub const DEFAULT_MAX_SUBSCRIBERS: usize = 10_000;

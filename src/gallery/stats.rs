@@ -45,7 +45,7 @@ impl Gallery {
         let query = active(caller, user_id)?
             .select_only()
             .column(image::Column::Intent)
-            .expr_as(count_rows(), "rows")
+            .expr_as(row_count(), "rows")
             .group_by(image::Column::Intent);
         let spellings = self
             .database
@@ -79,7 +79,7 @@ impl Gallery {
             .filter(image::Column::CreatedAt.lt(midnight(tomorrow)))
             .select_only()
             .expr_as(day, "day")
-            .expr_as(count_rows(), "rows")
+            .expr_as(row_count(), "rows")
             // The day, by its place in the select list.
             .group_by(Expr::cust("1"));
         let counts = self
@@ -101,7 +101,7 @@ fn active(caller: &Caller, user_id: Option<UserId>) -> Result<Select<image::Enti
     Ok(visible(&scope).filter(image::Column::DeletedAt.is_null()))
 }
 
-fn count_rows() -> SimpleExpr {
+fn row_count() -> SimpleExpr {
     Func::count(Expr::col(Asterisk)).cast_as("bigint")
 }
 

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::State;
 use super::authentication::{CHALLENGE, authorization};
 use crate::auth::Denied;
-use crate::gallery::Vitals;
+use crate::gallery::Snapshot;
 use crate::metrics::{self, Readings};
 
 /// What is counted, and what has a value at the moment.
@@ -24,7 +24,7 @@ pub(super) async fn page(Extract(state): Extract<State>, headers: HeaderMap) -> 
     if let Err(denied) = may_read {
         return refused(&denied);
     }
-    let readings = read(&state.gallery.vitals().await);
+    let readings = read(&state.gallery.snapshot().await);
     match readings.and_then(|readings| state.metrics.to_text(&readings)) {
         Ok(text) => {
             let headers = [
@@ -56,17 +56,17 @@ fn refused(denied: &Denied) -> Response {
     }
 }
 
-fn read(vitals: &Vitals) -> prometheus::Result<Readings> {
+fn read(snapshot: &Snapshot) -> prometheus::Result<Readings> {
     let readings = Readings::default();
     let version = [(vec![env!("CARGO_PKG_VERSION")], 1.0)];
     readings.add_each("build_info", "1, with the version.", &["version"], version)?;
-    read_pools(vitals, &readings)?;
+    read_pools(snapshot, &readings)?;
     readings.add(
         "subscribers",
         "Subscriptions that this process serves.",
-        count(vitals.subscribers),
+        count(snapshot.subscribers),
     )?;
-    if let Some(feed) = vitals.feed {
+    if let Some(feed) = snapshot.feed {
         readings.add(
             "feed_look_age_seconds",
             "Since subscribers of this process were last told what the trail has; at most about a second while all is well.",
@@ -76,9 +76,9 @@ fn read(vitals: &Vitals) -> prometheus::Result<Readings> {
     readings.add(
         "database_up",
         "1 when the database answers and its schema is there, else 0.",
-        f64::from(u8::from(vitals.stored.is_some())),
+        f64::from(u8::from(snapshot.stored.is_some())),
     )?;
-    let Some(stored) = &vitals.stored else {
+    let Some(stored) = &snapshot.stored else {
         return Ok(readings);
     };
     readings.add(
@@ -91,7 +91,7 @@ fn read(vitals: &Vitals) -> prometheus::Result<Readings> {
         "Committed events that have no position yet, counted up to 10001. They get one when somebody reads the trail.",
         count(stored.waiting_events),
     )?;
-    if let Some(feed) = vitals.feed {
+    if let Some(feed) = snapshot.feed {
         let behind = stored.last_position.saturating_sub(feed.position);
         readings.add(
             "feed_lag_events",
@@ -109,8 +109,8 @@ fn read(vitals: &Vitals) -> prometheus::Result<Readings> {
     Ok(readings)
 }
 
-fn read_pools(vitals: &Vitals, readings: &Readings) -> prometheus::Result<()> {
-    let connections = vitals.pools.iter().flat_map(|pool| {
+fn read_pools(snapshot: &Snapshot, readings: &Readings) -> prometheus::Result<()> {
+    let connections = snapshot.pools.iter().flat_map(|pool| {
         [
             (vec![pool.name, "in_use"], count(pool.in_use)),
             (vec![pool.name, "idle"], count(pool.idle)),
@@ -122,7 +122,7 @@ fn read_pools(vitals: &Vitals, readings: &Readings) -> prometheus::Result<()> {
         &["pool", "state"],
         connections,
     )?;
-    let maximum = vitals.pools.iter();
+    let maximum = snapshot.pools.iter();
     let maximum = maximum.map(|pool| (vec![pool.name], count(pool.maximum)));
     readings.add_each(
         "database_connections_max",
@@ -130,7 +130,7 @@ fn read_pools(vitals: &Vitals, readings: &Readings) -> prometheus::Result<()> {
         &["pool"],
         maximum,
     )?;
-    let waiting = vitals.pools.iter();
+    let waiting = snapshot.pools.iter();
     let waiting = waiting.map(|pool| (vec![pool.name], count(pool.waiting)));
     readings.add_each(
         "database_waiting",

@@ -1,11 +1,11 @@
-//! Live events: one reader of the database in this process, and any number of subscribers that follow it.
+//! Live events: one reader of the database in this process, shared by any number of subscribers.
 //!
-//! 1. The reader is woken when something may have changed (`db::changes`), reads what the trail has behind the last event
-//!    it knows, keeps the latest few thousand events, and announces the new end. Without subscribers there is no reader.
-//! 2. A subscriber has a place of its own in the trail. While it is behind the end it takes what comes next from the
-//!    events that are kept, or from the database, in pages, when it has fallen back further than that; at the end it
-//!    waits. So a slow one holds up nobody, and nothing is stored for it.
-//! 3. While the database is away both try again: from their place, so nothing is skipped.
+//! 1. The reader wakes up when something may have changed (`db::changes`), reads the events behind the last one it knows,
+//!    buffers the latest few thousand, and publishes the new head. It runs only while there are subscribers.
+//! 2. Each subscriber has its own position in the trail. Behind the head it takes the next events from the buffer, or in
+//!    pages from the database when the buffer no longer reaches back far enough; at the head it waits. A slow subscriber
+//!    delays no other and has no queue of its own.
+//! 3. While the database is unavailable both retry from their position, so no event is skipped.
 
 mod subscription;
 
@@ -20,36 +20,36 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::cursor::TrailCursor;
 use super::events::EventBatch;
+use super::snapshot::FeedSnapshot;
 use super::trail::{Event, EventFilter, check_kept, events_between};
-use super::vitals::FeedVitals;
 use super::{Error, Gallery};
 use crate::auth::{Caller, Scope};
 use crate::db::{self, Bounds, Database};
 
 pub use subscription::Subscription;
 
-/// How many events are kept in memory for those who follow closely.
+/// How many events the buffer holds.
 const KEPT_EVENTS: usize = 4096;
-/// How many events are read at once.
+/// How many events one query reads.
 const PAGE: u64 = 100;
-/// How long a look at the database may take.
+/// Timeout of one query.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the database is left alone when it is away, at first and at most: five seconds after its return subscribers
-/// have to hear again, the connecting included.
+/// The first and the longest pause between retries: subscribers receive events again within five seconds after the
+/// database returns, the time to connect included.
 const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 
 /// Where a subscription begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// With what happens from now on.
+    /// With the next event.
     Now,
-    /// With everything that is kept.
+    /// With the oldest event that is kept.
     Beginning,
-    /// With everything since a cursor.
+    /// With the first event behind a cursor.
     After(TrailCursor),
 }
 
-/// The reader's side.
+/// A handle on the shared reader.
 #[derive(Clone, Debug)]
 pub(super) struct Feed(Arc<Shared>);
 
@@ -58,19 +58,19 @@ struct Shared {
     database: Arc<Database>,
     max_subscribers: usize,
     state: Mutex<State>,
-    end: watch::Sender<End>,
+    head: watch::Sender<Head>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     subscribers: usize,
     is_reading: bool,
-    /// When the trail was last looked at, while somebody reads.
+    /// When the trail was last read; none while there is no reader.
     looked_at: Option<Instant>,
     segments: VecDeque<Segment>,
 }
 
-/// The whole of the trail between two positions, the later one included.
+/// All events between two positions, the later one included.
 #[derive(Clone, Debug)]
 struct Segment {
     after: i64,
@@ -78,11 +78,11 @@ struct Segment {
     page: Arc<EventBatch>,
 }
 
-/// How far the reader has come.
+/// The last event that the reader has read.
 #[derive(Clone, Copy, Debug, Default)]
-struct End {
+struct Head {
     position: i64,
-    /// Counts up when the trail goes on from an older copy of the database: older places mean nothing in it.
+    /// Counts up when the database was restored from an older copy: earlier positions are invalid then.
     generation: u64,
     is_closed: bool,
 }
@@ -93,13 +93,13 @@ impl Feed {
             database,
             max_subscribers,
             state: Mutex::default(),
-            end: watch::Sender::new(End::default()),
+            head: watch::Sender::new(Head::default()),
         }))
     }
 
-    fn take_seat(&self) -> Result<SubscriberGuard, Error> {
+    fn add_subscriber(&self) -> Result<SubscriberGuard, Error> {
         let mut state = self.0.state();
-        if self.0.end.borrow().is_closed {
+        if self.0.head.borrow().is_closed {
             return Err(db::Error::Unavailable("the server is stopping".to_owned()).into());
         }
         if state.subscribers >= self.0.max_subscribers {
@@ -108,25 +108,28 @@ impl Feed {
         state.subscribers += 1;
         if !state.is_reading {
             state.is_reading = true;
-            tokio::spawn(Arc::clone(&self.0).read_whatever_comes());
+            tokio::spawn(Arc::clone(&self.0).run_reader());
         }
         Ok(SubscriberGuard(Arc::clone(&self.0)))
     }
 }
 
 impl Feed {
-    /// How up to date the subscribers are; none where there are none, or none is told anything yet.
-    pub(super) fn vitals(&self) -> Option<FeedVitals> {
+    /// How up to date the subscribers are; none without subscribers, or before the first read.
+    pub(super) fn snapshot(&self) -> Option<FeedSnapshot> {
         let looked_at = self.0.state().looked_at?;
-        Some(FeedVitals {
-            position: self.0.end.borrow().position,
+        Some(FeedSnapshot {
+            position: self.0.head.borrow().position,
             looked_ago: looked_at.elapsed(),
         })
     }
 }
 
 impl Gallery {
-    /// Follows the trail: what it has from the start on, then what happens.
+    /// Subscribes to the trail: the events that it has from `start` on, then new ones.
+    ///
+    /// # Errors
+    /// Fails with [`Error::TooManySubscribers`], and with [`Error::CursorExpired`] where events behind the cursor are gone.
     pub async fn subscribe(
         &self,
         caller: &Caller,
@@ -134,9 +137,9 @@ impl Gallery {
         start: Start,
     ) -> Result<Subscription, Error> {
         let scope = caller.scope(filter.user_id.clone())?;
-        let seat = self.feed.take_seat()?;
-        let end = seat.0.end.subscribe();
-        let generation = end.borrow().generation;
+        let guard = self.feed.add_subscriber()?;
+        let head = guard.0.head.subscribe();
+        let generation = head.borrow().generation;
         let bounds = self.database.settled_trail().await?;
         let cursor = match start {
             Start::Now => TrailCursor(bounds.last),
@@ -145,22 +148,22 @@ impl Gallery {
         };
         check_kept(cursor, bounds)?;
         Ok(Subscription::new(
-            scope, filter, cursor, generation, end, seat,
+            scope, filter, cursor, generation, head, guard,
         ))
     }
 
-    /// How many follow the trail at this moment.
+    /// How many subscribers there are now.
     pub fn subscriber_count(&self) -> usize {
         self.feed.0.state().subscribers
     }
 
-    /// Ends every subscription, and takes no more.
+    /// Ends every subscription and accepts no new one.
     pub fn close_feed(&self) {
-        self.feed.0.end.send_modify(|end| end.is_closed = true);
+        self.feed.0.head.send_modify(|head| head.is_closed = true);
     }
 }
 
-/// Counts a subscriber as long as it is there.
+/// Counts a subscriber while it is held.
 #[derive(Debug)]
 struct SubscriberGuard(Arc<Shared>);
 
@@ -170,7 +173,7 @@ impl Drop for SubscriberGuard {
     }
 }
 
-/// How far a look up to `end` has come: no further than its last event where there may be more.
+/// The position that a query up to `end` has reached: that of its last event where there may be more.
 fn reached(events: &[Event], end: i64) -> i64 {
     match events.last() {
         Some(last) if events.len() as u64 >= PAGE => last.position,
@@ -178,14 +181,14 @@ fn reached(events: &[Event], end: i64) -> i64 {
     }
 }
 
-/// A database that does not answer counts as away.
+/// A query that takes too long counts as an unavailable database.
 async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let late = |_| db::Error::Unavailable("it does not answer".to_owned());
     timeout(READ_TIMEOUT, work).await.map_err(late)?
 }
 
-/// Whether it is worth another try.
-fn is_passing(error: &Error) -> bool {
+/// Whether a retry may succeed.
+fn is_transient(error: &Error) -> bool {
     matches!(
         error,
         Error::Database(db::Error::Unavailable(_) | db::Error::Timeout)
@@ -198,19 +201,19 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Subscribers hang on the reader: it does not end while there are any.
-    async fn read_whatever_comes(self: Arc<Self>) {
+    /// Reads until there is no subscriber. Restarts after a panic: every subscriber depends on it.
+    async fn run_reader(self: Arc<Self>) {
         while AssertUnwindSafe(self.read()).catch_unwind().await.is_err() {
-            tracing::error!("the reader of the trail panicked, and begins anew");
+            tracing::error!("the reader of the trail panicked and restarts");
             let [_, pause] = RETRY_PAUSES;
             sleep(pause).await;
         }
     }
 
-    /// Reads until nobody follows any more.
+    /// Reads until there is no subscriber.
     async fn read(&self) {
         let mut listener = self.database.listen();
-        let mut closed = self.end.subscribe();
+        let mut closed = self.head.subscribe();
         let mut has_begun = false;
         let mut retry = Retry::default();
         loop {
@@ -220,11 +223,11 @@ impl Shared {
                     self.state().looked_at = Some(Instant::now());
                     retry = Retry::default();
                 }
-                // The reader itself has fallen behind what is kept: its subscribers find out for themselves.
+                // Retention has overtaken the reader. Each subscriber finds out by itself.
                 Err(Error::CursorExpired) => has_begun = false,
                 Err(error) => {
                     if retry.is_first() {
-                        tracing::warn!(%error, "the trail could not be read; subscribers wait until it can");
+                        tracing::warn!(%error, "the trail could not be read; subscribers wait");
                     }
                     retry.pause().await;
                 }
@@ -235,17 +238,17 @@ impl Shared {
             if retry.is_first() && has_begun {
                 tokio::select! {
                     () = listener.changed() => {}
-                    _ = closed.wait_for(|end| end.is_closed) => {}
+                    _ = closed.wait_for(|head| head.is_closed) => {}
                 }
             }
         }
     }
 
-    /// Reads everything behind the end that was announced last, or begins at the trail's own.
+    /// Reads everything behind the published head, or starts at the end of the trail.
     async fn catch_up(&self, has_begun: bool) -> Result<(), Error> {
         let settled = async { Ok(self.database.settled_trail().await?) };
         let Bounds { last, .. } = in_time(settled).await?;
-        let mut known = self.end.borrow().position;
+        let mut known = self.head.borrow().position;
         if !has_begun || known > last {
             self.begin(last);
             return Ok(());
@@ -270,11 +273,11 @@ impl Shared {
 
     fn begin(&self, last: i64) {
         self.state().segments.clear();
-        self.end.send_modify(|end| {
-            if last < end.position {
-                end.generation += 1;
+        self.head.send_modify(|head| {
+            if last < head.position {
+                head.generation += 1;
             }
-            end.position = last;
+            head.position = last;
         });
     }
 
@@ -293,11 +296,11 @@ impl Shared {
             kept -= oldest.page.events.len();
         }
         drop(state);
-        self.end.send_modify(|end| end.position = until);
+        self.head.send_modify(|head| head.position = until);
     }
 
-    /// What is kept of the trail behind a position; none where that is not all of it.
-    fn part_behind(&self, position: i64) -> Option<Segment> {
+    /// The buffered segment behind a position; none where the buffer does not reach back to it.
+    fn segment_behind(&self, position: i64) -> Option<Segment> {
         let state = self.state();
         let place = state
             .segments
@@ -311,7 +314,7 @@ impl Shared {
         for segment in &state.segments {
             segment.page.forget_stale_images();
         }
-        let is_over = state.subscribers == 0 || self.end.borrow().is_closed;
+        let is_over = state.subscribers == 0 || self.head.borrow().is_closed;
         if is_over {
             state.is_reading = false;
             state.looked_at = None;
@@ -321,7 +324,7 @@ impl Shared {
     }
 }
 
-/// Pauses that become longer.
+/// Pauses that double up to a maximum.
 #[derive(Debug, Default)]
 struct Retry(u32);
 
@@ -346,9 +349,9 @@ impl Retry {
 mod tests {
     use super::*;
 
-    /// However long the database was away, what happens after its return is told within five seconds.
+    /// Subscribers receive events within five seconds after the database returns, however long it was unavailable.
     #[test]
-    fn the_database_is_never_left_alone_for_most_of_five_seconds() {
+    fn no_pause_takes_most_of_five_seconds() {
         let mut retry = Retry::default();
         for _ in 0..100 {
             assert!(retry.next() < Duration::from_secs(3));

@@ -1,36 +1,36 @@
-//! The subscriber's side.
+//! One subscriber of the feed.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{End, PAGE, Retry, SubscriberGuard, in_time, is_passing, reached};
+use super::{Head, PAGE, Retry, SubscriberGuard, in_time, is_transient, reached};
 use crate::auth::Scope;
 use crate::gallery::Error;
 use crate::gallery::cursor::TrailCursor;
 use crate::gallery::events::EventBatch;
 use crate::gallery::trail::{Event, EventFilter, events_between, is_in_scope};
 
-/// One who follows the trail.
+/// A subscription to the trail.
 #[derive(Debug)]
 pub struct Subscription {
     scope: Scope,
     filter: EventFilter,
-    /// Everything up to here has been given out, or is in `current`.
+    /// Everything up to here was delivered, or is in `current`.
     position: i64,
     generation: u64,
-    end: watch::Receiver<End>,
+    head: watch::Receiver<Head>,
     current: Option<Current>,
-    seat: SubscriberGuard,
+    guard: SubscriberGuard,
 }
 
-/// A page that is being given out.
+/// A page that is being delivered.
 #[derive(Debug)]
 struct Current {
     page: Arc<EventBatch>,
-    /// Where in the page to go on.
-    place: usize,
-    /// What is not behind this was given out before.
+    /// Index of the next event.
+    next: usize,
+    /// Events up to this position were delivered before.
     after: i64,
 }
 
@@ -40,37 +40,39 @@ impl Subscription {
         filter: EventFilter,
         after: TrailCursor,
         generation: u64,
-        end: watch::Receiver<End>,
-        seat: SubscriberGuard,
+        head: watch::Receiver<Head>,
+        guard: SubscriberGuard,
     ) -> Self {
         Self {
             scope,
             filter,
             position: after.0,
             generation,
-            end,
+            head,
             current: None,
-            seat,
+            guard,
         }
     }
 
-    /// The next event, with the page that it was read in; waits for one. `None` when the server stops. After an error
-    /// there is nothing more.
+    /// Waits for the next event; returns it with the page that it was read in, and `None` when the server stops.
+    ///
+    /// # Errors
+    /// Fails with [`Error::CursorExpired`] where the subscriber was overtaken by retention. An error ends the subscription.
     pub async fn next(&mut self) -> Result<Option<(Arc<EventBatch>, Event)>, Error> {
         loop {
             if let Some(event) = self.next_of_page() {
                 return Ok(Some(event));
             }
-            let end = *self.end.borrow_and_update();
-            if end.is_closed {
+            let head = *self.head.borrow_and_update();
+            if head.is_closed {
                 return Ok(None);
             }
-            if end.generation != self.generation {
+            if head.generation != self.generation {
                 return Err(Error::CursorExpired);
             }
-            if end.position > self.position {
-                self.go_on(end.position).await?;
-            } else if self.end.changed().await.is_err() {
+            if head.position > self.position {
+                self.take_page(head.position).await?;
+            } else if self.head.changed().await.is_err() {
                 return Ok(None);
             }
         }
@@ -78,8 +80,8 @@ impl Subscription {
 
     fn next_of_page(&mut self) -> Option<(Arc<EventBatch>, Event)> {
         let current = self.current.as_mut()?;
-        while let Some(event) = current.page.events.get(current.place) {
-            current.place += 1;
+        while let Some(event) = current.page.events.get(current.next) {
+            current.next += 1;
             if event.position > current.after
                 && is_in_scope(&self.scope, event)
                 && self.filter.matches(event)
@@ -91,40 +93,40 @@ impl Subscription {
         None
     }
 
-    /// Takes the next page, where there is one before the end.
-    async fn go_on(&mut self, end: i64) -> Result<(), Error> {
+    /// Takes the next page up to the head.
+    async fn take_page(&mut self, head: i64) -> Result<(), Error> {
         let after = self.position;
-        let (page, until) = match self.seat.0.part_behind(after) {
+        let (page, until) = match self.guard.0.segment_behind(after) {
             Some(segment) => (segment.page, segment.until),
-            // Boxed: most of the time a subscriber only waits.
-            None => Box::pin(self.read_page(end)).await?,
+            // Boxed, so that a waiting subscriber stays small.
+            None => Box::pin(self.read_page(head)).await?,
         };
         self.position = until;
         self.current = Some(Current {
             page,
-            place: 0,
+            next: 0,
             after,
         });
         Ok(())
     }
 
-    async fn read_page(&self, end: i64) -> Result<(Arc<EventBatch>, i64), Error> {
+    async fn read_page(&self, head: i64) -> Result<(Arc<EventBatch>, i64), Error> {
         let mut retry = Retry::default();
         loop {
             let events = events_between(
-                &self.seat.0.database,
+                &self.guard.0.database,
                 &self.scope,
                 &self.filter,
                 self.position,
-                end,
+                head,
                 PAGE,
             );
             match in_time(events).await {
                 Ok(events) => {
-                    let until = reached(&events, end);
+                    let until = reached(&events, head);
                     return Ok((EventBatch::new(events), until));
                 }
-                Err(error) if is_passing(&error) && !self.end.borrow().is_closed => {
+                Err(error) if is_transient(&error) && !self.head.borrow().is_closed => {
                     retry.pause().await;
                 }
                 Err(error) => return Err(error),

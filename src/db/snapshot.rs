@@ -1,4 +1,4 @@
-//! What an operator wants to know of the database at a moment: how busy its connections are, how far the trail is.
+//! The state of the database for monitoring: use of the connection pools, length of the trail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ pub struct Pool {
 
 /// How far the trail is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct TrailVitals {
+pub struct TrailSnapshot {
     /// The last position that was given.
     pub last_position: i64,
     /// Committed events without a position, counted up to 10,001.
@@ -67,7 +67,7 @@ impl Drop for Counted<'_> {
 }
 
 impl Dialect {
-    fn trail_vitals(self) -> &'static str {
+    fn trail_snapshot(self) -> &'static str {
         match self {
             Self::Postgres => {
                 "SELECT last_position, (SELECT count(*) FROM (SELECT FROM image_gallery_event \
@@ -111,13 +111,13 @@ impl Database {
 
 impl UnitOfWork {
     /// How far the trail is.
-    pub async fn trail_vitals(&self) -> Result<TrailVitals, Error> {
+    pub async fn trail_snapshot(&self) -> Result<TrailSnapshot, Error> {
         let backend = self.get_database_backend();
-        let statement = Statement::from_string(backend, self.dialect().trail_vitals());
+        let statement = Statement::from_string(backend, self.dialect().trail_snapshot());
         let row = self.query_one_raw(statement).await?;
         let missing =
             || sea_orm::DbErr::RecordNotFound("image_gallery_trail has no row".to_owned());
-        Ok(TrailVitals::from_query_result(
+        Ok(TrailSnapshot::from_query_result(
             &row.ok_or_else(missing)?,
             "",
         )?)

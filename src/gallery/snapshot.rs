@@ -1,4 +1,4 @@
-//! What an operator wants to know of the gallery at a moment. What cannot be read is left out.
+//! The state of the gallery for monitoring. Values that cannot be read are left out.
 
 use std::time::Duration;
 
@@ -10,75 +10,75 @@ use crate::auth::Caller;
 use crate::db::Pool;
 use crate::entity::image;
 
-/// How long the database may take to answer.
+/// Timeout of the query.
 const READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// Beyond that nobody counts.
-const COUNTED_AT_MOST: u64 = 10_001;
+/// Rows are counted up to this number.
+const MAX_COUNT: u64 = 10_001;
 
-/// The state of things.
+/// The state of the gallery.
 #[derive(Clone, Debug)]
-pub struct Vitals {
-    /// How busy the connections to the database are.
+pub struct Snapshot {
+    /// The connection pools.
     pub pools: Vec<Pool>,
-    /// Who follows the trail through this process.
+    /// Subscribers of this process.
     pub subscribers: usize,
-    /// How up to date they are; none where nobody follows.
-    pub feed: Option<FeedVitals>,
-    /// What the database says; none where it does not.
-    pub stored: Option<StoredVitals>,
+    /// How up to date they are; none without subscribers.
+    pub feed: Option<FeedSnapshot>,
+    /// What the database reports; none where it does not answer.
+    pub stored: Option<StoredSnapshot>,
 }
 
 /// How up to date the subscribers of this process are.
 #[derive(Clone, Copy, Debug)]
-pub struct FeedVitals {
-    /// Up to which position of the trail they are told.
+pub struct FeedSnapshot {
+    /// The last position of the trail that was delivered to them.
     pub position: i64,
-    /// Since the trail was last looked at.
+    /// Time since the trail was last read.
     pub looked_ago: Duration,
 }
 
-/// What the database says.
+/// What the database reports.
 #[derive(Clone, Copy, Debug)]
-pub struct StoredVitals {
-    /// The last position that an event of the trail was given.
+pub struct StoredSnapshot {
+    /// The last position of the trail.
     pub last_position: i64,
-    /// Committed events that have none yet, counted up to 10,001.
+    /// Committed events without a position, counted up to 10,001.
     pub waiting_events: i64,
-    /// Images whose time in the trash is over, counted up to 10,001; none where retention is off.
+    /// Images in the trash that retention may purge, counted up to 10,001; none where retention is off.
     pub overdue_images: Option<u64>,
 }
 
 impl Gallery {
-    /// Looks at everything. Never waits for the database for more than three seconds.
-    pub async fn vitals(&self) -> Vitals {
+    /// Reads the state. Waits at most three seconds for the database.
+    pub async fn snapshot(&self) -> Snapshot {
         let pools = self.database.pools();
-        let stored = match timeout(READ_TIMEOUT, self.stored_vitals()).await {
+        let stored = match timeout(READ_TIMEOUT, self.stored_snapshot()).await {
             Ok(Ok(stored)) => Some(stored),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the database does not say how it is");
+                tracing::warn!(%error, "the state of the database could not be read");
                 None
             }
             Err(_late) => {
-                tracing::warn!("the database does not say in time how it is");
+                tracing::warn!("the state of the database could not be read in time");
                 None
             }
         };
-        Vitals {
+        Snapshot {
             pools,
             subscribers: self.subscriber_count(),
-            feed: self.feed.vitals(),
+            feed: self.feed.snapshot(),
             stored,
         }
     }
 
-    async fn stored_vitals(&self) -> Result<StoredVitals, Error> {
+    async fn stored_snapshot(&self) -> Result<StoredSnapshot, Error> {
         let scope = Caller::system().scope_of_everybody()?;
         let before = self.retention().trash.map(|age| now().earlier_by(age));
         self.database
             .read_primary(move |unit| {
                 let scope = scope.clone();
                 Box::pin(async move {
-                    let trail = unit.trail_vitals().await?;
+                    let trail = unit.trail_snapshot().await?;
                     let overdue_images = match before {
                         Some(before) => {
                             let overdue = visible(&scope)
@@ -86,12 +86,12 @@ impl Gallery {
                                 .column(image::Column::ImageId)
                                 .filter(image::Column::DeletedAt.is_not_null())
                                 .filter(unit.dialect().is_deleted_by(before))
-                                .limit(COUNTED_AT_MOST);
+                                .limit(MAX_COUNT);
                             Some(overdue.count(unit).await?)
                         }
                         None => None,
                     };
-                    Ok(StoredVitals {
+                    Ok(StoredSnapshot {
                         last_position: trail.last_position,
                         waiting_events: trail.waiting_events,
                         overdue_images,

@@ -1,15 +1,15 @@
-//! What is wrong with an argument of an operation that then does nothing. The API puts its own names to it.
+//! Invalid arguments of an operation; it has no effect then. The contract translates them into its own field names.
 
 use super::Refusal;
 use super::stats::MAX_DAYS;
 
-/// An argument that is outside what is allowed.
+/// Why an argument is invalid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ArgumentError {
-    /// A label to filter by holds U+0000.
+    /// A label to filter by contains U+0000.
     #[error("a label to filter by contains U+0000")]
     NulInLabel,
-    /// Too many labels to filter by, letter case aside.
+    /// Too many labels to filter by, compared without letter case.
     #[error("{given} different labels to filter by; at most {maximum} are allowed")]
     TooManyLabels {
         /// How many were given.
@@ -20,7 +20,7 @@ pub enum ArgumentError {
     /// The metadata to filter by is outside the limits of metadata.
     #[error("the metadata to filter by {0}")]
     Metadata(Refusal),
-    /// Too many objects and arrays within the metadata to filter by.
+    /// Too many nested objects and arrays in the metadata to filter by.
     #[error(
         "{given} objects and arrays in the metadata to filter by; at most {maximum} are allowed"
     )]
@@ -30,13 +30,13 @@ pub enum ArgumentError {
         /// How many are allowed.
         maximum: usize,
     },
-    /// Both one owner's trash and everybody's.
+    /// The trash of one owner and of all owners at once.
     #[error("both one owner's trash and everybody's")]
     OwnerAndEverybody,
-    /// Nobody's trash, and the caller owns nothing.
+    /// No owner was given, and the caller is anonymous.
     #[error("neither an owner's trash nor everybody's")]
     NoOwner,
-    /// Days to count that are too few or too many.
+    /// The number of days to count is out of range.
     #[error("{0} days to count; 1 to {MAX_DAYS} are allowed")]
     Days(i32),
 }

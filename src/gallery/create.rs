@@ -1,6 +1,7 @@
-//! Storing images: idempotent by the id in the URL, and a fixed number of statements whatever the size of the batch.
+//! Creates images: idempotent by the id in the URL, with the same number of statements for a batch of any size.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sea_orm::sea_query::{OnConflict, Query, SimpleExpr};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -19,10 +20,10 @@ use crate::cloudinary::url::ImageUrl;
 use crate::db::{self, Dialect, UnitOfWork};
 use crate::entity::{Metadata, Timestamp, image};
 
-/// An image to store, as it was given.
+/// Input of a new image.
 #[derive(Clone, Debug, Default)]
 pub struct NewImage {
-    /// Owner; the caller where it is left out.
+    /// Owner; the caller by default.
     pub user_id: Option<String>,
     /// Cloudinary delivery URL.
     pub image_url: String,
@@ -34,20 +35,20 @@ pub struct NewImage {
     pub intent: Option<Intent>,
     /// Either this or an intent.
     pub intent_label: Option<String>,
-    /// A JSON object; `{}` where it is left out.
+    /// A JSON object; `{}` by default.
     pub metadata: Option<GivenJson>,
 }
 
-/// A stored image, and whether this call stored it.
+/// A stored image, and whether this call created it.
 #[derive(Clone, Debug)]
 pub struct Created {
-    /// As it is stored; it may be in the trash.
+    /// The stored image; it may be in the trash.
     pub image: Image,
-    /// False when it was there already.
+    /// False where it existed before.
     pub is_new: bool,
 }
 
-/// An image to store, within the limits.
+/// A valid input.
 #[derive(Clone, Debug)]
 struct Record {
     url: ImageUrl,
@@ -59,35 +60,41 @@ struct Record {
 }
 
 impl Gallery {
-    /// Stores images that are not there yet. One answer for each, in their order; one bad input does not stop the others,
-    /// but another's `userId` does, for the caller who may not use it.
+    /// Creates the images that do not exist yet. Returns one result for each input, in their order; an invalid input does not
+    /// affect the others.
+    ///
+    /// # Errors
+    /// Fails as a whole where an input names an owner for whom the caller may not create.
     pub async fn create(
         &self,
         caller: &Caller,
         inputs: Vec<NewImage>,
     ) -> Result<Vec<Result<Created, Vec<InputError>>>, Error> {
         require_own(caller, &inputs)?;
-        let checked: Vec<_> = inputs
-            .into_iter()
-            .map(|input| self.check(caller, input))
-            .collect();
-        let records: Vec<_> = checked.iter().flatten().cloned().collect();
+        let mut records = Vec::with_capacity(inputs.len());
+        let mut results = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let record = self.check(caller, input);
+            results.push(record.map(|record| records.push(record)));
+        }
         if records.is_empty() {
-            return Ok(checked
+            return Ok(results
                 .into_iter()
-                .filter_map(|record| record.err().map(Err))
+                .filter_map(|result| result.err().map(Err))
                 .collect());
         }
+        let records = Arc::new(records);
         self.id_probe_limiter.check(caller, Instant::now())?;
         let stored = self
             .database
             .write_items(records.len(), caller.actor(), move |unit| {
-                Box::pin(store(unit, records.clone()))
+                let records = Arc::clone(&records);
+                Box::pin(async move { store(unit, &records).await })
             })
             .await?;
         for outcome in &stored {
             if let Err(Refusal::IdTaken(id)) = outcome {
-                // One is chance; many are somebody who tries which ids there are.
+                // A single one is chance; many show that somebody is probing for existing ids.
                 tracing::warn!(
                     image.id = %id,
                     user.id = caller.actor(),
@@ -99,41 +106,41 @@ impl Gallery {
         let taken = stored.iter().filter(is_taken).count();
         self.id_probe_limiter.note(caller, taken, Instant::now());
         let mut stored = stored.into_iter();
-        Ok(checked
+        Ok(results
             .into_iter()
-            .filter_map(|record| match record {
-                Err(faults) => Some(Err(faults)),
-                Ok(_) => stored.next().map(|outcome| outcome.map_err(already_stored)),
+            .filter_map(|result| match result {
+                Err(errors) => Some(Err(errors)),
+                Ok(()) => stored.next().map(|outcome| outcome.map_err(url_error)),
             })
             .collect())
     }
 
     fn check(&self, caller: &Caller, input: NewImage) -> Result<Record, Vec<InputError>> {
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let user_id = or_error(
-            &mut faults,
+            &mut errors,
             InputField::UserId,
             owner(caller, input.user_id.as_deref()),
         );
         let url = ImageUrl::parse(&input.image_url, &self.hosts).map_err(Refusal::ImageUrl);
-        let url = or_error(&mut faults, InputField::ImageUrl, url);
+        let url = or_error(&mut errors, InputField::ImageUrl, url);
         for (field, prompt) in [
             (InputField::OriginalPrompt, &input.original_prompt),
             (InputField::RefinedPrompt, &input.refined_prompt),
         ] {
             let checked = check_text(prompt.as_deref().unwrap_or_default(), MAX_PROMPT_CHARACTERS);
-            or_error(&mut faults, field, checked);
+            or_error(&mut errors, field, checked);
         }
         let intent = check_label(input.intent, input.intent_label.as_deref());
-        let intent = or_error(&mut faults, InputField::IntentLabel, intent);
+        let intent = or_error(&mut errors, InputField::IntentLabel, intent);
         let metadata = match input.metadata {
             None | Some(Ok(Json::Null)) => Ok(Metadata::default()),
             Some(Ok(metadata)) => check_metadata(&metadata).map(Metadata::of),
             Some(Err(number)) => Err(number.into()),
         };
-        let metadata = or_error(&mut faults, InputField::Metadata, metadata);
+        let metadata = or_error(&mut errors, InputField::Metadata, metadata);
         match (user_id, url, intent, metadata) {
-            (Some(user_id), Some(url), Some(intent), Some(metadata)) if faults.is_empty() => {
+            (Some(user_id), Some(url), Some(intent), Some(metadata)) if errors.is_empty() => {
                 Ok(Record {
                     url,
                     user_id,
@@ -143,21 +150,21 @@ impl Gallery {
                     metadata,
                 })
             }
-            _ => Err(faults),
+            _ => Err(errors),
         }
     }
 }
 
-/// What is refused once it is known what is stored is refused for the id in the URL.
-fn already_stored(refusal: Refusal) -> Vec<InputError> {
+/// What is stored can only refuse the id in the URL.
+fn url_error(refusal: Refusal) -> Vec<InputError> {
     vec![InputError::of(InputField::ImageUrl, refusal)]
 }
 
-/// Whoever may not store for an owner that is named stores nothing at all.
+/// Refuses the whole call where an input names an owner for whom the caller may not create.
 fn require_own(caller: &Caller, inputs: &[NewImage]) -> Result<(), Denied> {
     caller.require_access()?;
     let named = inputs.iter().filter_map(|input| input.user_id.as_deref());
-    // An id that is none is nobody's: it is a fault of its input.
+    // An invalid owner's id is an error of that input alone.
     for user_id in named.filter_map(|user_id| UserId::new(user_id).ok()) {
         caller.require_access_to(user_id)?;
     }
@@ -171,35 +178,34 @@ fn owner(caller: &Caller, user_id: Option<&str>) -> Result<UserId, Refusal> {
     }
 }
 
-/// How often a batch looks again for rows that were purged between its insert and its look.
+/// How often a batch retries for rows that were purged between its insert and its select.
 const ATTEMPTS: usize = 5;
 
 async fn store(
     unit: &UnitOfWork,
-    records: Vec<Record>,
+    records: &[Record],
 ) -> Result<Vec<Result<Created, Refusal>>, Error> {
     let mut outcomes: Vec<Option<Result<Created, Refusal>>> = vec![None; records.len()];
-    // A single image is most likely new. With several ids in its URL it may be stored under another one of them.
-    let is_likely_new = matches!(&*records, [record] if record.url.every_id().len() == 1);
+    // A single image is probably new. One with several ids in its URL may be stored under another of them.
+    let is_likely_new = matches!(records, [record] if record.url.every_id().len() == 1);
     for attempt in 0..ATTEMPTS {
         if attempt > 0 || !is_likely_new {
-            let stored = find_stored(unit, &records).await?;
-            resolve(&records, &mut outcomes, &stored);
+            let stored = find_stored(unit, records).await?;
+            resolve(records, &mut outcomes, &stored);
         }
-        let inserted = insert_missing(unit, &records, &outcomes).await?;
-        mark_new(&records, &mut outcomes, &inserted);
-        resolve(&records, &mut outcomes, &inserted);
-        // Another caller stored the rest at this moment, or before: look.
+        let inserted = insert_missing(unit, records, &outcomes).await?;
+        mark_new(records, &mut outcomes, &inserted);
+        resolve(records, &mut outcomes, &inserted);
+        // Another caller has stored the rest: read it.
         if outcomes.iter().all(Option::is_some) {
             return Ok(outcomes.into_iter().flatten().collect());
         }
     }
-    let busy = "the same images are being stored and purged over and over".to_owned();
+    let busy = "the same images are being stored and purged at the same time".to_owned();
     Err(db::Error::Unavailable(busy).into())
 }
 
-/// The rows that bear any of the ids in the URLs. They may be another owner's: what is shown of those is decided by
-/// [`Record::match_stored`].
+/// The rows with any of the ids in the URLs, of all owners: [`Record::match_stored`] decides what a caller learns of them.
 async fn find_stored(unit: &UnitOfWork, records: &[Record]) -> Result<Vec<Image>, Error> {
     let ids = records.iter().flat_map(|record| record.url.every_id());
     let every_row = Scope::unchecked("an id that another owner has stored is taken");
@@ -207,7 +213,7 @@ async fn find_stored(unit: &UnitOfWork, records: &[Record]) -> Result<Vec<Image>
     Ok(rows.all(unit).await?)
 }
 
-/// Answers the records whose image is among the stored ones.
+/// Sets the outcome of each record whose image is stored.
 fn resolve(
     records: &[Record],
     outcomes: &mut [Option<Result<Created, Refusal>>],
@@ -221,7 +227,7 @@ fn resolve(
     }
 }
 
-/// Answers the first record of each inserted row: the one that stored it.
+/// Sets the outcome of the record that created each inserted row: the first one with its id.
 fn mark_new(
     records: &[Record],
     outcomes: &mut [Option<Result<Created, Refusal>>],
@@ -241,7 +247,7 @@ fn mark_new(
     }
 }
 
-/// Inserts what is not answered yet, in the order of the ids, so that two batches never wait for each other in a ring.
+/// Inserts the records without an outcome, in the order of their ids, so that two batches cannot deadlock.
 async fn insert_missing(
     unit: &UnitOfWork,
     records: &[Record],
@@ -252,7 +258,7 @@ async fn insert_missing(
         .zip(outcomes)
         .filter_map(|(record, outcome)| outcome.is_none().then_some(record))
         .collect();
-    // Stable: of several records of one image the first is stored.
+    // The sort is stable: of several records with the same id the first one is stored.
     missing.sort_by_key(|record| record.url.id());
     missing.dedup_by_key(|record| record.url.id());
     if missing.is_empty() {
@@ -276,8 +282,8 @@ async fn insert_missing(
 }
 
 impl Record {
-    /// The stored image that this record means, if any: the one of the same owner and of this very URL, which may bear
-    /// another of the URL's UUIDs, as the Django application may have chosen it; or else the owner's one of this id.
+    /// The stored image that this record refers to: the owner's image with this URL, whose id may be another of the URL's
+    /// UUIDs if the Django application chose it; otherwise the owner's image with this id.
     fn match_stored(&self, stored: &HashMap<Uuid, &Image>) -> Option<Result<Created, Refusal>> {
         let is_own = |row: &&&Image| row.user_id == self.user_id.as_str();
         let under_own_id = stored.get(&self.url.id());

@@ -1,4 +1,4 @@
-//! Events that were read together, and the images that they are of: read once for all of them, whoever looks.
+//! Events that were read together, and their images, which are read once for all callers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::{Error, Gallery, PartialImage, is_visible, visible};
 use crate::auth::{Caller, Scope};
 use crate::entity::image;
 
-/// For so long after it was read an image counts as what it is now.
+/// How long an image that was read counts as current.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Events in their order.
+/// Events in the order of the trail, with their images.
 #[derive(Debug, Default)]
 pub struct EventBatch {
     /// The events.
@@ -25,7 +25,7 @@ pub struct EventBatch {
     images: Mutex<Option<Loaded>>,
 }
 
-/// The images of a page; a failure is shared as well, or a hundred subscribers would wait for a hundred time-outs.
+/// The images of a page. A failure is shared as well: a hundred subscribers must not wait for a hundred timeouts.
 #[derive(Debug)]
 struct Loaded {
     at: Instant,
@@ -40,7 +40,7 @@ impl EventBatch {
         })
     }
 
-    /// The image of an event as it is now; none where it is gone or the caller may not see it.
+    /// The current image of an event; none where it was purged or is not visible to the caller.
     pub async fn image(
         &self,
         gallery: &Gallery,
@@ -57,7 +57,7 @@ impl EventBatch {
             .cloned())
     }
 
-    /// Those who come while the images are being read wait for them.
+    /// Callers that arrive while the images are being read wait for that read.
     async fn fresh_images(
         &self,
         gallery: &Gallery,
@@ -68,18 +68,19 @@ impl EventBatch {
         {
             return loaded.images.clone();
         }
-        // Boxed: a thousand subscribers may wait here, of whom one reads.
+        // Boxed: a thousand subscribers may wait here for the one that reads.
         let images = Box::pin(gallery.images_of(&self.events)).await;
         let images = images.map(Arc::new).map_err(Arc::new);
         *loaded = Some(Loaded {
-            // From the end on: images that take longer to read would be stale already, and read anew for each who waits.
+            // Measured from the end of the read: after a slow read the images would be stale at once, and each waiting caller
+            // would read them again.
             at: Instant::now(),
             images: images.clone(),
         });
         images
     }
 
-    /// Gives back the memory of images that nobody will be shown any more.
+    /// Frees images that are too old to be returned.
     pub(super) fn forget_stale_images(&self) {
         if let Ok(mut loaded) = self.images.try_lock()
             && (loaded.as_ref()).is_some_and(|loaded| loaded.at.elapsed() >= FRESH)
@@ -90,7 +91,7 @@ impl EventBatch {
 }
 
 impl Gallery {
-    /// Everybody's: each caller's scope is held against them afterwards.
+    /// Reads the images without a scope; each caller's scope is applied afterwards.
     async fn images_of(&self, events: &[Event]) -> Result<HashMap<Uuid, Arc<PartialImage>>, Error> {
         let ids: HashSet<Uuid> = events.iter().map(|event| event.image_id).collect();
         let every_row =

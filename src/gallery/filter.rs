@@ -1,4 +1,4 @@
-//! What has to hold of the images of a list.
+//! The conditions of a list of images.
 
 use std::collections::BTreeSet;
 
@@ -13,17 +13,17 @@ use crate::db::Dialect;
 use crate::db::search::Search;
 use crate::entity::{Timestamp, image};
 
-/// The most labels that differ by more than letter case.
+/// Maximum number of labels, compared without letter case.
 const MAX_LABELS: usize = 100;
-/// The most objects and arrays within `metadataContains`.
+/// Maximum number of nested objects and arrays in `metadataContains`.
 const MAX_CONTAINERS: usize = 100;
 
-/// Conditions of a list, all of which must hold. Build it from what was given, and check that by [`Filter::check`].
+/// Conditions that all have to hold. Check them by [`Filter::check`] before use.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Any of these; none is no condition.
+    /// Any of these; an empty list is no condition.
     pub intents: Vec<Intent>,
-    /// Any of these labels, whatever their letter case, at most a hundred; none is no condition.
+    /// Any of these labels, compared without letter case, at most 100; an empty list is no condition.
     pub intent_labels: Vec<String>,
     /// Inclusive.
     pub created_after: Option<Timestamp>,
@@ -36,7 +36,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Refuses what no database could be asked.
+    /// Checks the limits.
     pub fn check(&self) -> Result<(), ArgumentError> {
         if self.intent_labels.iter().any(|label| label.contains('\0')) {
             return Err(ArgumentError::NulInLabel);
@@ -105,13 +105,14 @@ impl Filter {
         Some(dialect.has_label(labels.iter().map(String::as_str)))
     }
 
-    /// Each label once, letter case aside. The empty one is stored by others for none: no image has it.
+    /// The distinct labels, compared without letter case. The empty label, which other applications store for none, matches
+    /// no image.
     fn labels(&self) -> BTreeSet<String> {
         let labels = self.intent_labels.iter().map(|label| label.to_lowercase());
         labels.filter(|label| !label.is_empty()).collect()
     }
 
-    /// An empty object is in every metadata, also in one that is stored as no object and reads as `{}`.
+    /// An empty object is contained in all metadata, also in a stored value that is no object and is read as `{}`.
     fn metadata_part(&self) -> Option<&Map<String, Json>> {
         let part = self.metadata_contains.as_ref()?.as_object()?;
         (!part.is_empty()).then_some(part)

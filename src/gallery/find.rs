@@ -11,8 +11,8 @@ use crate::auth::Caller;
 use crate::entity::image;
 
 impl Gallery {
-    /// The images of these ids, active or in the trash, in their order; none in the place of each that the caller may
-    /// not see or that is not there. Of each, these columns are read.
+    /// Reads these columns of the images of these ids, active or in the trash, in the order of the ids; none in the place
+    /// of each that does not exist or is not visible to the caller.
     pub async fn find(
         &self,
         caller: &Caller,

@@ -1,5 +1,5 @@
-//! How often a user was told that an id is stored for another owner. The primary key makes that answer unavoidable; whoever
-//! wants it of many ids is somebody who tries which there are.
+//! Limits how often a user can learn that an id is stored for another owner. The primary key makes that answer
+//! unavoidable; a user who gets it for many ids is probing for existing ones.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,12 +11,12 @@ use super::Error;
 use crate::auth::{Caller, UserId};
 
 const MINUTE: Duration = Duration::from_mins(1);
-/// The most such answers in a minute: one batch may be all of them.
+/// Maximum number of such answers in a minute: those of one whole batch.
 const MAX_ANSWERS: usize = super::MAX_BATCH;
-/// The most users that are remembered in a minute; then all are forgotten, and memory is bounded.
+/// Maximum number of users that are tracked in a minute; beyond it all are dropped, which bounds memory.
 const MAX_USERS: usize = 50_000;
 
-/// The answers of this minute.
+/// Counts of the current minute.
 #[derive(Debug)]
 pub(super) struct IdProbeLimiter(Mutex<Answers>);
 
@@ -34,8 +34,8 @@ impl IdProbeLimiter {
         }))
     }
 
-    /// Refuses a user who has had as many such answers as there are, before it is looked which ids are taken. Who sees
-    /// every image learns nothing from the answer.
+    /// Refuses a user who has used up the limit, before the ids are looked up. A caller who sees every image is not limited:
+    /// the answer tells nothing new.
     pub(super) fn check(&self, caller: &Caller, now: Instant) -> Result<(), Error> {
         let Caller::User(user_id) = caller else {
             return Ok(());
@@ -53,7 +53,7 @@ impl IdProbeLimiter {
         Ok(())
     }
 
-    /// Notes that a user was told it of so many ids.
+    /// Counts the ids that a user learned to be taken.
     pub(super) fn note(&self, caller: &Caller, ids: usize, now: Instant) {
         if let (Caller::User(user_id), 1..) = (caller, ids) {
             self.of_this_minute(now, |of_users| {
@@ -67,7 +67,7 @@ impl IdProbeLimiter {
         now: Instant,
         work: impl FnOnce(&mut HashMap<UserId, usize>) -> T,
     ) -> T {
-        // No work can panic half-way, so what a panic left is whole.
+        // No code panics while it holds the lock, so the state is consistent.
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if now - answers.since >= MINUTE || answers.of_users.len() >= MAX_USERS {
             answers.of_users.clear();

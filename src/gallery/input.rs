@@ -1,23 +1,24 @@
-//! Limits of what is stored, the same on both databases.
+//! Limits of stored values, the same on both databases.
 
 use serde_json::{Map, Value as Json};
 
 use super::intent::{Intent, label_to_store};
 use super::{InputError, InputField, Refusal};
 
-/// The most Unicode scalar values of a prompt.
+/// Maximum length of a prompt in Unicode scalar values.
 pub const MAX_PROMPT_CHARACTERS: usize = 20_000;
-/// The most Unicode scalar values of a label.
+/// Maximum length of a label in Unicode scalar values.
 pub const MAX_LABEL_CHARACTERS: usize = 100;
-/// The largest metadata as compact UTF-8 JSON.
+/// Maximum size of metadata in bytes of compact UTF-8 JSON.
 pub const MAX_METADATA_BYTES: usize = 64 * 1024;
-/// The deepest metadata; the object itself is the first level.
+/// Maximum nesting of metadata; the object itself is the first level.
 pub const MAX_METADATA_LEVELS: usize = 32;
 
-/// JSON as it was given, unless it holds a number that would lose digits.
+/// JSON input; an error where it contains a number that would lose digits.
 pub type GivenJson = Result<Json, InexactNumber>;
 
-/// A number that neither 64 bits nor a double hold exactly. Postgres could; SQLite, most clients and this program could not.
+/// A number that neither a 64-bit integer nor a double represents exactly. Postgres could store it; SQLite, most clients
+/// and this program could not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "holds the number {}, which cannot be kept exactly: integers of 64 bits can, and what a double holds; send it as a string",
@@ -39,18 +40,18 @@ impl From<InexactNumber> for Refusal {
     }
 }
 
-/// Notes what is wrong with a field, so that a caller hears of everything at once.
+/// Collects the error of a field, so that the caller gets all errors at once.
 pub(super) fn or_error<T>(
-    faults: &mut Vec<InputError>,
+    errors: &mut Vec<InputError>,
     field: InputField,
     checked: Result<T, Refusal>,
 ) -> Option<T> {
     checked
-        .map_err(|refusal| faults.push(InputError::of(field, refusal)))
+        .map_err(|refusal| errors.push(InputError::of(field, refusal)))
         .ok()
 }
 
-/// The label to store, within the limits.
+/// The label to store, checked against the limits.
 pub(super) fn check_label(
     intent: Option<Intent>,
     label: Option<&str>,

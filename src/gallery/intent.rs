@@ -1,6 +1,6 @@
-//! What an image was made for: three intents that the pipeline knows, and any other application's own label.
+//! Intents: three that the pipeline knows, and the labels of other applications.
 
-/// The kind of a label.
+/// The intent that a label stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Intent {
     /// `generate`
@@ -14,10 +14,10 @@ pub enum Intent {
 }
 
 impl Intent {
-    /// The labels that are stored for the intents that have one of their own.
+    /// The labels of the known intents.
     pub const KNOWN_LABELS: [&'static str; 3] = ["generate", "edit", "enhance"];
 
-    /// The label that is stored; [`Intent::Other`] has none of its own.
+    /// The label that is stored; none for [`Intent::Other`].
     pub fn label(self) -> Option<&'static str> {
         match self {
             Self::Generate => Some("generate"),
@@ -27,7 +27,7 @@ impl Intent {
         }
     }
 
-    /// What a stored label stands for, whatever its letter case. The empty one stands for none.
+    /// The intent of a stored label, in any letter case; none for the empty label.
     pub fn of_label(label: &str) -> Option<Self> {
         match label.to_lowercase().as_str() {
             "" => None,
@@ -39,13 +39,13 @@ impl Intent {
     }
 }
 
-/// Why an intent and a label cannot be stored.
+/// Why an intent and a label are invalid together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IntentError {
     /// [`Intent::Other`] without a label.
     #[error("another intent than the known ones needs a label")]
     LabelMissing,
-    /// Nothing but white space.
+    /// The label is blank.
     #[error("the label must not be blank")]
     BlankLabel,
     /// The label stands for another intent.
@@ -53,7 +53,7 @@ pub enum IntentError {
     Contradiction(String),
 }
 
-/// The label to store for what was given, in lower case.
+/// The label to store, in lower case.
 pub fn label_to_store(
     intent: Option<Intent>,
     label: Option<&str>,

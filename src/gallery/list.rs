@@ -1,4 +1,4 @@
-//! Lists of images, read by keyset: a page costs the same wherever it lies, and stays right while rows come and go.
+//! Lists of images with keyset paging: a page costs the same wherever it lies, and stays correct under inserts and deletes.
 
 use sea_orm::sea_query::{
     Asterisk, Expr, ExprTrait, Func, QueryStatementBuilder, SelectStatement, SimpleExpr,
@@ -20,47 +20,48 @@ pub enum Collection {
     Trash,
 }
 
-/// A list: what is in it, without a page of it.
+/// Which images a list has; a page of it is asked for by [`Page`].
 #[derive(Clone, Debug)]
 pub struct List {
     /// The gallery or the trash.
     pub collection: Collection,
-    /// One owner's only.
+    /// The images of this owner only.
     pub user_id: Option<UserId>,
-    /// What has to hold of each.
+    /// The conditions.
     pub filter: Filter,
 }
 
-/// What to read of a page; all of it is one statement.
+/// What to read of a page, in one statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts {
     /// The columns of its images.
     pub columns: Columns,
-    /// How many images the list has.
+    /// The number of images in the list.
     pub total_count: bool,
-    /// Whether the list has something before the page.
+    /// Whether the list has images before the page.
     pub has_before: bool,
-    /// Whether the list has something behind the page.
+    /// Whether the list has images behind the page.
     pub has_behind: bool,
 }
 
-/// A page as it was answered.
+/// A page of a list.
 #[derive(Clone, Debug)]
 pub struct Slice {
     /// The images, in the list's order.
     pub images: Vec<PartialImage>,
     /// Whether a row was found beyond the far end of the page.
     pub has_more: bool,
-    /// How many images the list has. Like what follows it is not known where nobody asked, or where the page is empty.
+    /// The number of images in the list. This and the following are none where they were not asked for, or the page is
+    /// empty.
     pub total_count: Option<u64>,
-    /// Whether the list has something before the cursor at which the page begins.
+    /// Whether the list has images before the cursor at which the page begins.
     pub has_before: Option<bool>,
-    /// Whether the list has something behind the cursor at which the page ends.
+    /// Whether the list has images behind the cursor at which the page ends.
     pub has_behind: Option<bool>,
 }
 
 impl Gallery {
-    /// One page of a list.
+    /// Reads a page of a list.
     pub async fn list(
         &self,
         caller: &Caller,
@@ -70,7 +71,7 @@ impl Gallery {
     ) -> Result<Slice, Error> {
         let rows = self.rows(caller, list)?;
         let parts = Parts {
-            // The cursors of the page are made of it.
+            // The page's cursors contain it.
             columns: parts.columns.and(Columns::of(&[page.order.column()])),
             ..parts
         };
@@ -85,7 +86,7 @@ impl Gallery {
         Ok(slice(&rows, page, parts)?)
     }
 
-    /// How many images the list has.
+    /// Counts the images of a list.
     pub async fn count(&self, caller: &Caller, list: &List) -> Result<u64, Error> {
         let count = counting(self.rows(caller, list)?);
         let count = StatementBuilder::build(&count, &self.dialect().backend());
@@ -136,7 +137,7 @@ impl Gallery {
     }
 }
 
-/// One statement for a page. What is asked of the list as a whole stands in each of the page's rows, behind their columns.
+/// One statement for a page. Values of the list as a whole are repeated in each row, behind the image's columns.
 fn statement(rows: &SelectStatement, page: &Page, parts: Parts, dialect: Dialect) -> Statement {
     let order = page.order;
     let mut query = rows.clone();
@@ -193,7 +194,7 @@ fn slice(rows: &[QueryResult], page: &Page, parts: Parts) -> Result<Slice, DbErr
     })
 }
 
-/// The row on that side of a sort key that is nearest to it: so the index is read from there and not from its end.
+/// The row on that side of a sort key that is nearest to it: the index is read from there and not from its end.
 fn nearest(
     mut rows: SelectStatement,
     order: Order,

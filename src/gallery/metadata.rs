@@ -1,6 +1,6 @@
-//! Changing an image's metadata: another object in its place, or a JSON merge patch
-//! (<https://www.rfc-editor.org/rfc/rfc7396>) on the text that is stored, so that what the patch does not name stays as it
-//! is: another application's numbers may have more digits than this program can hold.
+//! Changes of an image's metadata: a replacement, or a JSON merge patch (<https://www.rfc-editor.org/rfc/rfc7396>). The patch
+//! is applied to the stored text, so that members which it does not name keep their exact form: numbers of other applications
+//! may have more digits than this program can represent.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::update::Change;
 use super::{Image, InputError, InputField, Refusal};
 use crate::entity::Metadata;
 
-/// What to do with the metadata, within the limits as far as they can be told without the image.
+/// A change of metadata, checked as far as possible without the stored image.
 #[derive(Clone, Debug)]
 pub(super) enum MetadataChange {
     Keep,
@@ -48,14 +48,14 @@ impl MetadataChange {
                 "must be a JSON object: the result has to be one".to_owned(),
             )));
         };
-        // What a patch adds to nothing it adds to every object: such faults need no look at the image.
+        // A patch adds at least this to any object: errors in it do not depend on the stored image.
         check_object(&added(&patch))
             .and_then(|()| check_nul(&patch))
             .map_err(refused)?;
         Ok(Self::Patch(patch))
     }
 
-    /// The metadata that takes the place of the stored one; none where both have the same value.
+    /// The new metadata; none where it equals the stored one.
     pub(super) fn apply(&self, stored: &Image) -> Result<Option<Metadata>, InputError> {
         let result = match self {
             Self::Keep => return Ok(None),
@@ -70,7 +70,7 @@ impl MetadataChange {
     }
 }
 
-/// A patch on an object, both in and out as text; what is no object counts as an empty one.
+/// Applies a patch to the text of an object and returns text; a value that is no object counts as an empty object.
 fn merged(target: &str, patch: &Map<String, Json>) -> String {
     let mut members: BTreeMap<String, Box<RawValue>> =
         serde_json::from_str(target).unwrap_or_default();
@@ -92,7 +92,7 @@ fn merged(target: &str, patch: &Map<String, Json>) -> String {
     serde_json::to_string(&members).unwrap_or_default()
 }
 
-/// A patch on an empty object.
+/// Applies a patch to an empty object.
 fn added(patch: &Map<String, Json>) -> Map<String, Json> {
     let kept = patch.iter().filter_map(|(key, value)| {
         let value = match value {

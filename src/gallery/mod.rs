@@ -1,5 +1,5 @@
-//! What the product does, one verb or noun to a file. Who asks is the first argument; which rows that opens is decided
-//! by [`crate::auth::Caller::scope`] and applied by `visible`, where every query begins.
+//! The operations of the gallery, one verb or noun to a file. The caller is the first argument of each;
+//! [`crate::auth::Caller::scope`] decides which rows it may see, and `visible` applies that to every query.
 
 mod argument;
 mod create;
@@ -61,20 +61,20 @@ pub use trail::{Event, EventFilter, OwnedImage, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged};
 pub use update::{Change, ImageUpdate};
 
-/// How many may follow the trail at once, where nothing else is said.
+/// Default of the maximum number of subscribers.
 pub const DEFAULT_MAX_SUBSCRIBERS: usize = 10_000;
 
-/// The most items that one batch may have.
+/// Maximum number of items in a batch.
 pub const MAX_BATCH: usize = 100;
 
-/// The gallery: every operation is a method of this handle.
+/// The gallery; every operation is a method.
 #[derive(Debug)]
 pub struct Gallery {
     database: Arc<Database>,
     hosts: HostPatterns,
     feed: Feed,
     id_probe_limiter: IdProbeLimiter,
-    /// How long one call goes on beginning new transactions.
+    /// The time in which a bulk call starts new transactions.
     sweep_time: Duration,
     retention: Retention,
 }
@@ -84,7 +84,7 @@ pub struct Gallery {
 pub struct ImageId(pub Uuid);
 
 impl ImageId {
-    /// Reads the hyphenated form, in any letter case; anything else is no id of an image.
+    /// Parses the hyphenated form, in any letter case; none for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         const HYPHENATED_LENGTH: usize = 36;
         if text.len() != HYPHENATED_LENGTH {
@@ -94,24 +94,24 @@ impl ImageId {
     }
 }
 
-/// Why an operation did nothing at all.
+/// Why an operation failed without any effect.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An argument is outside what is allowed.
+    /// An argument is invalid.
     #[error(transparent)]
     Argument(#[from] ArgumentError),
-    /// The trail no longer holds everything behind a cursor.
+    /// The trail no longer has every event behind a cursor.
     #[error("the cursor is older than what the trail keeps, or is not of this trail")]
     CursorExpired,
-    /// As many follow the trail as may.
+    /// The maximum number of subscribers is reached.
     #[error("the server has as many subscribers as it takes; try again later")]
     TooManySubscribers,
-    /// The caller has asked of too many ids whether they are stored for another owner.
+    /// The caller has probed too many ids that are stored for other owners.
     #[error(
         "more than {MAX_BATCH} images were refused within a minute because their ids are stored for other owners; try again in a minute"
     )]
     TooManyTaken,
-    /// The caller may not do it.
+    /// The caller has no access.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// The database failed.
@@ -125,10 +125,10 @@ impl From<sea_orm::DbErr> for Error {
     }
 }
 
-/// Why one thing was not done, though the rest may have been: what the caller can mend.
+/// Why one input was refused: an error that the caller can fix, and that does not affect other inputs.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
-    /// The URL is none that an image may have, or holds no id.
+    /// The URL is not allowed, or contains no id.
     #[error(transparent)]
     ImageUrl(#[from] UrlError),
     /// The new URL belongs to another image.
@@ -136,37 +136,37 @@ pub enum Refusal {
         "this URL is of the image {0}; an image keeps its id, so only another URL of the same asset can replace its URL"
     )]
     AnotherAsset(Uuid),
-    /// The id is stored already for another owner.
+    /// The id is stored for another owner.
     #[error("the image {0} is already stored for another owner")]
     IdTaken(Uuid),
-    /// There is none that the caller may see.
+    /// The image does not exist or is not visible to the caller.
     #[error("there is no image with this id")]
     NotFound,
-    /// It is in the trash.
+    /// The image is in the trash.
     #[error("the image is in the trash: restore it first")]
     Deleted(Box<Image>),
-    /// It is not in the trash.
+    /// The image is not in the trash.
     #[error("the image is active: soft-delete it first, or purge it with force")]
     NotDeleted,
-    /// It has been changed since the caller read it.
+    /// The image has changed since the caller read it.
     #[error("the image has changed at {}", .0.updated_at)]
     Conflict(Box<Image>),
-    /// The metadata is not acceptable.
+    /// The metadata is invalid.
     #[error("{0}")]
     Metadata(String),
-    /// U+0000.
+    /// The text contains U+0000.
     #[error("contains U+0000, which cannot be stored")]
     Nul,
-    /// Intent and label do not go together.
+    /// Intent and label are invalid together.
     #[error(transparent)]
     Intent(#[from] IntentError),
-    /// The owner's identifier is not acceptable.
+    /// The owner's identifier is invalid.
     #[error(transparent)]
     UserId(UserIdError),
-    /// No owner was named, and the caller is nobody in particular.
+    /// No owner was given, and the caller is anonymous.
     #[error("is required: the caller is not signed in, so there is nobody else to own the image")]
     OwnerMissing,
-    /// A text is longer than it may be.
+    /// A text is too long.
     #[error("has {characters} characters; at most {maximum} are allowed")]
     TooLong {
         /// Unicode scalar values given.
@@ -174,40 +174,40 @@ pub enum Refusal {
         /// Unicode scalar values allowed.
         maximum: usize,
     },
-    /// A batch has more items than it may have.
+    /// A batch has too many items.
     #[error("{0} items were given; at most 100 are allowed, and nothing was done")]
     TooMany(usize),
 }
 
-/// A part of what a caller gives.
+/// A field of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputField {
-    /// Which image.
+    /// The image's id.
     Id,
-    /// The owner.
+    /// The owner's id.
     UserId,
     /// The URL.
     ImageUrl,
-    /// What the person typed.
+    /// The user's prompt.
     OriginalPrompt,
-    /// What the model was given.
+    /// The prompt given to the model.
     RefinedPrompt,
-    /// The intent's label.
+    /// The label of the intent.
     IntentLabel,
-    /// The JSON object.
+    /// The metadata.
     Metadata,
-    /// What to change of the JSON object.
+    /// The merge patch of the metadata.
     MetadataPatch,
-    /// When the caller expects that the image was last changed.
+    /// The expected time of the last change.
     IfUpdatedAt,
 }
 
-/// A refusal, with the field of the input that it is about.
+/// A refusal and the input field that it is about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputError {
-    /// The field at fault.
+    /// The invalid field.
     pub field: InputField,
-    /// What is wrong.
+    /// The reason.
     pub refusal: Refusal,
 }
 
@@ -218,7 +218,7 @@ impl InputError {
 }
 
 impl Gallery {
-    /// A gallery in `database`, of images on `hosts`, for requests that may take `request_time`.
+    /// A gallery in `database`, for images on `hosts`, with a request timeout of `request_time`.
     pub fn new(database: Database, hosts: HostPatterns, request_time: Duration) -> Self {
         let database = Arc::new(database);
         Self {
@@ -231,14 +231,14 @@ impl Gallery {
         }
     }
 
-    /// Bounds how many may follow the trail at once.
+    /// Sets the maximum number of subscribers.
     #[must_use]
     pub fn with_max_subscribers(mut self, max_subscribers: usize) -> Self {
         self.feed = Feed::new(Arc::clone(&self.database), max_subscribers);
         self
     }
 
-    /// The database below, for those who watch over it.
+    /// The database, for monitoring.
     pub fn database(&self) -> &Database {
         &self.database
     }
@@ -252,7 +252,7 @@ pub fn check_batch(items: usize) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The rows in a scope: where every query of the gallery begins.
+/// The rows in a scope; every query of the gallery starts here.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that selects rows"
@@ -261,21 +261,21 @@ fn visible(scope: &Scope) -> Select<image::Entity> {
     image::Entity::find().filter(is_in_scope(scope))
 }
 
-/// The same as a bare statement, without columns yet: for what is read most often. Of each column that [`visible`]
-/// selects, sea-orm makes an expression, and throws it away where others are selected.
+/// As [`visible`], but a plain statement without columns, for the most frequent reads: sea-orm builds an expression for each
+/// column of [`visible`] and drops it where other columns are selected.
 fn rows_in(scope: &Scope) -> SelectStatement {
     let mut rows = Query::select();
     rows.from(image::Entity).cond_where(is_in_scope(scope));
     rows
 }
 
-/// What [`visible`] says of each row.
+/// The condition of [`visible`].
 fn is_in_scope(scope: &Scope) -> Condition {
     let owner = scope.owner();
     Condition::all().add_option(owner.map(|owner| Column::UserId.eq(owner.as_str())))
 }
 
-/// What [`is_in_scope`] says in SQL, of an image that has been read.
+/// Applies the same scope to an image that has been read.
 fn is_visible(scope: &Scope, image: &PartialImage) -> bool {
     let is_owned_by = |owner: &UserId| {
         image
@@ -286,20 +286,20 @@ fn is_visible(scope: &Scope, image: &PartialImage) -> bool {
     scope.owner().is_none_or(is_owned_by)
 }
 
-/// This instant, in the microseconds that both databases keep.
+/// The current time in microseconds, the precision of both databases.
 #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
 fn now() -> Timestamp {
     let now: DateTime<Utc> = Utc::now();
     Timestamp::from_microseconds(now.timestamp_micros())
 }
 
-/// Every column of the changed rows.
+/// Returns every column of the changed rows.
 fn returning_rows(unit: &UnitOfWork) -> ReturningClause {
     let columns = Column::iter().map(IntoSimpleExpr::into_simple_expr);
     Query::returning().exprs(columns.chain(unit.signature()))
 }
 
-/// Runs a statement that returns images.
+/// Runs a statement and reads the images that it returns.
 async fn images<S: StatementBuilder>(
     unit: &UnitOfWork,
     statement: &S,

@@ -10,18 +10,18 @@ use uuid::Uuid;
 use crate::db::Dialect;
 use crate::entity::{Timestamp, image};
 
-/// By which instant images are ordered.
+/// The instant by which images are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// When it was stored.
+    /// When it was created.
     CreatedAt,
-    /// When it last changed.
+    /// When it was last changed.
     UpdatedAt,
-    /// When it was put in the trash.
+    /// When it was moved to the trash.
     DeletedAt,
 }
 
-/// Which way.
+/// The direction of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// Oldest first.
@@ -33,9 +33,9 @@ pub enum Direction {
 /// The order of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// The instant that counts.
+    /// The instant.
     pub field: Field,
-    /// Which end comes first.
+    /// The direction.
     pub direction: Direction,
 }
 
@@ -107,20 +107,20 @@ pub struct SortKey {
     pub id: Uuid,
 }
 
-/// Which rows, as seen from a sort key, in the list's own order.
+/// The rows on one side of a sort key, in the order of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Those that come later.
+    /// The rows after it.
     After,
-    /// Those that come earlier.
+    /// The rows before it.
     Before,
-    /// The row of this key and those that come later.
+    /// The row of this key and the rows after it.
     FromOn,
-    /// Those that come earlier and the row of this key.
+    /// The rows before it and the row of this key.
     UpTo,
 }
 
-/// From which end a page is taken.
+/// The end of the range at which a page lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// `first`.
@@ -129,17 +129,17 @@ pub enum End {
     Back,
 }
 
-/// The part of a list that is asked for.
+/// A page of a list to read.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// The list's order.
     pub order: Order,
-    /// Only what comes after this.
+    /// Rows after this.
     pub after: Option<SortKey>,
-    /// Only what comes before this.
+    /// Rows before this.
     pub before: Option<SortKey>,
-    /// At most so many rows, 1 to 100.
+    /// Maximum number of rows, 1 to 100.
     pub limit: u64,
-    /// Taken from the front or from the back of what the cursors leave.
+    /// The end of the range at which the page lies.
     pub end: End,
 }

@@ -1,7 +1,7 @@
-//! Retention: what has lain in the trash long enough is purged, and events that are old enough are dropped.
+//! Retention: purges images that were in the trash long enough, and deletes old events.
 //!
-//! A pass is one small transaction after another, each of what is due at the moment: it may be torn anywhere, and the next
-//! one, in whatever process, goes on from there. One process at a time does a batch; the others wait for their turn.
+//! A pass is a series of small transactions, each over the rows that are due at that time: it may be interrupted anywhere,
+//! and the next pass of any process continues from there. One process at a time runs a batch; the others wait.
 
 use std::time::Duration;
 
@@ -16,23 +16,23 @@ use crate::auth::{Caller, Scope};
 use crate::db::{self, UnitOfWork};
 use crate::entity::{Timestamp, image};
 
-/// The images of one transaction.
+/// Images per transaction.
 const BATCH: u64 = 500;
-/// How long a process that finds another one at work waits before it tries again.
+/// Pause before a retry while another process holds the lock.
 const PAUSE: Duration = Duration::from_millis(100);
-/// After so long without a turn the other process counts as stuck.
+/// After this time without the lock the pass fails: the other process may be stuck.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long things are kept: for ever where nothing is said.
+/// Retention periods; none keeps rows for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Images in the trash, from when they were put there.
+    /// Of images in the trash, from their soft delete.
     pub trash: Option<Duration>,
-    /// Events of the audit trail, from when they happened.
+    /// Of events of the audit trail, from when they occurred.
     pub events: Option<Duration>,
 }
 
-/// What a pass has done so far.
+/// Counts of a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
     /// Images purged.
@@ -41,7 +41,7 @@ pub struct Expired {
     pub events: u64,
 }
 
-/// What is kept for a while.
+/// The kind of rows that a batch deletes.
 #[derive(Clone, Copy, Debug)]
 enum Kept {
     Trash,
@@ -49,27 +49,27 @@ enum Kept {
 }
 
 impl Retention {
-    /// Whether everything is kept for ever.
+    /// Whether retention is off.
     pub fn is_off(self) -> bool {
         self == Self::default()
     }
 }
 
 impl Gallery {
-    /// Bounds how long things are kept.
+    /// Sets the retention periods.
     #[must_use]
     pub fn with_retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
         self
     }
 
-    /// How long things are kept.
+    /// The retention periods.
     pub fn retention(&self) -> Retention {
         self.retention
     }
 
-    /// From when on retention purges an image that was put in the trash at `deleted_at`: none while it is active, while the trash is kept for ever, or where it is
-    /// not known since when the image has been there.
+    /// When retention may purge an image that was deleted at `deleted_at`; none while it is active, where retention of the
+    /// trash is off, and where the time of the soft delete is unknown.
     pub fn purge_at(&self, deleted_at: Option<Timestamp>) -> Option<Timestamp> {
         let deleted_at = deleted_at?;
         let is_known = self.database.dialect().is_known(deleted_at);
@@ -77,9 +77,8 @@ impl Gallery {
         Some(deleted_at.later_by(age))
     }
 
-    /// Purges the images and drops the events whose time has come, until none is left, and counts them in `expired`: what
-    /// was done is done, also when this fails halfway. An image that somebody holds at the moment is left for another
-    /// pass. The trail names [`Caller::system`] as the one who did it.
+    /// Purges the images and deletes the events that are due, until none is left, and counts them in `expired`, also when a
+    /// later batch fails. A locked image is left for the next pass. The actor in the trail is [`Caller::system`].
     pub async fn expire(&self, expired: &mut Expired) -> Result<(), Error> {
         if let Some(age) = self.retention.trash {
             let before = now().earlier_by(age);
@@ -87,7 +86,7 @@ impl Gallery {
                 .await?;
         }
         if let Some(age) = self.retention.events {
-            // Events are dropped by their positions, which they get when somebody looks: here it may be that nobody did.
+            // Events are deleted by position, and get a position when the trail is read, which may not have happened yet.
             self.database.settled_trail().await?;
             let before = now().earlier_by(age);
             self.expire_all(Kept::Events, before, &mut expired.events)
@@ -111,7 +110,7 @@ impl Gallery {
                     last_turn = Instant::now();
                 }
                 None if last_turn.elapsed() < PATIENCE => {
-                    tracing::debug!("another process is at work on what is kept long enough");
+                    tracing::debug!("another process holds the retention lock");
                     sleep(PAUSE).await;
                 }
                 None => return Err(stuck().into()),
@@ -119,7 +118,7 @@ impl Gallery {
         }
     }
 
-    /// None when another process is at it.
+    /// None where another process holds the lock.
     async fn expire_batch(&self, kept: Kept, before: Timestamp) -> Result<Option<u64>, Error> {
         match kept {
             Kept::Events => Ok(self.database.prune_trail(before).await?),
@@ -140,11 +139,11 @@ impl Gallery {
 fn stuck() -> db::Error {
     let seconds = PATIENCE.as_secs();
     db::Error::Unavailable(format!(
-        "another process has been at work on what is kept long enough for {seconds} s without an end"
+        "another process has held the retention lock for {seconds} s"
     ))
 }
 
-/// Purges the next images that nobody holds. Whether their time has come is looked at once more when they are locked.
+/// Purges the next images that are not locked, and checks again under the lock that they are due.
 async fn purge_batch(
     unit: &UnitOfWork,
     scope: &Scope,

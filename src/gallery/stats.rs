@@ -12,21 +12,21 @@ use crate::auth::{Caller, Denied, UserId};
 use crate::db::UnitOfWork;
 use crate::entity::{Timestamp, image};
 
-/// The most days that can be asked for.
+/// Maximum number of days.
 pub const MAX_DAYS: u16 = 366;
 
-/// How many active images bear a label.
+/// Number of active images with a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelCount {
-    /// The commonest spelling; none for the images without a label.
+    /// The most frequent spelling; none for images without a label.
     pub label: Option<String>,
-    /// What it stands for.
+    /// The intent of the label.
     pub intent: Option<Intent>,
     /// Images.
     pub count: u64,
 }
 
-/// How many active images were created on a day.
+/// Number of active images created on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayCount {
     /// UTC.
@@ -36,7 +36,7 @@ pub struct DayCount {
 }
 
 impl Gallery {
-    /// Active images by label, letter case aside; the most frequent first.
+    /// Counts active images by label, compared without letter case; the most frequent first.
     pub async fn count_by_intent(
         &self,
         caller: &Caller,
@@ -60,7 +60,7 @@ impl Gallery {
         Ok(by_label(spellings))
     }
 
-    /// Active images created on each of the last `days` UTC days, oldest first, today included.
+    /// Counts active images created on each of the last `days` UTC days, oldest first, today included.
     pub async fn created_per_day(
         &self,
         caller: &Caller,
@@ -121,7 +121,7 @@ async fn count_days(
         .collect())
 }
 
-/// Brings the spellings of each label together, under the commonest one.
+/// Merges the spellings of each label under the most frequent one.
 fn by_label(spellings: Vec<(Option<String>, i64)>) -> Vec<LabelCount> {
     let mut groups: HashMap<Option<String>, Vec<(Option<String>, u64)>> = HashMap::new();
     for (spelling, rows) in spellings {

@@ -1,5 +1,4 @@
-//! Emptying or restoring the whole trash, in small transactions: however much lies in it, little is held in memory and
-//! nobody waits for long.
+//! Purging or restoring the whole trash in small transactions: memory and lock times are bounded, whatever its size.
 
 use std::time::Duration;
 
@@ -17,37 +16,37 @@ use crate::auth::{Caller, Scope, UserId};
 use crate::db::UnitOfWork;
 use crate::entity::{Timestamp, image};
 
-/// The most images of one call.
+/// Maximum number of images per call.
 const MAX_IMAGES: usize = 10_000;
-/// The images of one transaction.
+/// Images per transaction.
 const BATCH: u64 = 500;
-/// How long one call goes on beginning new transactions, however long a request may take.
+/// Maximum time in which a call starts new transactions, whatever the request timeout.
 const MAX_TIME: Duration = Duration::from_secs(5);
 
-/// How long one call goes on: what it has done has to be answered within the request's time.
+/// The time in which a call starts new transactions: its result has to be sent within the request timeout.
 pub(super) fn time_within(request_time: Duration) -> Duration {
     MAX_TIME.min(request_time / 2)
 }
 
-/// Whose trash, and which part of it.
+/// The owner and the part of the trash.
 #[derive(Clone, Debug, Default)]
 pub struct TrashSelection {
-    /// One owner's.
+    /// The owner.
     pub user_id: Option<UserId>,
-    /// Everybody's.
+    /// The trash of all owners.
     pub all: bool,
-    /// Only what was put there before this instant.
+    /// Only images that were deleted before this instant.
     pub deleted_before: Option<Timestamp>,
-    /// Only what was put there at this instant or later.
+    /// Only images that were deleted at this instant or later.
     pub deleted_after: Option<Timestamp>,
 }
 
-/// What one call did.
+/// The result of a call.
 #[derive(Clone, Debug, Default)]
 pub struct BulkOutcome {
     /// The images, longest in the trash first.
     pub ids: Vec<Uuid>,
-    /// Whether some are left.
+    /// Whether more images match.
     pub has_more: bool,
 }
 
@@ -58,8 +57,8 @@ enum BulkAction {
 }
 
 impl Gallery {
-    /// Purges what is in the trash, at most 10,000 images a call. Once a transaction has committed, a failure is only the
-    /// end: what was done is answered.
+    /// Purges at most 10,000 images from the trash. A failure after the first commit ends the call and is not an error: the
+    /// images so far are returned.
     pub async fn empty_trash(
         &self,
         caller: &Caller,
@@ -68,7 +67,7 @@ impl Gallery {
         self.sweep(caller, sweep, BulkAction::Purge).await
     }
 
-    /// Restores what is in the trash, at most 10,000 images a call.
+    /// Restores at most 10,000 images from the trash; as [`Gallery::purge_trash`].
     pub async fn restore_trash(
         &self,
         caller: &Caller,
@@ -100,7 +99,7 @@ impl Gallery {
                 Ok(batch) => batch,
                 Err(error) if swept.ids.is_empty() => return Err(error),
                 Err(error) => {
-                    tracing::error!(%error, images = swept.ids.len(), "a sweep of the trash ended halfway");
+                    tracing::error!(%error, images = swept.ids.len(), "a bulk change of the trash failed after its first transactions");
                     swept.has_more = true;
                     return Ok(swept);
                 }
@@ -114,7 +113,7 @@ impl Gallery {
             Ok(has_more) => has_more,
             Err(error) if swept.ids.is_empty() => return Err(error),
             Err(error) => {
-                tracing::error!(%error, "whether the trash has more is not known");
+                tracing::error!(%error, "could not read whether the trash has more images");
                 true
             }
         };
@@ -132,9 +131,9 @@ impl Gallery {
 }
 
 impl TrashSelection {
-    /// Whose trash it is has to be said: everybody's by `all`, one owner's by name, or the caller's own.
+    /// The owner has to be explicit: `all`, an owner's id, or the caller's own trash.
     fn scope(&self, caller: &Caller) -> Result<Scope, Error> {
-        // Nobody hears more than that, and another's trash is refused whatever else is wrong.
+        // Access is checked first: a caller without it learns nothing else.
         match self.user_id.clone() {
             Some(owner) => caller.require_access_to(owner)?,
             None => caller.require_access()?,
@@ -159,7 +158,7 @@ impl TrashSelection {
     }
 }
 
-/// Takes the next rows that nobody else is at work on.
+/// Locks the next rows that are not locked.
 async fn sweep_batch(
     unit: &UnitOfWork,
     scope: &Scope,

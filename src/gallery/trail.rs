@@ -1,7 +1,7 @@
-//! The audit trail: which events there are, in pages, oldest first.
+//! The audit trail: pages of events, oldest first.
 //!
-//! A page is answered from three looks: events that wait for their position get it, the page is read, and then it is made
-//! sure that nothing of it was dropped meanwhile.
+//! A page takes three steps: events without a position get one, the page is read, and then it is checked that retention has
+//! deleted none of it meanwhile.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -24,16 +24,16 @@ use crate::entity::gallery_event::{self, Column, Kind};
 
 pub use gallery_event::Model as Event;
 
-/// Which events.
+/// The conditions of a list of events.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
-    /// One owner's only: that of the time of the event.
+    /// The owner at the time of the event.
     pub user_id: Option<UserId>,
-    /// Of one image only.
+    /// The image.
     pub image_id: Option<ImageId>,
-    /// Any of these; none is no condition.
+    /// Any of these; an empty list is no condition.
     pub kinds: Vec<Kind>,
-    /// Of this owner only, whatever another application made of the identifier.
+    /// The owner as it is stored, also where another application stored an identifier that is invalid here.
     pub owner: Option<String>,
 }
 
@@ -46,7 +46,7 @@ impl EventFilter {
             .add_option(kinds)
     }
 
-    /// What [`EventFilter::condition`] says in SQL, of an event that has been read.
+    /// Applies the same conditions to an event that has been read.
     pub(super) fn matches(&self, event: &Event) -> bool {
         self.image_id.is_none_or(|id| id.0 == event.image_id)
             && (self.owner.as_ref()).is_none_or(|owner| *owner == event.user_id)
@@ -54,25 +54,25 @@ impl EventFilter {
     }
 }
 
-/// The part of the trail that is asked for.
+/// A page of the trail to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TrailPage {
-    /// Only what comes after this.
+    /// Events after this.
     pub after: Option<TrailCursor>,
-    /// Only what comes before this.
+    /// Events before this.
     pub before: Option<TrailCursor>,
-    /// At most so many events, 1 to 100.
+    /// Maximum number of events, 1 to 100.
     pub limit: u64,
-    /// Taken from the front or from the back of what the cursors leave.
+    /// The end of the range at which the page lies.
     pub end: End,
 }
 
-/// A page of the trail as it was answered. By default it has no events.
+/// A page of the trail; empty by default.
 #[derive(Clone, Debug, Default)]
 pub struct TrailSlice {
-    /// Everything that was read together.
+    /// All events that were read together.
     read: Arc<EventBatch>,
-    /// The places of this page's events within that.
+    /// The range of this page's events in it.
     places: Range<usize>,
     /// Whether an event was found beyond the far end of the page.
     pub has_more: bool,
@@ -87,22 +87,22 @@ impl TrailSlice {
             .unwrap_or_default()
     }
 
-    /// What was read together with them.
+    /// The events that were read together with them.
     pub fn read_together(&self) -> &Arc<EventBatch> {
         &self.read
     }
 }
 
-/// An image under an owner: the events of this image that are the owner's.
+/// An image and its owner: selects the events of this image under this owner.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OwnedImage {
-    /// Which image.
+    /// The image.
     pub image_id: Uuid,
-    /// The owner, whatever another application made of the identifier.
+    /// The owner as it is stored.
     pub owner: String,
 }
 
-/// The events in a scope: where every query of the trail begins.
+/// The events in a scope; every query of the trail starts here.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that selects events"
@@ -115,19 +115,22 @@ fn recorded(scope: &Scope) -> Select<gallery_event::Entity> {
     }
 }
 
-/// What [`recorded`] says in SQL, of an event that has been read.
+/// Applies the same scope to an event that has been read.
 pub(super) fn is_in_scope(scope: &Scope, event: &Event) -> bool {
     scope.contains(&event.user_id)
 }
 
 impl Gallery {
-    /// Where the trail ends now, for whoever may read anything.
+    /// The end of the trail, for any caller with access.
     pub async fn trail_cursor(&self, caller: &Caller) -> Result<TrailCursor, Error> {
         caller.require_access()?;
         Ok(TrailCursor(self.database.settled_trail().await?.last))
     }
 
-    /// One page of the trail.
+    /// Reads a page of the trail.
+    ///
+    /// # Errors
+    /// Fails with [`Error::CursorExpired`] where retention has deleted events behind a cursor.
     pub async fn events(
         &self,
         caller: &Caller,
@@ -148,7 +151,7 @@ impl Gallery {
         })
     }
 
-    /// The same page of each of these images, in one statement; none where an image has no events in it.
+    /// Reads the same page of each of these images in one statement; an image without events is left out.
     pub async fn events_of_images(
         &self,
         caller: &Caller,
@@ -168,8 +171,7 @@ impl Gallery {
         Ok(slices(events, page))
     }
 
-    /// Whether the trail has such an event on that side of a cursor: after it, or before it. With `inclusive`, the
-    /// cursor's own event counts.
+    /// Whether the trail has a matching event after or before a cursor; with `inclusive`, the cursor's own event counts.
     pub async fn has_events(
         &self,
         caller: &Caller,
@@ -198,8 +200,8 @@ impl Gallery {
             .await
     }
 
-    /// The events of these ids, in their order; none in the place of each that the caller may not see or that is not
-    /// there.
+    /// Reads the events of these ids, in their order; none in the place of each that does not exist or is not visible to
+    /// the caller.
     pub async fn find_events(
         &self,
         caller: &Caller,
@@ -223,7 +225,7 @@ impl Gallery {
     }
 }
 
-/// The events between two positions, the later one included, for those who follow the trail.
+/// The events between two positions, the later one included, for subscriptions.
 pub(super) async fn events_between(
     database: &Database,
     scope: &Scope,
@@ -250,8 +252,7 @@ pub(super) async fn events_between(
         .await
 }
 
-/// Those of these images of which the trail shows, in this scope, that they were purged. Events that wait for their
-/// position count.
+/// The ids of the images that were purged according to the trail in this scope, events without a position included.
 pub(super) async fn purged_before(
     unit: &UnitOfWork,
     scope: &Scope,
@@ -280,7 +281,7 @@ impl TrailPage {
     }
 }
 
-/// Only once the page is read: so what is dropped meanwhile is noticed.
+/// Call after the page was read, to notice what was deleted meanwhile.
 async fn check_bounds(unit: &UnitOfWork, page: TrailPage) -> Result<(), Error> {
     if page.after.is_none() && page.before.is_none() {
         return Ok(());
@@ -292,8 +293,8 @@ async fn check_bounds(unit: &UnitOfWork, page: TrailPage) -> Result<(), Error> {
     Ok(())
 }
 
-/// A cursor is good as long as everything behind it is kept, and unless it is one of a trail that went on from an older
-/// copy of the database: either way something would be passed over in silence.
+/// A cursor is valid while every event behind it is kept. One beyond the end of the trail was given out before the database
+/// was restored from an older copy. In both cases events would be skipped silently.
 pub(super) fn check_kept(cursor: TrailCursor, bounds: Bounds) -> Result<(), Error> {
     if (bounds.pruned..=bounds.last).contains(&cursor.0) {
         return Ok(());
@@ -310,7 +311,7 @@ async fn read_page(
         End::Front => Order::Asc,
         End::Back => Order::Desc,
     };
-    // Without a position an event is not in the trail yet.
+    // An event without a position is not in the trail yet.
     let query = query
         .filter(Column::Position.is_not_null())
         .filter(page.condition())
@@ -327,7 +328,7 @@ async fn read_page(
     Ok((events, has_more))
 }
 
-/// The events of a page of each image, one after the other; of each, one more than the page has room for.
+/// The events of a page of each image, and of each image one event more than the page may have.
 async fn read_pages(
     unit: &UnitOfWork,
     scope: &Scope,
@@ -344,7 +345,7 @@ async fn read_pages(
             .and(Column::UserId.eq(image.owner.as_str()))
     });
     let owned = owned.fold(Condition::any(), Condition::add);
-    // Without a position an event is not in the trail yet.
+    // An event without a position is not in the trail yet.
     let numbered = recorded(scope)
         .filter(owned)
         .filter(Column::Position.is_not_null())
@@ -371,7 +372,7 @@ async fn read_pages(
     Ok(events)
 }
 
-/// Takes the pages of the images apart, and from each what is beyond its end.
+/// Splits the events into pages by image, and cuts each page at its limit.
 fn slices(events: Vec<Event>, page: TrailPage) -> HashMap<OwnedImage, TrailSlice> {
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let read = EventBatch::new(events);

@@ -1,5 +1,5 @@
-//! The trash: soft delete, restore, purge. One image and many are the same code: a look that locks the rows, in the
-//! order of their ids, and one change of those that it concerns.
+//! The trash: soft delete, restore, purge, for one image and for many: one statement locks the rows in the order of their
+//! ids, one changes those that need it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,21 +16,21 @@ use crate::auth::{Caller, Scope};
 use crate::db::{self, UnitOfWork};
 use crate::entity::image;
 
-/// An image, and whether this call moved it.
+/// An image after a move, and whether this call moved it.
 #[derive(Clone, Debug)]
 pub struct Moved {
-    /// As it is now.
+    /// The current image.
     pub image: Image,
-    /// False when it already was there.
+    /// False where it was there before.
     pub has_changed: bool,
 }
 
-/// An image that is gone, and whether this call purged it.
+/// A purged image, and whether this call purged it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purged {
     /// Its id.
     pub id: ImageId,
-    /// False when the trail shows that it was purged before.
+    /// False where it was purged before, as the trail shows.
     pub has_changed: bool,
 }
 
@@ -48,7 +48,7 @@ impl Destination {
 }
 
 impl Gallery {
-    /// Moves images to the trash. One answer for each id, in their order.
+    /// Moves images to the trash. Returns one result for each id, in their order.
     pub async fn soft_delete(
         &self,
         caller: &Caller,
@@ -57,7 +57,7 @@ impl Gallery {
         self.relocate(caller, ids, Destination::Trash).await
     }
 
-    /// Takes images out of the trash. One answer for each id, in their order.
+    /// Restores images from the trash. Returns one result for each id, in their order.
     pub async fn restore(
         &self,
         caller: &Caller,
@@ -66,8 +66,8 @@ impl Gallery {
         self.relocate(caller, ids, Destination::Gallery).await
     }
 
-    /// Deletes images for good: those in the trash, and with `force` active ones too. One answer for each id, in their
-    /// order; of one that is gone already the trail tells.
+    /// Deletes images permanently: those in the trash, with `force` active ones too. Returns one result for each id, in their
+    /// order; for an image that no longer exists the trail shows whether it was purged.
     pub async fn purge(
         &self,
         caller: &Caller,
@@ -110,7 +110,7 @@ fn distinct(ids: &[Option<ImageId>]) -> Vec<Uuid> {
     ids.into_iter().collect()
 }
 
-/// Puts what happened to each id in the order in which they were given. What was not found is not there.
+/// Brings the results into the order of the ids; an id without a result was not found.
 fn answers<T: Clone>(
     ids: &[Option<ImageId>],
     found: &HashMap<Uuid, Result<T, Refusal>>,
@@ -123,7 +123,7 @@ fn answers<T: Clone>(
         .collect()
 }
 
-/// The rows of these ids, held until the transaction ends.
+/// Locks the rows of these ids until the transaction ends.
 async fn locked(unit: &UnitOfWork, scope: &Scope, ids: Vec<Uuid>) -> Result<Vec<Image>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -135,10 +135,10 @@ async fn locked(unit: &UnitOfWork, scope: &Scope, ids: Vec<Uuid>) -> Result<Vec<
     Ok(rows.all(unit).await?)
 }
 
-/// How often a move looks again for images that others moved between its statements.
+/// How often a move retries for images that others moved between its statements.
 const ATTEMPTS: usize = 5;
 
-/// Moves what is elsewhere, then looks at the rest.
+/// Moves the images that are elsewhere, then reads the rest.
 async fn relocate(
     unit: &UnitOfWork,
     scope: &Scope,
@@ -169,10 +169,10 @@ async fn relocate(
         if elsewhere.is_empty() {
             return Ok(outcomes);
         }
-        // Another caller has moved these to where they were not a moment ago.
+        // Another caller moved these between the two statements.
         ids = elsewhere.into_iter().map(|image| image.image_id).collect();
     }
-    let busy = "the same images are being moved to and fro".to_owned();
+    let busy = "the same images are being moved at the same time".to_owned();
     Err(db::Error::Unavailable(busy).into())
 }
 

@@ -1,4 +1,4 @@
-//! Changing an image that is active.
+//! Updates of active images.
 
 use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
@@ -17,19 +17,19 @@ use crate::cloudinary::url::ImageUrl;
 use crate::db::{Dialect, UnitOfWork};
 use crate::entity::{Metadata, Timestamp, image};
 
-/// What to do with one field.
+/// The change of one field.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Change<T> {
-    /// Leave it.
+    /// Keeps the value.
     #[default]
     Keep,
-    /// Set it to none.
+    /// Sets null.
     Clear,
-    /// Set it.
+    /// Sets a value.
     Set(T),
 }
 
-/// The changes to one image, as they were given.
+/// Input of an update.
 #[derive(Clone, Debug, Default)]
 pub struct ImageUpdate {
     /// Another URL of the same asset.
@@ -42,15 +42,15 @@ pub struct ImageUpdate {
     pub intent: Change<Intent>,
     /// Either this or an intent.
     pub intent_label: Change<String>,
-    /// Replaces the whole object; cleared, it is `{}`.
+    /// Replaces the whole object; `Clear` sets `{}`.
     pub metadata: Change<GivenJson>,
     /// JSON merge patch, RFC 7396.
     pub metadata_patch: Option<GivenJson>,
-    /// Only if the image still has this `updatedAt`.
+    /// Updates only an image that still has this `updatedAt`.
     pub if_updated_at: Option<Timestamp>,
 }
 
-/// The changes, within the limits as far as they can be told without the image.
+/// A valid input, checked as far as possible without the stored image.
 #[derive(Clone, Debug)]
 struct Changes {
     url: Option<ImageUrl>,
@@ -62,7 +62,7 @@ struct Changes {
 }
 
 impl Gallery {
-    /// Changes one active image, and answers it as it is now.
+    /// Updates an active image and returns it.
     pub async fn update(
         &self,
         caller: &Caller,
@@ -72,7 +72,7 @@ impl Gallery {
         let scope = caller.scope(None)?;
         let changes = match check(id, update, &self.hosts) {
             Ok(changes) => changes,
-            Err(faults) => return Ok(Err(faults)),
+            Err(errors) => return Ok(Err(errors)),
         };
         let Some(ImageId(id)) = id else {
             return Ok(Err(vec![InputError::of(InputField::Id, Refusal::NotFound)]));
@@ -92,35 +92,35 @@ fn check(
     update: ImageUpdate,
     hosts: &HostPatterns,
 ) -> Result<Changes, Vec<InputError>> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let url = update
         .image_url
         .map(|url| parse_url(id, &url, hosts))
         .transpose();
-    let url = or_error(&mut faults, InputField::ImageUrl, url);
+    let url = or_error(&mut errors, InputField::ImageUrl, url);
     for (field, prompt) in [
         (InputField::OriginalPrompt, &update.original_prompt),
         (InputField::RefinedPrompt, &update.refined_prompt),
     ] {
         if let Change::Set(prompt) = prompt {
             or_error(
-                &mut faults,
+                &mut errors,
                 field,
                 check_text(prompt, MAX_PROMPT_CHARACTERS),
             );
         }
     }
     let intent = check_intent(&update.intent, &update.intent_label);
-    let intent = or_error(&mut faults, InputField::IntentLabel, intent);
+    let intent = or_error(&mut errors, InputField::IntentLabel, intent);
     let metadata = match MetadataChange::check(update.metadata, update.metadata_patch) {
         Ok(change) => Some(change),
-        Err(fault) => {
-            faults.push(fault);
+        Err(error) => {
+            errors.push(error);
             None
         }
     };
     match (url, intent, metadata) {
-        (Some(url), Some(intent), Some(metadata)) if faults.is_empty() => Ok(Changes {
+        (Some(url), Some(intent), Some(metadata)) if errors.is_empty() => Ok(Changes {
             url,
             original_prompt: update.original_prompt,
             refined_prompt: update.refined_prompt,
@@ -128,11 +128,11 @@ fn check(
             metadata,
             if_updated_at: update.if_updated_at,
         }),
-        _ => Err(faults),
+        _ => Err(errors),
     }
 }
 
-/// A URL that does not even hold the image's id is wrong whatever is stored.
+/// The URL has to contain the image's id, whatever is stored.
 fn parse_url(id: Option<ImageId>, url: &str, hosts: &HostPatterns) -> Result<ImageUrl, Refusal> {
     let url = ImageUrl::parse(url, hosts)?;
     if id.is_some_and(|id| url.every_id().contains(&id.0)) {
@@ -141,7 +141,7 @@ fn parse_url(id: Option<ImageId>, url: &str, hosts: &HostPatterns) -> Result<Ima
     Err(Refusal::AnotherAsset(url.id()))
 }
 
-/// A null beside a value counts as left out.
+/// A null beside a value counts as omitted.
 fn check_intent(
     intent: &Change<Intent>,
     label: &Change<String>,
@@ -183,7 +183,7 @@ async fn apply(
     let metadata = changes.metadata.apply(&stored);
     let columns = match changes.columns(&stored, hosts, metadata, unit.dialect()) {
         Ok(columns) => columns,
-        Err(fault) => return Ok(Err(vec![fault])),
+        Err(error) => return Ok(Err(vec![error])),
     };
     if stored.deleted_at.is_some() {
         return Ok(Err(vec![InputError::of(
@@ -191,7 +191,7 @@ async fn apply(
             Refusal::Deleted(Box::new(stored)),
         )]));
     }
-    // As it is printed: what lies outside RFC 3339 was given out as its bounds, and comes back so.
+    // Compared as printed: instants outside RFC 3339 are returned as its bounds, and come back as such.
     let is_still = |expected: Timestamp| expected.to_datetime() == stored.updated_at.to_datetime();
     if if_updated_at.is_some_and(|expected| !is_still(expected)) {
         return Ok(Err(vec![InputError::of(
@@ -224,7 +224,7 @@ async fn apply(
 }
 
 impl Changes {
-    /// The columns that get another value than they have.
+    /// The columns whose values change, with the new values.
     fn columns(
         self,
         stored: &Image,
@@ -269,15 +269,15 @@ impl Changes {
     }
 }
 
-/// An image keeps its id. A row of the Django application may bear another UUID of its URL than the one that our rule
-/// takes: there the new URL must give what the old one gives, and hold the row's id as well.
+/// An image keeps its id, so the new URL has to give this id. A row of the Django application may have another UUID of its
+/// URL as id: there the new URL has to give the same id as the old one, and contain the row's id as well.
 fn check_same_asset(url: &ImageUrl, stored: &Image, hosts: &HostPatterns) -> Result<(), Refusal> {
     let gives_this_id = url.id() == stored.image_id;
-    let gives_what_the_old_gave = || {
+    let gives_the_same_id_as_before = || {
         url.every_id().contains(&stored.image_id)
             && ImageUrl::parse(&stored.image_url, hosts).is_ok_and(|old| old.id() == url.id())
     };
-    if gives_this_id || gives_what_the_old_gave() {
+    if gives_this_id || gives_the_same_id_as_before() {
         return Ok(());
     }
     Err(Refusal::AnotherAsset(url.id()))
@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_null_beside_a_label_counts_as_left_out() {
+    fn a_null_beside_a_label_counts_as_omitted() {
         let set = |label: &str| Change::Set(label.to_owned());
         let cases = [
             (Change::Clear, set("Upscale"), set("upscale")),

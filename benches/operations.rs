@@ -86,7 +86,7 @@ async fn executor(folder: &Path) -> Executor {
     let options = settings.database().expect("a database");
     let database = Database::connect(&options).await.expect("it answers");
     database.migrate_up().await.expect("migrations");
-    let gallery = Gallery::new(database, HostPatterns::default(), Duration::from_secs(15));
+    let gallery = Gallery::new(database, settings.gallery());
     let time_out = Duration::from_secs(15);
     Executor::new(
         Arc::new(gallery),

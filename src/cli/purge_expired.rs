@@ -19,12 +19,7 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let database = Database::connect(&options)
         .await
         .with_context(|| format!("cannot connect to {target}"))?;
-    let gallery = Gallery::new(
-        database,
-        settings.cloudinary_hosts.clone(),
-        settings.limits.request_timeout,
-    );
-    let gallery = gallery.with_retention(retention);
+    let gallery = Gallery::new(database, settings.gallery());
     let (expired, outcome) = pass(&gallery).await;
     gallery.database().close().await;
     super::print(&lines(retention, expired))?;

@@ -20,6 +20,7 @@ use clap::{Args, Command, FromArgMatches};
 
 use crate::cloudinary::hosts::HostPatterns;
 use crate::db::options::Options;
+use crate::gallery;
 use crate::server;
 use crate::server::middleware::origin::{Origin, Origins};
 
@@ -130,6 +131,16 @@ impl Settings {
     /// Which database, and how it is used.
     pub fn database(&self) -> Result<Options, SettingError> {
         self.database.options(self.limits.request_timeout)
+    }
+
+    /// What the gallery is set to.
+    pub fn gallery(&self) -> gallery::Options {
+        gallery::Options {
+            hosts: self.cloudinary_hosts.clone(),
+            request_timeout: self.limits.request_timeout,
+            retention: self.retention.policy(),
+            max_subscribers: self.max_subscribers,
+        }
     }
 
     /// How HTTP is served.

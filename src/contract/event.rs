@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use super::budget::count_rows;
 use super::connection::{PageInfo, Paged};
 use super::error::{Failure, Result, nullable};
-use super::filter::PageArguments;
 use super::image::Image;
 use super::immediate::{Immediate, List, Ready};
 use super::loader::events_of_image;
+use super::page::PageArguments;
 use super::scalar::{DateTime, Url};
 use super::{caller, gallery};
 use crate::gallery::{

@@ -1,14 +1,12 @@
-//! Arguments of the lists: filter, order, page.
+//! The arguments `filter` and `userId`.
 
-use async_graphql::{Enum, InputObject};
+use async_graphql::InputObject;
 
 use super::error::{Failure, Result};
-use super::image::ImageIntent;
+use super::intent::ImageIntent;
 use super::scalar::{DateTime, Json};
 use crate::auth::UserId;
-use crate::gallery::{
-    self, Direction, End, Field, Filter, ListCursor, Order, Page, SortKey, TrailCursor, TrailPage,
-};
+use crate::gallery::{self, Filter};
 
 /// All conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]
@@ -25,49 +23,6 @@ pub(super) struct ImageFilter {
     search: Option<String>,
     /// A JSON object: every key and value given is in the image's metadata; objects within are contained likewise, arrays whatever their order or repetition (Postgres' jsonb containment, on every database). At most 64 KiB, 32 levels, and 100 objects and arrays within.
     metadata_contains: Option<Json>,
-}
-
-/// By which instant images are ordered.
-#[expect(clippy::enum_variant_names, reason = "the names are the contract's")]
-#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
-#[graphql(remote = "Field")]
-pub(super) enum ImageOrderField {
-    /// When the image was stored.
-    CreatedAt,
-    /// When the image last changed.
-    UpdatedAt,
-    /// When the image was put in the trash; only for `deletedImages`.
-    DeletedAt,
-}
-
-/// Which end of the order comes first.
-#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
-#[graphql(remote = "Direction")]
-pub(super) enum OrderDirection {
-    /// Oldest first.
-    #[graphql(name = "ASC")]
-    Ascending,
-    /// Newest first.
-    #[graphql(name = "DESC")]
-    Descending,
-}
-
-/// The order of a list; equal values are ordered by id, in the same direction.
-#[derive(Clone, Copy, Debug, InputObject)]
-pub(super) struct ImageOrder {
-    /// The instant that counts.
-    field: ImageOrderField,
-    /// Which end comes first.
-    direction: OrderDirection,
-}
-
-impl From<ImageOrder> for Order {
-    fn from(order: ImageOrder) -> Self {
-        Self {
-            field: order.field.into(),
-            direction: order.direction.into(),
-        }
-    }
 }
 
 impl ImageFilter {
@@ -98,94 +53,6 @@ pub(super) fn user_id(user_id: Option<&str>) -> Result<Option<UserId>> {
     user_id
         .map(|text| {
             UserId::new(text).map_err(|error| Failure::bad_input(format!("userId {error}")))
-        })
-        .transpose()
-}
-
-/// The page that `first`, `after`, `last` and `before` ask for.
-#[derive(Debug)]
-pub(crate) struct PageArguments {
-    pub(super) first: Option<i32>,
-    pub(super) after: Option<String>,
-    pub(super) last: Option<i32>,
-    pub(super) before: Option<String>,
-}
-
-impl PageArguments {
-    pub(crate) const DEFAULT_LIMIT: u8 = 20;
-    pub(crate) const MAX_LIMIT: u8 = 100;
-
-    pub(super) fn page(&self, order: Order) -> Result<Page> {
-        let (end, limit) = self.extent()?;
-        Ok(Page {
-            order,
-            after: sort_key("after", self.after.as_deref(), order)?,
-            before: sort_key("before", self.before.as_deref(), order)?,
-            limit,
-            end,
-        })
-    }
-
-    pub(super) fn trail_page(&self) -> Result<TrailPage> {
-        let (end, limit) = self.extent()?;
-        Ok(TrailPage {
-            after: trail_cursor("after", self.after.as_deref())?,
-            before: trail_cursor("before", self.before.as_deref())?,
-            limit,
-            end,
-        })
-    }
-
-    /// From which end, and how many.
-    fn extent(&self) -> Result<(End, u64)> {
-        Ok(match (self.first, self.last) {
-            (Some(_), Some(_)) => {
-                return Err(Failure::bad_input(
-                    "first and last cannot be given together; send one of them",
-                ));
-            }
-            (None, None) => (End::Front, u64::from(Self::DEFAULT_LIMIT)),
-            (Some(first), None) => (End::Front, Self::limit("first", first)?),
-            (None, Some(last)) => (End::Back, Self::limit("last", last)?),
-        })
-    }
-
-    fn limit(argument: &str, given: i32) -> Result<u64> {
-        u64::try_from(given)
-            .ok()
-            .filter(|limit| (1..=u64::from(Self::MAX_LIMIT)).contains(limit))
-            .ok_or_else(|| {
-                Failure::bad_input(format!(
-                    "{argument}: {given} is not in 1 to {}",
-                    Self::MAX_LIMIT
-                ))
-            })
-    }
-}
-
-/// An empty cursor is none.
-fn sort_key(argument: &str, cursor: Option<&str>, order: Order) -> Result<Option<SortKey>> {
-    cursor
-        .filter(|text| !text.is_empty())
-        .map(|text| ListCursor::decode(text, order).map(|cursor| cursor.sort_key))
-        .transpose()
-        .map_err(|error| {
-            Failure::bad_input(format!(
-                "{argument} {error}; take one from a page of the same list and orderBy"
-            ))
-        })
-}
-
-/// A cursor of the trail; an empty one is none.
-pub(super) fn trail_cursor(argument: &str, cursor: Option<&str>) -> Result<Option<TrailCursor>> {
-    cursor
-        .filter(|text| !text.is_empty())
-        .map(|text| {
-            TrailCursor::decode(text).ok_or_else(|| {
-                Failure::bad_input(format!(
-                    "{argument} is not a cursor of the trail; take one from an event, a page of events or trailCursor"
-                ))
-            })
         })
         .transpose()
 }

@@ -1,6 +1,6 @@
 //! What the API's fields cost where the schema does not tell: the list for the complexity limit.
 
-use super::filter::PageArguments;
+use super::page::PageArguments;
 use crate::front::limits::{FieldPrice, InputPrice, Prices, SizedList};
 use crate::gallery::{MAX_BATCH, MAX_DAYS};
 

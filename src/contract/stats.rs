@@ -4,7 +4,7 @@ use async_graphql::{Context, Object, SimpleObject};
 
 use super::argument::IntOr;
 use super::error::Result;
-use super::image::ImageIntent;
+use super::intent::ImageIntent;
 use super::scalar::Date;
 use super::{caller, gallery};
 use crate::auth::UserId;

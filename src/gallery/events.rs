@@ -9,9 +9,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::trail::Event;
 use super::{Error, Gallery, PartialImage, is_visible, visible};
 use crate::auth::{Caller, Scope};
+use crate::entity::gallery_event::Model as Event;
 use crate::entity::image;
 
 /// How long an image that was read counts as current.

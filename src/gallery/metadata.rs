@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
+use super::change::Change;
 use super::input::{GivenJson, check_metadata, check_nul, check_object};
-use super::update::Change;
 use super::{Image, InputError, InputField, Refusal};
 use crate::entity::Metadata;
 

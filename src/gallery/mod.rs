@@ -2,6 +2,7 @@
 //! [`crate::auth::Caller::scope`] decides which rows it may see, and `visible` applies that to every query.
 
 mod argument;
+mod change;
 mod create;
 mod cursor;
 mod events;
@@ -45,6 +46,7 @@ use intent::IntentError;
 pub use crate::entity::gallery_event::Kind;
 pub use crate::entity::image::{Column, Columns, Model as Image, Partial as PartialImage};
 pub use argument::ArgumentError;
+pub use change::Change;
 pub use create::{Created, NewImage};
 pub use cursor::{CursorError, EventId, ListCursor, TrailCursor};
 pub use events::EventBatch;
@@ -59,10 +61,7 @@ pub use stats::{DayCount, LabelCount, MAX_DAYS};
 pub use sweep::{BulkOutcome, TrashSelection};
 pub use trail::{Event, EventFilter, OwnedImage, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged};
-pub use update::{Change, ImageUpdate};
-
-/// Default of the maximum number of subscribers.
-pub const DEFAULT_MAX_SUBSCRIBERS: usize = 10_000;
+pub use update::ImageUpdate;
 
 /// Maximum number of items in a batch.
 pub const MAX_BATCH: usize = 100;
@@ -77,6 +76,19 @@ pub struct Gallery {
     /// The time in which a bulk call starts new transactions.
     sweep_time: Duration,
     retention: Retention,
+}
+
+/// What the gallery is set to.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The hosts that image URLs may have.
+    pub hosts: HostPatterns,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// How long rows are kept.
+    pub retention: Retention,
+    /// Maximum number of subscribers of this process.
+    pub max_subscribers: usize,
 }
 
 /// An image's identifier: the UUID taken from its URL.
@@ -218,24 +230,17 @@ impl InputError {
 }
 
 impl Gallery {
-    /// A gallery in `database`, for images on `hosts`, with a request timeout of `request_time`.
-    pub fn new(database: Database, hosts: HostPatterns, request_time: Duration) -> Self {
+    /// A gallery in `database`.
+    pub fn new(database: Database, options: Options) -> Self {
         let database = Arc::new(database);
         Self {
-            feed: Feed::new(Arc::clone(&database), DEFAULT_MAX_SUBSCRIBERS),
+            feed: Feed::new(Arc::clone(&database), options.max_subscribers),
             database,
-            hosts,
+            hosts: options.hosts,
             id_probe_limiter: IdProbeLimiter::new(),
-            sweep_time: sweep::time_within(request_time),
-            retention: Retention::default(),
+            sweep_time: sweep::time_within(options.request_timeout),
+            retention: options.retention,
         }
-    }
-
-    /// Sets the maximum number of subscribers.
-    #[must_use]
-    pub fn with_max_subscribers(mut self, max_subscribers: usize) -> Self {
-        self.feed = Feed::new(Arc::clone(&self.database), max_subscribers);
-        self
     }
 
     /// The database, for monitoring.

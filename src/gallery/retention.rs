@@ -56,13 +56,6 @@ impl Retention {
 }
 
 impl Gallery {
-    /// Sets the retention periods.
-    #[must_use]
-    pub fn with_retention(mut self, retention: Retention) -> Self {
-        self.retention = retention;
-        self
-    }
-
     /// The retention periods.
     pub fn retention(&self) -> Retention {
         self.retention

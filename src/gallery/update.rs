@@ -4,6 +4,7 @@ use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 use uuid::Uuid;
 
+use super::change::Change;
 use super::input::{MAX_PROMPT_CHARACTERS, check_label, check_text, or_error};
 use super::intent::Intent;
 use super::metadata::MetadataChange;
@@ -16,18 +17,6 @@ use crate::cloudinary::hosts::HostPatterns;
 use crate::cloudinary::url::ImageUrl;
 use crate::db::{Dialect, UnitOfWork};
 use crate::entity::{Metadata, Timestamp, image};
-
-/// The change of one field.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Change<T> {
-    /// Keeps the value.
-    #[default]
-    Keep,
-    /// Sets null.
-    Clear,
-    /// Sets a value.
-    Set(T),
-}
 
 /// Input of an update.
 #[derive(Clone, Debug, Default)]

@@ -58,13 +58,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     prepare_schema(&database, settings.database.auto_migrate(target))
         .await
         .with_context(|| format!("cannot migrate {target}"))?;
-    let gallery = Gallery::new(
-        database,
-        settings.cloudinary_hosts.clone(),
-        settings.limits.request_timeout,
-    );
-    let gallery = gallery.with_retention(settings.retention.policy());
-    let gallery = Arc::new(gallery.with_max_subscribers(settings.max_subscribers));
+    let gallery = Arc::new(Gallery::new(database, settings.gallery()));
     let executor = Executor::new(
         Arc::clone(&gallery),
         policy,

@@ -3,8 +3,9 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use crate::contract::error::Result;
-use crate::contract::image::{Image, ImageIntent};
+use crate::contract::image::Image;
 use crate::contract::immediate::Immediate;
+use crate::contract::intent::ImageIntent;
 use crate::contract::scalar::{DateTime, Json, Url};
 use crate::contract::user_error::UserError;
 use crate::contract::{caller, gallery};

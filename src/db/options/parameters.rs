@@ -3,7 +3,6 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::url::unknown_parameter;
 use super::{Pooler, Server, certificate_file, ssl_mode};
 
 /// What an error lists.
@@ -40,7 +39,21 @@ pub(super) fn is_known(name: &str) -> bool {
     ALLOWED.contains(&name) || ALSO_READ.contains(&name)
 }
 
-/// The error for a parameter that is not known.
+/// The error for an unknown parameter, with the known ones.
+pub(super) fn unknown_parameter(name: &str, known: &[&str]) -> String {
+    let is_plain = name
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
+    // Anything else may be a piece of a password.
+    let name = if is_plain { name } else { "…" };
+    let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+    format!(
+        "has an unknown parameter, `{name}`; allowed: {}",
+        known.join(", ")
+    )
+}
+
+/// The error for an unknown parameter of a Postgres URL.
 pub(super) fn unknown(name: &str) -> String {
     unknown_parameter(name, &ALLOWED)
 }

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::DEFAULT_POSTGRES_PORT;
-use super::parameters::{is_known, unknown};
+use super::parameters::{is_known, unknown, unknown_parameter};
 
 /// Reads what follows `sqlite://`; the error says what is wrong with the URL.
 pub(super) fn sqlite(text: &str) -> Result<SqliteConnectOptions, String> {
@@ -66,19 +66,6 @@ pub(super) fn refuse_rest(text: &str) -> Result<(), String> {
         return Err("has a `#` behind the host; write it as %23".to_owned());
     }
     Ok(())
-}
-
-pub(super) fn unknown_parameter(name: &str, known: &[&str]) -> String {
-    let is_plain = name
-        .chars()
-        .all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
-    // Anything else may be a piece of a password.
-    let name = if is_plain { name } else { "…" };
-    let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-    format!(
-        "has an unknown parameter, `{name}`; allowed: {}",
-        known.join(", ")
-    )
 }
 
 pub(super) fn split_port(address: &str) -> Result<(&str, u16), String> {

@@ -40,13 +40,11 @@ impl Process {
         let settings = Settings::from_arguments([url]).expect("the settings are right");
         let options = settings.database().expect("a database");
         let database = Database::connect(&options).await.expect("it answers");
-        let gallery = Gallery::new(
-            database,
-            settings.cloudinary_hosts,
-            settings.limits.request_timeout,
-        )
-        .with_max_subscribers(max_subscribers);
-        let gallery = Arc::new(gallery);
+        let options = image_gallery::gallery::Options {
+            max_subscribers,
+            ..settings.gallery()
+        };
+        let gallery = Arc::new(Gallery::new(database, options));
         let executor = Executor::new(
             Arc::clone(&gallery),
             DocumentPolicy::default(),

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
+use macro_rules_attribute::apply;
+
 use crate::harness::{Output, Program, TestDatabase, each_database, eventually, on_postgres};
 
 /// Every character that has a meaning in a URL, in a shell, in SQL or in a `.env` file.
@@ -224,42 +226,43 @@ fn percent_encoded(text: &str) -> String {
     })
 }
 
-each_database! {
-    async fn migrating_down_and_up_again_keeps_every_row(database: TestDatabase) {
-        let program = Program::new().with("DATABASE_URL", &database.url());
-        let migrate = async |command| program.run(&["migrate", command]).await.expect_success();
+#[apply(each_database!)]
+async fn migrating_down_and_up_again_keeps_every_row(database: TestDatabase) {
+    let program = Program::new().with("DATABASE_URL", &database.url());
+    let migrate = async |command| program.run(&["migrate", command]).await.expect_success();
 
-        let before = migrate("status").await;
-        migrate("up").await;
-        let applied = migrate("status").await;
-        assert_ne!(states(&before), states(&applied));
-        insert_image(&database).await;
+    let before = migrate("status").await;
+    migrate("up").await;
+    let applied = migrate("status").await;
+    assert_ne!(states(&before), states(&applied));
+    insert_image(&database).await;
 
-        migrate("down").await;
-        assert_eq!(states(&migrate("status").await), states(&before));
-        assert_eq!(owner_of_the_image(&database).await, "alice");
+    migrate("down").await;
+    assert_eq!(states(&migrate("status").await), states(&before));
+    assert_eq!(owner_of_the_image(&database).await, "alice");
 
-        migrate("up").await;
-        assert_eq!(migrate("status").await, applied);
-        assert_eq!(owner_of_the_image(&database).await, "alice");
-    }
+    migrate("up").await;
+    assert_eq!(migrate("status").await, applied);
+    assert_eq!(owner_of_the_image(&database).await, "alice");
+}
 
-    async fn migrating_up_twice_changes_nothing(database: TestDatabase) {
-        let program = Program::new().with("DATABASE_URL", &database.url());
-        program.run(&["migrate", "up"]).await.expect_success();
-        insert_image(&database).await;
-        program.run(&["migrate", "up"]).await.expect_success();
-        assert_eq!(owner_of_the_image(&database).await, "alice");
-    }
+#[apply(each_database!)]
+async fn migrating_up_twice_changes_nothing(database: TestDatabase) {
+    let program = Program::new().with("DATABASE_URL", &database.url());
+    program.run(&["migrate", "up"]).await.expect_success();
+    insert_image(&database).await;
+    program.run(&["migrate", "up"]).await.expect_success();
+    assert_eq!(owner_of_the_image(&database).await, "alice");
+}
 
-    async fn migrating_from_two_machines_at_once_succeeds_on_both(database: TestDatabase) {
-        let program = Program::new().with("DATABASE_URL", &database.url());
-        let arguments = ["migrate", "up"];
-        let (one, other) = tokio::join!(program.run(&arguments), program.run(&arguments));
-        one.expect_success();
-        other.expect_success();
-        insert_image(&database).await;
-    }
+#[apply(each_database!)]
+async fn migrating_from_two_machines_at_once_succeeds_on_both(database: TestDatabase) {
+    let program = Program::new().with("DATABASE_URL", &database.url());
+    let arguments = ["migrate", "up"];
+    let (one, other) = tokio::join!(program.run(&arguments), program.run(&arguments));
+    one.expect_success();
+    other.expect_success();
+    insert_image(&database).await;
 }
 
 /// The lines that name a migration. Those after them say what would be done, which depends on what is there.

@@ -1,5 +1,6 @@
 //! Variables that do not fit their types: an error of the request, however it comes, that names the place.
 
+use macro_rules_attribute::apply;
 use reqwest::header::{ACCEPT, ALLOW};
 use serde_json::{Value, json};
 
@@ -70,85 +71,161 @@ fn get_url(app: &TestApp, query: &str, variables: &str) -> url::Url {
     url::Url::parse_with_params(&format!("{}/graphql", app.url()), parameters).expect("a URL")
 }
 
-each_database! {
-    async fn a_variable_that_does_not_fit_its_type_is_named_with_its_place(app: TestApp) {
-        for (query, variables, expected) in refused() {
-            for (accept, status) in [(JSON, 200), (GRAPHQL, 400)] {
-                let reply = post(&app, accept, query, &variables).await;
-                assert_eq!(reply.status, status, "{query}: {}", reply.body);
-                assert_eq!(reply.body.get("data"), None, "{query}: {}", reply.body);
-            }
-            for way in Way::ALL {
-                let reply = way.ask(&app, &json!({ "query": query, "variables": variables })).await;
-                let error = &reply["errors"][0];
-                assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{way:?} {query}: {reply}");
-                let message = error["message"].as_str().unwrap_or_default();
-                assert!(message.starts_with(expected), "{way:?} {query}: {reply}");
-                assert_eq!(error["locations"][0]["line"], 1, "{way:?} {query}: {reply}");
-                assert_eq!(reply.get("data"), None, "{way:?} {query}: {reply}");
-            }
+#[apply(each_database!)]
+async fn a_variable_that_does_not_fit_its_type_is_named_with_its_place(app: TestApp) {
+    for (query, variables, expected) in refused() {
+        for (accept, status) in [(JSON, 200), (GRAPHQL, 400)] {
+            let reply = post(&app, accept, query, &variables).await;
+            assert_eq!(reply.status, status, "{query}: {}", reply.body);
+            assert_eq!(reply.body.get("data"), None, "{query}: {}", reply.body);
+        }
+        for way in Way::ALL {
+            let reply = way
+                .ask(&app, &json!({ "query": query, "variables": variables }))
+                .await;
+            let error = &reply["errors"][0];
+            assert_eq!(
+                error["extensions"]["code"], "BAD_USER_INPUT",
+                "{way:?} {query}: {reply}"
+            );
+            let message = error["message"].as_str().unwrap_or_default();
+            assert!(message.starts_with(expected), "{way:?} {query}: {reply}");
+            assert_eq!(error["locations"][0]["line"], 1, "{way:?} {query}: {reply}");
+            assert_eq!(reply.get("data"), None, "{way:?} {query}: {reply}");
         }
     }
+}
 
-    async fn a_variable_of_a_subscription_or_a_mutation_does_no_harm_where_it_does_not_fit(app: TestApp) {
-        let subscription = "subscription($t: [GalleryEventType!]) { galleryEvents(types: $t) { id } }";
-        let create = "mutation($i: [CreateImageInput!]!) { createImages(input: $i) { results { created } } }";
-        let inputs = json!({ "i": [{ "imageUrl": image_url(&uuid::Uuid::new_v4().to_string()), "userId": "alice" }, { "userId": "alice" }] });
-        for (query, variables, place) in [(subscription, json!({ "t": ["GONE"] }), "`t[0]`"), (create, inputs, "`i[1].imageUrl`")] {
-            for way in [Way::EventStream, Way::Multipart, Way::WebSocket, Way::LegacyWebSocket] {
-                let reply = way.ask(&app, &json!({ "query": query, "variables": variables })).await;
-                assert_eq!(reply["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{way:?}: {reply}");
-                assert!(reply["errors"][0]["message"].as_str().unwrap_or_default().contains(place), "{way:?}: {reply}");
-            }
-        }
-        assert_eq!(app.run("{ images { totalCount } }", json!({})).await["images"]["totalCount"], 0);
-    }
-
-    async fn variables_that_fit_are_coerced_as_before(app: TestApp) {
-        let id = app.user("alice").create_image().await;
-        for (query, variables) in [
-            ("query($v: [ID!]!) { nodes(ids: $v) { id } }", json!({ "v": id })),
-            ("query($v: ImageFilter) { images(filter: $v) { nodes { id } } }", json!({ "v": { "metadataContains": {} } })),
-            ("query($v: Int = 5) { images(first: $v) { nodes { id } } }", json!({})),
-            ("query($v: ID!) { image(id: $v) { id } }", json!({ "v": id, "other": { "nobody": "asked" } })),
+#[apply(each_database!)]
+async fn a_variable_of_a_subscription_or_a_mutation_does_no_harm_where_it_does_not_fit(
+    app: TestApp,
+) {
+    let subscription = "subscription($t: [GalleryEventType!]) { galleryEvents(types: $t) { id } }";
+    let create =
+        "mutation($i: [CreateImageInput!]!) { createImages(input: $i) { results { created } } }";
+    let inputs = json!({ "i": [{ "imageUrl": image_url(&uuid::Uuid::new_v4().to_string()), "userId": "alice" }, { "userId": "alice" }] });
+    for (query, variables, place) in [
+        (subscription, json!({ "t": ["GONE"] }), "`t[0]`"),
+        (create, inputs, "`i[1].imageUrl`"),
+    ] {
+        for way in [
+            Way::EventStream,
+            Way::Multipart,
+            Way::WebSocket,
+            Way::LegacyWebSocket,
         ] {
-            assert!(app.run(query, variables).await.to_string().contains(&id), "{query}");
+            let reply = way
+                .ask(&app, &json!({ "query": query, "variables": variables }))
+                .await;
+            assert_eq!(
+                reply["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
+                "{way:?}: {reply}"
+            );
+            assert!(
+                reply["errors"][0]["message"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .contains(place),
+                "{way:?}: {reply}"
+            );
         }
     }
+    assert_eq!(
+        app.run("{ images { totalCount } }", json!({})).await["images"]["totalCount"],
+        0
+    );
+}
 
-    async fn a_mutation_by_get_is_refused_for_that_before_its_variables_are(app: TestApp) {
-        let mutation = "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }";
-        let deep = format!(r#"{{"id":{}{}}}"#, "[".repeat(100), "]".repeat(100));
-        for variables in ["{}", r#"{"id":null}"#, r#"{"id":[1.5]}"#, deep.as_str()] {
-            for accept in [JSON, GRAPHQL, "text/event-stream"] {
-                let request = app.client().get(get_url(&app, mutation, variables));
-                let reply = Reply::read(request.header(ACCEPT, accept).send().await.expect("an answer")).await;
-                assert_eq!(reply.status, 405, "{accept} {variables}: {}", reply.body);
-                assert_eq!(reply.headers[ALLOW], "POST", "{accept} {variables}");
-                assert_eq!(reply.error_code(), "BAD_USER_INPUT", "{accept} {variables}: {}", reply.body);
-            }
+#[apply(each_database!)]
+async fn variables_that_fit_are_coerced_as_before(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    for (query, variables) in [
+        (
+            "query($v: [ID!]!) { nodes(ids: $v) { id } }",
+            json!({ "v": id }),
+        ),
+        (
+            "query($v: ImageFilter) { images(filter: $v) { nodes { id } } }",
+            json!({ "v": { "metadataContains": {} } }),
+        ),
+        (
+            "query($v: Int = 5) { images(first: $v) { nodes { id } } }",
+            json!({}),
+        ),
+        (
+            "query($v: ID!) { image(id: $v) { id } }",
+            json!({ "v": id, "other": { "nobody": "asked" } }),
+        ),
+    ] {
+        assert!(
+            app.run(query, variables).await.to_string().contains(&id),
+            "{query}"
+        );
+    }
+}
+
+#[apply(each_database!)]
+async fn a_mutation_by_get_is_refused_for_that_before_its_variables_are(app: TestApp) {
+    let mutation = "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }";
+    let deep = format!(r#"{{"id":{}{}}}"#, "[".repeat(100), "]".repeat(100));
+    for variables in ["{}", r#"{"id":null}"#, r#"{"id":[1.5]}"#, deep.as_str()] {
+        for accept in [JSON, GRAPHQL, "text/event-stream"] {
+            let request = app.client().get(get_url(&app, mutation, variables));
+            let reply = Reply::read(
+                request
+                    .header(ACCEPT, accept)
+                    .send()
+                    .await
+                    .expect("an answer"),
+            )
+            .await;
+            assert_eq!(reply.status, 405, "{accept} {variables}: {}", reply.body);
+            assert_eq!(reply.headers[ALLOW], "POST", "{accept} {variables}");
+            assert_eq!(
+                reply.error_code(),
+                "BAD_USER_INPUT",
+                "{accept} {variables}: {}",
+                reply.body
+            );
         }
     }
+}
 
-    async fn variables_that_nest_too_deeply_are_refused_by_one_rule(app: TestApp) {
-        for levels in [65, 100, 126, 127, 128, 1000, 50_000] {
-            let expected = format!("variables: nested {levels} deep; at most 64 levels of lists and objects are allowed");
-            let variables = format!(r#"{{"a":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
-            let query = "query($a: [Int]) { __typename }";
-            let body = format!(r#"{{"query":"{query}","variables":{variables}}}"#);
-            let request = |body: String| app.client().post(format!("{}/graphql", app.url())).header("content-type", JSON).body(body);
-            let one = Reply::read(request(body.clone()).send().await.expect("an answer")).await;
-            let batch = Reply::read(request(format!("[{body}]")).send().await.expect("an answer")).await;
-            let mut replies = vec![one.body, batch.body[0].clone()];
-            if levels <= 1000 {
-                let get = app.client().get(get_url(&app, query, &variables));
-                replies.push(Reply::read(get.send().await.expect("an answer")).await.body);
-            }
-            for reply in replies {
-                assert_eq!(reply["errors"][0]["message"], expected, "{levels}");
-                assert_eq!(reply["errors"][0]["extensions"]["code"], "QUERY_TOO_COMPLEX", "{levels}");
-                assert_eq!(reply.get("data"), None);
-            }
+#[apply(each_database!)]
+async fn variables_that_nest_too_deeply_are_refused_by_one_rule(app: TestApp) {
+    for levels in [65, 100, 126, 127, 128, 1000, 50_000] {
+        let expected = format!(
+            "variables: nested {levels} deep; at most 64 levels of lists and objects are allowed"
+        );
+        let variables = format!(r#"{{"a":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+        let query = "query($a: [Int]) { __typename }";
+        let body = format!(r#"{{"query":"{query}","variables":{variables}}}"#);
+        let request = |body: String| {
+            app.client()
+                .post(format!("{}/graphql", app.url()))
+                .header("content-type", JSON)
+                .body(body)
+        };
+        let one = Reply::read(request(body.clone()).send().await.expect("an answer")).await;
+        let batch = Reply::read(
+            request(format!("[{body}]"))
+                .send()
+                .await
+                .expect("an answer"),
+        )
+        .await;
+        let mut replies = vec![one.body, batch.body[0].clone()];
+        if levels <= 1000 {
+            let get = app.client().get(get_url(&app, query, &variables));
+            replies.push(Reply::read(get.send().await.expect("an answer")).await.body);
+        }
+        for reply in replies {
+            assert_eq!(reply["errors"][0]["message"], expected, "{levels}");
+            assert_eq!(
+                reply["errors"][0]["extensions"]["code"], "QUERY_TOO_COMPLEX",
+                "{levels}"
+            );
+            assert_eq!(reply.get("data"), None);
         }
     }
 }

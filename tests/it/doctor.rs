@@ -1,5 +1,6 @@
 //! `image-gallery doctor`: a line for each finding with its remedy, exit code 1 when something is wrong, and no secret.
 
+use macro_rules_attribute::apply;
 use serde_json::json;
 
 use crate::harness::{
@@ -50,30 +51,39 @@ fn assert_warned(report: &str, expected: &[&str]) {
     assert!(warnings.iter().any(is_there), "{expected:?} in\n{report}");
 }
 
-each_database! {
-    async fn a_migrated_database_is_in_order(database: TestDatabase) {
-        let program = migrated(&database).await;
-        let report = doctor(&program).await.expect_success();
-        assert!(report.ends_with("\neverything is in order\n"), "{report}");
-        assert_eq!(lines(&report, "warning"), Vec::<&str>::new());
-        for area in ["settings", "connection", "migrations", "table", "access"] {
-            assert!(report.contains(&format!("ok      {area}: ")), "{area} in\n{report}");
-        }
+#[apply(each_database!)]
+async fn a_migrated_database_is_in_order(database: TestDatabase) {
+    let program = migrated(&database).await;
+    let report = doctor(&program).await.expect_success();
+    assert!(report.ends_with("\neverything is in order\n"), "{report}");
+    assert_eq!(lines(&report, "warning"), Vec::<&str>::new());
+    for area in ["settings", "connection", "migrations", "table", "access"] {
+        assert!(
+            report.contains(&format!("ok      {area}: ")),
+            "{area} in\n{report}"
+        );
     }
+}
 
-    async fn pending_migrations_are_wrong_unless_the_start_runs_them(database: TestDatabase) {
-        // An empty file is a database of SQLite's, too.
-        database.db_execute("CREATE TABLE other (id integer)").await;
-        let program = at(&database.url()).with("AUTO_MIGRATE", "false");
-        let output = doctor(&program).await;
-        assert_wrong(&output, &[&["migrations: pending: m0001", "→ run `image-gallery migrate up`"]]);
-        let again = doctor(&program).await;
-        assert_eq!(again.stdout, output.stdout, "nothing was changed");
+#[apply(each_database!)]
+async fn pending_migrations_are_wrong_unless_the_start_runs_them(database: TestDatabase) {
+    // An empty file is a database of SQLite's, too.
+    database.db_execute("CREATE TABLE other (id integer)").await;
+    let program = at(&database.url()).with("AUTO_MIGRATE", "false");
+    let output = doctor(&program).await;
+    assert_wrong(
+        &output,
+        &[&[
+            "migrations: pending: m0001",
+            "→ run `image-gallery migrate up`",
+        ]],
+    );
+    let again = doctor(&program).await;
+    assert_eq!(again.stdout, output.stdout, "nothing was changed");
 
-        let program = at(&database.url()).with("AUTO_MIGRATE", "true");
-        let report = doctor(&program).await.expect_success();
-        assert!(report.contains("the next start runs them"), "{report}");
-    }
+    let program = at(&database.url()).with("AUTO_MIGRATE", "true");
+    let report = doctor(&program).await.expect_success();
+    assert!(report.contains("the next start runs them"), "{report}");
 }
 
 #[tokio::test]

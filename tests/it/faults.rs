@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -249,75 +250,119 @@ async fn is_told_until_migrated(database: TestDatabase) {
     );
 }
 
-each_database! {
-    async fn pending_migrations_are_told_until_they_have_run(database: TestDatabase) {
-        is_told_until_migrated(database).await;
-    }
+#[apply(each_database!)]
+async fn pending_migrations_are_told_until_they_have_run(database: TestDatabase) {
+    is_told_until_migrated(database).await;
+}
 
-    async fn migrations_that_another_process_took_back_are_told_and_do_not_stay_200_or_internal(app: TestApp) {
-        let program = Program::new().with("DATABASE_URL", &app.database().url());
-        let id = app.user("alice").create_image().await;
-        // The prompt is a column that the migrations add.
-        let image = format!("{{ image(id: \"{id}\") {{ id originalPrompt }} }}");
-        let mutation = format!("mutation {{ softDeleteImage(id: \"{id}\") {{ changed }} }}");
-        for is_asked_first in [false, true] {
-            assert_eq!(ready(&app.url()).await.status, 200);
-            program.run(&["migrate", "down"]).await.expect_success();
-            if is_asked_first {
-                assert_eq!(ready(&app.url()).await.status, 503);
-            }
-            for document in [&image, COUNT, &mutation] {
-                let reply = graphql(&app.url(), document).await;
-                assert_eq!(reply.status, 503, "{}", reply.body);
-                assert_eq!(reply.error_code(), "SERVICE_UNAVAILABLE", "{document}");
-                assert!(reply.body.to_string().contains("image-gallery migrate up"), "{}", reply.body);
-            }
-            assert_eq!(ready(&app.url()).await.status, 503);
-            program.run(&["migrate", "up"]).await.expect_success();
-            assert_eq!(app.run(COUNT, json!({})).await["images"]["totalCount"], 1);
-        }
-    }
-
-    async fn a_database_newer_than_the_program_is_served(app: TestApp) {
-        app.db_execute("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_from_the_future', 1)").await;
-        app.restart().await;
+#[apply(each_database!)]
+async fn migrations_that_another_process_took_back_are_told_and_do_not_stay_200_or_internal(
+    app: TestApp,
+) {
+    let program = Program::new().with("DATABASE_URL", &app.database().url());
+    let id = app.user("alice").create_image().await;
+    // The prompt is a column that the migrations add.
+    let image = format!("{{ image(id: \"{id}\") {{ id originalPrompt }} }}");
+    let mutation = format!("mutation {{ softDeleteImage(id: \"{id}\") {{ changed }} }}");
+    for is_asked_first in [false, true] {
         assert_eq!(ready(&app.url()).await.status, 200);
-        assert_eq!(app.run(COUNT, json!({})).await["images"]["totalCount"], 0);
-        let program = Program::new().with("DATABASE_URL", &app.database().url());
-        let status = program.run(&["migrate", "status"]).await.expect_success();
-        assert!(status.contains("applied m0001") && !status.contains("pending"), "{status}");
-        let up = program.run(&["migrate", "up"]).await.expect_success();
-        assert!(up.contains("nothing is pending"), "{up}");
-        let kept = app.db_query_text("SELECT version FROM seaql_migrations WHERE version = 'm9999_from_the_future'").await;
-        assert!(kept.is_some());
-    }
-
-    async fn an_error_of_the_database_is_the_logs_and_not_the_callers(app: TestApp) {
-        let alice = app.user("alice");
-        let id = alice.create_image().await;
-        app.db_execute("ALTER TABLE image_gallery RENAME TO image_gallery_gone").await;
-        let input = json!({ "userId": "alice", "imageUrl": crate::harness::image_url(&id) });
-        for (document, variables) in [
-            (COUNT, json!({})),
-            ("{ galleryStats { activeCount } }", json!({})),
-            ("query($id: ID!) { node(id: $id) { id } }", json!({ "id": id })),
-            ("query($id: ID!) { image(id: $id) { id } }", json!({ "id": id })),
-            ("query($id: ID!) { nodes(ids: [$id]) { id } }", json!({ "id": id })),
-            ("mutation($id: ID!) { purgeImage(id: $id) { changed } }", json!({ "id": id })),
-            ("mutation($id: ID!) { updateImage(input: { id: $id, intent: EDIT }) { image { id } } }", json!({ "id": id })),
-            ("mutation($input: CreateImageInput!) { createImage(input: $input) { created } }", json!({ "input": input })),
-            ("mutation { emptyTrash(all: true) { purgedCount } }", json!({})),
-        ] {
-            let reply = app.graphql(document, variables).await;
-            assert_eq!(reply.status, 200, "{document}");
-            assert_eq!(reply.error_code(), "INTERNAL_SERVER_ERROR", "{document}");
-            let request_id = reply.headers["x-request-id"].to_str().expect("text");
-            assert_eq!(reply.body["errors"][0]["extensions"]["requestId"], request_id, "{document}");
-            assert_tells_nothing(&reply);
+        program.run(&["migrate", "down"]).await.expect_success();
+        if is_asked_first {
+            assert_eq!(ready(&app.url()).await.status, 503);
         }
-        app.db_execute("ALTER TABLE image_gallery_gone RENAME TO image_gallery").await;
+        for document in [&image, COUNT, &mutation] {
+            let reply = graphql(&app.url(), document).await;
+            assert_eq!(reply.status, 503, "{}", reply.body);
+            assert_eq!(reply.error_code(), "SERVICE_UNAVAILABLE", "{document}");
+            assert!(
+                reply.body.to_string().contains("image-gallery migrate up"),
+                "{}",
+                reply.body
+            );
+        }
+        assert_eq!(ready(&app.url()).await.status, 503);
+        program.run(&["migrate", "up"]).await.expect_success();
         assert_eq!(app.run(COUNT, json!({})).await["images"]["totalCount"], 1);
     }
+}
+
+#[apply(each_database!)]
+async fn a_database_newer_than_the_program_is_served(app: TestApp) {
+    app.db_execute(
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_from_the_future', 1)",
+    )
+    .await;
+    app.restart().await;
+    assert_eq!(ready(&app.url()).await.status, 200);
+    assert_eq!(app.run(COUNT, json!({})).await["images"]["totalCount"], 0);
+    let program = Program::new().with("DATABASE_URL", &app.database().url());
+    let status = program.run(&["migrate", "status"]).await.expect_success();
+    assert!(
+        status.contains("applied m0001") && !status.contains("pending"),
+        "{status}"
+    );
+    let up = program.run(&["migrate", "up"]).await.expect_success();
+    assert!(up.contains("nothing is pending"), "{up}");
+    let kept = app
+        .db_query_text(
+            "SELECT version FROM seaql_migrations WHERE version = 'm9999_from_the_future'",
+        )
+        .await;
+    assert!(kept.is_some());
+}
+
+#[apply(each_database!)]
+async fn an_error_of_the_database_is_the_logs_and_not_the_callers(app: TestApp) {
+    let alice = app.user("alice");
+    let id = alice.create_image().await;
+    app.db_execute("ALTER TABLE image_gallery RENAME TO image_gallery_gone")
+        .await;
+    let input = json!({ "userId": "alice", "imageUrl": crate::harness::image_url(&id) });
+    for (document, variables) in [
+        (COUNT, json!({})),
+        ("{ galleryStats { activeCount } }", json!({})),
+        (
+            "query($id: ID!) { node(id: $id) { id } }",
+            json!({ "id": id }),
+        ),
+        (
+            "query($id: ID!) { image(id: $id) { id } }",
+            json!({ "id": id }),
+        ),
+        (
+            "query($id: ID!) { nodes(ids: [$id]) { id } }",
+            json!({ "id": id }),
+        ),
+        (
+            "mutation($id: ID!) { purgeImage(id: $id) { changed } }",
+            json!({ "id": id }),
+        ),
+        (
+            "mutation($id: ID!) { updateImage(input: { id: $id, intent: EDIT }) { image { id } } }",
+            json!({ "id": id }),
+        ),
+        (
+            "mutation($input: CreateImageInput!) { createImage(input: $input) { created } }",
+            json!({ "input": input }),
+        ),
+        (
+            "mutation { emptyTrash(all: true) { purgedCount } }",
+            json!({}),
+        ),
+    ] {
+        let reply = app.graphql(document, variables).await;
+        assert_eq!(reply.status, 200, "{document}");
+        assert_eq!(reply.error_code(), "INTERNAL_SERVER_ERROR", "{document}");
+        let request_id = reply.headers["x-request-id"].to_str().expect("text");
+        assert_eq!(
+            reply.body["errors"][0]["extensions"]["requestId"], request_id,
+            "{document}"
+        );
+        assert_tells_nothing(&reply);
+    }
+    app.db_execute("ALTER TABLE image_gallery_gone RENAME TO image_gallery")
+        .await;
+    assert_eq!(app.run(COUNT, json!({})).await["images"]["totalCount"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
 //! What stands around GraphQL: media types, statuses, methods, health, and the page for a browser.
 
+use macro_rules_attribute::apply;
 use reqwest::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -126,18 +127,17 @@ async fn a_body_that_is_no_graphql_request_is_refused() {
     .await;
 }
 
-each_database! {
-    async fn a_body_may_begin_with_a_byte_order_mark(app: TestApp) {
-        let query = r#"{"query":"{ images { totalCount } }"}"#;
-        let expected = json!({ "data": { "images": { "totalCount": 0 } } });
-        let reply = post(&app, Some(JSON), format!("\u{feff}{query}")).await;
-        assert_eq!(reply.body, expected);
-        let reply = post(&app, Some(JSON), format!("\u{feff}\r\n[{query}]")).await;
-        assert_eq!(reply.body, json!([expected]));
-        // One is a mark, two are not.
-        let reply = post(&app, Some(JSON), format!("\u{feff}\u{feff}{query}")).await;
-        assert_refused(&reply, StatusCode::BAD_REQUEST, "two marks");
-    }
+#[apply(each_database!)]
+async fn a_body_may_begin_with_a_byte_order_mark(app: TestApp) {
+    let query = r#"{"query":"{ images { totalCount } }"}"#;
+    let expected = json!({ "data": { "images": { "totalCount": 0 } } });
+    let reply = post(&app, Some(JSON), format!("\u{feff}{query}")).await;
+    assert_eq!(reply.body, expected);
+    let reply = post(&app, Some(JSON), format!("\u{feff}\r\n[{query}]")).await;
+    assert_eq!(reply.body, json!([expected]));
+    // One is a mark, two are not.
+    let reply = post(&app, Some(JSON), format!("\u{feff}\u{feff}{query}")).await;
+    assert_refused(&reply, StatusCode::BAD_REQUEST, "two marks");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -230,29 +230,31 @@ async fn deeply_nested_variables_are_refused_and_the_server_goes_on() {
     .await;
 }
 
-each_database! {
-    async fn a_server_that_lives_and_is_ready_says_so(app: TestApp) {
-        for path in ["/healthz", "/readyz"] {
-            let reply = get(&app, path, None).await;
-            assert_eq!(reply.status, 200, "{path}: {}", reply.body);
-        }
+#[apply(each_database!)]
+async fn a_server_that_lives_and_is_ready_says_so(app: TestApp) {
+    for path in ["/healthz", "/readyz"] {
+        let reply = get(&app, path, None).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
     }
+}
 
-    async fn every_answer_names_its_request_anew(app: TestApp) {
-        let mut names = Vec::new();
-        for _ in 0..3 {
-            let request = app.client().post(format!("{}/graphql", app.url()));
-            let request = request.header("x-request-id", "mine").json(&json!({ "query": "{ images { totalCount } }" }));
-            let reply = Reply::read(request.send().await.expect("an answer")).await;
-            assert_eq!(reply.status, 200);
-            names.push(reply.headers["x-request-id"].clone());
-        }
-        names.push(get(&app, "/healthz", None).await.headers["x-request-id"].clone());
-        names.push(get(&app, "/nothing", None).await.headers["x-request-id"].clone());
-        names.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
-        names.dedup();
-        assert_eq!(names.len(), 5);
+#[apply(each_database!)]
+async fn every_answer_names_its_request_anew(app: TestApp) {
+    let mut names = Vec::new();
+    for _ in 0..3 {
+        let request = app.client().post(format!("{}/graphql", app.url()));
+        let request = request
+            .header("x-request-id", "mine")
+            .json(&json!({ "query": "{ images { totalCount } }" }));
+        let reply = Reply::read(request.send().await.expect("an answer")).await;
+        assert_eq!(reply.status, 200);
+        names.push(reply.headers["x-request-id"].clone());
     }
+    names.push(get(&app, "/healthz", None).await.headers["x-request-id"].clone());
+    names.push(get(&app, "/nothing", None).await.headers["x-request-id"].clone());
+    names.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
+    names.dedup();
+    assert_eq!(names.len(), 5);
 }
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";

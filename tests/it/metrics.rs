@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use macro_rules_attribute::apply;
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -40,72 +41,104 @@ async fn sample(app: &TestApp, name: &str) -> f64 {
         .unwrap_or_else(|| panic!("{name} is not among {samples:#?}"))
 }
 
-each_database! {
-    async fn operations_and_errors_are_counted(app: TestApp) {
-        app.user("alice").create_image().await;
-        app.run("query One { images { totalCount } }", json!({})).await;
-        app.graphql("{ images(first: 1000) { totalCount } }", json!({})).await;
-        app.graphql("{ nothing }", json!({})).await;
-        app.graphql("{", json!({})).await;
-        let samples = samples(&app).await;
-        let operations = |kind: &str, outcome: &str| {
-            let name = format!("image_gallery_operations_total{{outcome=\"{outcome}\",type=\"{kind}\"}}");
-            samples.get(&name).copied().unwrap_or_default()
-        };
-        assert_eq!(operations("mutation", "succeeded"), 1.0, "{samples:#?}");
-        assert_eq!(operations("query", "succeeded"), 1.0, "{samples:#?}");
-        assert_eq!(operations("query", "failed"), 1.0, "{samples:#?}");
-        assert_eq!(operations("query", "refused") + operations("unknown", "refused"), 2.0, "{samples:#?}");
-        for (code, count) in [("BAD_USER_INPUT", 1.0), ("GRAPHQL_VALIDATION_FAILED", 1.0), ("GRAPHQL_PARSE_FAILED", 1.0)] {
-            assert_eq!(samples[&format!("image_gallery_errors_total{{code=\"{code}\"}}")], count, "{samples:#?}");
-        }
-        assert!(samples["image_gallery_operation_duration_seconds_count{type=\"query\"}"] >= 2.0);
-        assert!(samples["image_gallery_http_responses_total{status=\"200\"}"] >= 4.0);
-        let version = format!("image_gallery_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
-        assert_eq!(samples[&version], 1.0);
-        assert_eq!(samples["image_gallery_database_up"], 1.0);
+#[apply(each_database!)]
+async fn operations_and_errors_are_counted(app: TestApp) {
+    app.user("alice").create_image().await;
+    app.run("query One { images { totalCount } }", json!({}))
+        .await;
+    app.graphql("{ images(first: 1000) { totalCount } }", json!({}))
+        .await;
+    app.graphql("{ nothing }", json!({})).await;
+    app.graphql("{", json!({})).await;
+    let samples = samples(&app).await;
+    let operations = |kind: &str, outcome: &str| {
+        let name =
+            format!("image_gallery_operations_total{{outcome=\"{outcome}\",type=\"{kind}\"}}");
+        samples.get(&name).copied().unwrap_or_default()
+    };
+    assert_eq!(operations("mutation", "succeeded"), 1.0, "{samples:#?}");
+    assert_eq!(operations("query", "succeeded"), 1.0, "{samples:#?}");
+    assert_eq!(operations("query", "failed"), 1.0, "{samples:#?}");
+    assert_eq!(
+        operations("query", "refused") + operations("unknown", "refused"),
+        2.0,
+        "{samples:#?}"
+    );
+    for (code, count) in [
+        ("BAD_USER_INPUT", 1.0),
+        ("GRAPHQL_VALIDATION_FAILED", 1.0),
+        ("GRAPHQL_PARSE_FAILED", 1.0),
+    ] {
+        assert_eq!(
+            samples[&format!("image_gallery_errors_total{{code=\"{code}\"}}")],
+            count,
+            "{samples:#?}"
+        );
     }
-
-    async fn subscribers_and_how_far_they_are_is_read(app: TestApp) {
-        assert_eq!(sample(&app, "image_gallery_subscribers").await, 0.0);
-        let mut socket = Socket::begun(&app, json!({})).await;
-        socket.subscribe("1", "subscription { galleryEvents(after: \"\") { type } }", json!({})).await;
-        app.user("alice").create_image().await;
-        socket.hear().await;
-        assert_eq!(sample(&app, "image_gallery_subscribers").await, 1.0);
-        let is_told = async || {
-            let samples = samples(&app).await;
-            let is_close = samples.get("image_gallery_feed_lag_events") == Some(&0.0)
-                && *samples.get("image_gallery_feed_look_age_seconds")? < 30.0;
-            is_close.then_some(samples)
-        };
-        let samples = eventually("the feed has looked", is_told).await;
-        assert_eq!(samples["image_gallery_trail_last_position"], 1.0);
-        assert_eq!(samples["image_gallery_trail_waiting_events"], 0.0);
-        drop(socket);
-        let is_gone = async || (sample(&app, "image_gallery_subscribers").await == 0.0).then_some(());
-        eventually("the subscriber is gone", is_gone).await;
-    }
+    assert!(samples["image_gallery_operation_duration_seconds_count{type=\"query\"}"] >= 2.0);
+    assert!(samples["image_gallery_http_responses_total{status=\"200\"}"] >= 4.0);
+    let version = format!(
+        "image_gallery_build_info{{version=\"{}\"}}",
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(samples[&version], 1.0);
+    assert_eq!(samples["image_gallery_database_up"], 1.0);
 }
 
-each_database! {
-    settings = ["--trash-retention-days=30"];
-    async fn retention_is_counted_and_what_is_overdue_is_read(app: TestApp) {
-        let pass = "image_gallery_retention_passes_total{outcome=\"succeeded\"}";
-        let passes = async |number: f64| {
-            let has_passed = async || (samples(&app).await.get(pass) == Some(&number)).then_some(());
-            eventually("a pass", has_passed).await;
-        };
-        passes(1.0).await;
-        db_fill_trash(&app, 700).await;
-        assert_eq!(sample(&app, "image_gallery_retention_overdue_images").await, 700.0);
-        app.restart().await;
-        passes(1.0).await;
+#[apply(each_database!)]
+async fn subscribers_and_how_far_they_are_is_read(app: TestApp) {
+    assert_eq!(sample(&app, "image_gallery_subscribers").await, 0.0);
+    let mut socket = Socket::begun(&app, json!({})).await;
+    socket
+        .subscribe(
+            "1",
+            "subscription { galleryEvents(after: \"\") { type } }",
+            json!({}),
+        )
+        .await;
+    app.user("alice").create_image().await;
+    socket.hear().await;
+    assert_eq!(sample(&app, "image_gallery_subscribers").await, 1.0);
+    let is_told = async || {
         let samples = samples(&app).await;
-        assert_eq!(samples["image_gallery_retention_overdue_images"], 0.0);
-        assert_eq!(samples["image_gallery_retention_expired_total{kind=\"image\"}"], 700.0);
-        assert_eq!(samples["image_gallery_retention_expired_total{kind=\"event\"}"], 0.0);
-    }
+        let is_close = samples.get("image_gallery_feed_lag_events") == Some(&0.0)
+            && *samples.get("image_gallery_feed_look_age_seconds")? < 30.0;
+        is_close.then_some(samples)
+    };
+    let samples = eventually("the feed has looked", is_told).await;
+    assert_eq!(samples["image_gallery_trail_last_position"], 1.0);
+    assert_eq!(samples["image_gallery_trail_waiting_events"], 0.0);
+    drop(socket);
+    let is_gone = async || (sample(&app, "image_gallery_subscribers").await == 0.0).then_some(());
+    eventually("the subscriber is gone", is_gone).await;
+}
+
+#[apply(each_database!)]
+#[settings("--trash-retention-days=30")]
+async fn retention_is_counted_and_what_is_overdue_is_read(app: TestApp) {
+    let pass = "image_gallery_retention_passes_total{outcome=\"succeeded\"}";
+    let passes = async |number: f64| {
+        let has_passed = async || (samples(&app).await.get(pass) == Some(&number)).then_some(());
+        eventually("a pass", has_passed).await;
+    };
+    passes(1.0).await;
+    db_fill_trash(&app, 700).await;
+    assert_eq!(
+        sample(&app, "image_gallery_retention_overdue_images").await,
+        700.0
+    );
+    app.restart().await;
+    passes(1.0).await;
+    let samples = samples(&app).await;
+    assert_eq!(samples["image_gallery_retention_overdue_images"], 0.0);
+    assert_eq!(
+        samples["image_gallery_retention_expired_total{kind=\"image\"}"],
+        700.0
+    );
+    assert_eq!(
+        samples["image_gallery_retention_expired_total{kind=\"event\"}"],
+        0.0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

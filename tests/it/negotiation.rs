@@ -1,5 +1,6 @@
 //! What is answered to whom: media types and their statuses, queries by GET, batches.
 
+use macro_rules_attribute::apply;
 use reqwest::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -151,26 +152,52 @@ async fn what_is_no_graphql_request_is_400_in_both_types() {
     .await;
 }
 
-each_database! {
-    async fn queries_go_by_get_and_mutations_do_not(app: TestApp) {
-        let id = app.user("alice").create_image().await;
-        let variables = json!({ "id": id }).to_string();
-        let document = "query Other { __typename } query One($id: ID!) { image(id: $id) { id } } mutation Gone($id: ID!) { softDeleteImage(id: $id) { changed } }";
-        let parameters = |operation| [("query", document), ("variables", &variables), ("operationName", operation), ("more", "x")];
-        for accept in ["application/json", "*/*", "application/graphql-response+json"] {
-            let reply = get(&app, accept, &parameters("One")).await;
-            assert_eq!(reply.status, 200);
-            assert_eq!(reply.body, json!({ "data": { "image": { "id": id } } }));
-            let reply = get(&app, accept, &parameters("Gone")).await;
-            assert_eq!(reply.status, 405, "{}", reply.body);
-            assert_eq!(reply.headers[ALLOW], "POST");
-            assert_eq!(reply.error_code(), "BAD_USER_INPUT");
-        }
-        let reply = get(&app, "*/*", &[("query", "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }"), ("variables", &variables)]).await;
-        assert_eq!(reply.status, 405);
-        let still = app.run("query($id: ID!) { image(id: $id) { deletedAt } }", json!({ "id": id })).await;
-        assert_eq!(still["image"]["deletedAt"], Value::Null);
+#[apply(each_database!)]
+async fn queries_go_by_get_and_mutations_do_not(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    let variables = json!({ "id": id }).to_string();
+    let document = "query Other { __typename } query One($id: ID!) { image(id: $id) { id } } mutation Gone($id: ID!) { softDeleteImage(id: $id) { changed } }";
+    let parameters = |operation| {
+        [
+            ("query", document),
+            ("variables", &variables),
+            ("operationName", operation),
+            ("more", "x"),
+        ]
+    };
+    for accept in [
+        "application/json",
+        "*/*",
+        "application/graphql-response+json",
+    ] {
+        let reply = get(&app, accept, &parameters("One")).await;
+        assert_eq!(reply.status, 200);
+        assert_eq!(reply.body, json!({ "data": { "image": { "id": id } } }));
+        let reply = get(&app, accept, &parameters("Gone")).await;
+        assert_eq!(reply.status, 405, "{}", reply.body);
+        assert_eq!(reply.headers[ALLOW], "POST");
+        assert_eq!(reply.error_code(), "BAD_USER_INPUT");
     }
+    let reply = get(
+        &app,
+        "*/*",
+        &[
+            (
+                "query",
+                "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }",
+            ),
+            ("variables", &variables),
+        ],
+    )
+    .await;
+    assert_eq!(reply.status, 405);
+    let still = app
+        .run(
+            "query($id: ID!) { image(id: $id) { deletedAt } }",
+            json!({ "id": id }),
+        )
+        .await;
+    assert_eq!(still["image"]["deletedAt"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,18 +271,18 @@ async fn options_tells_the_methods_of_a_path() {
     .await;
 }
 
-each_database! {
-    async fn a_slash_at_the_end_of_the_endpoint_makes_no_difference(app: TestApp) {
-        let id = app.user("alice").create_image().await;
-        let url = format!("{}/graphql/", app.url());
-        let body = json!({ "query": "query($id: ID!) { image(id: $id) { id } }", "variables": { "id": id } });
-        let posted = app.client().post(&url).json(&body).send().await;
-        let reply = Reply::read(posted.expect("an answer")).await;
-        assert_is(&reply, 200, PLAIN, "POST");
-        assert_eq!(reply.body, json!({ "data": { "image": { "id": id } } }));
-        let reply = Reply::read(ask(&app, Method::GET, "/graphql/?query={__typename}").await).await;
-        assert_eq!(reply.body, json!({ "data": { "__typename": "Query" } }));
-    }
+#[apply(each_database!)]
+async fn a_slash_at_the_end_of_the_endpoint_makes_no_difference(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    let url = format!("{}/graphql/", app.url());
+    let body =
+        json!({ "query": "query($id: ID!) { image(id: $id) { id } }", "variables": { "id": id } });
+    let posted = app.client().post(&url).json(&body).send().await;
+    let reply = Reply::read(posted.expect("an answer")).await;
+    assert_is(&reply, 200, PLAIN, "POST");
+    assert_eq!(reply.body, json!({ "data": { "image": { "id": id } } }));
+    let reply = Reply::read(ask(&app, Method::GET, "/graphql/?query={__typename}").await).await;
+    assert_eq!(reply.body, json!({ "data": { "__typename": "Query" } }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -381,23 +408,31 @@ async fn an_answer_that_depends_on_accept_says_so() {
     .await;
 }
 
-each_database! {
-    async fn a_batch_runs_in_order(app: TestApp) {
-        let id = app.user("alice").create_image().await;
-        let image = |key: &str| json!({ "query": format!("query($id: ID!) {{ image(id: $id, includeDeleted: true) {{ {key}: deletedAt }} }}"), "variables": { "id": id } });
-        let change = |mutation: &str| json!({ "query": format!("mutation($id: ID!) {{ {mutation}(id: $id) {{ changed }} }}"), "variables": { "id": id } });
-        let batch = json!([image("first"), change("softDeleteImage"), { "query": "{ nothing }" }, image("then"), change("restoreImage"), image("last")]);
-        let reply = post(&app, None, &batch).await;
-        assert_is(&reply, 200, PLAIN, "a batch");
-        let replies = reply.body.as_array().expect("a list");
-        assert_eq!(replies.len(), 6);
-        assert_eq!(replies[0], json!({ "data": { "image": { "first": null } } }));
-        assert_eq!(replies[1], json!({ "data": { "softDeleteImage": { "changed": true } } }));
-        assert_eq!(replies[2].get("data"), None);
-        assert_eq!(replies[2]["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
-        assert!(replies[3]["data"]["image"]["then"].is_string());
-        assert_eq!(replies[5], json!({ "data": { "image": { "last": null } } }));
-    }
+#[apply(each_database!)]
+async fn a_batch_runs_in_order(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    let image = |key: &str| json!({ "query": format!("query($id: ID!) {{ image(id: $id, includeDeleted: true) {{ {key}: deletedAt }} }}"), "variables": { "id": id } });
+    let change = |mutation: &str| json!({ "query": format!("mutation($id: ID!) {{ {mutation}(id: $id) {{ changed }} }}"), "variables": { "id": id } });
+    let batch = json!([image("first"), change("softDeleteImage"), { "query": "{ nothing }" }, image("then"), change("restoreImage"), image("last")]);
+    let reply = post(&app, None, &batch).await;
+    assert_is(&reply, 200, PLAIN, "a batch");
+    let replies = reply.body.as_array().expect("a list");
+    assert_eq!(replies.len(), 6);
+    assert_eq!(
+        replies[0],
+        json!({ "data": { "image": { "first": null } } })
+    );
+    assert_eq!(
+        replies[1],
+        json!({ "data": { "softDeleteImage": { "changed": true } } })
+    );
+    assert_eq!(replies[2].get("data"), None);
+    assert_eq!(
+        replies[2]["errors"][0]["extensions"]["code"],
+        "GRAPHQL_VALIDATION_FAILED"
+    );
+    assert!(replies[3]["data"]["image"]["then"].is_string());
+    assert_eq!(replies[5], json!({ "data": { "image": { "last": null } } }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use futures_util::future::join_all;
 use image_gallery::entity::Timestamp;
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use uuid::Uuid;
@@ -79,105 +80,153 @@ async fn image(app: &TestApp, verb: &str, id: &str) -> Value {
     data["it"]["image"].take()
 }
 
-each_database! {
-    settings = ["--trash-retention-days=30"];
-    async fn purge_at_is_so_many_days_after_the_deletion(app: TestApp) {
-        let id = app.user("alice").create_image().await;
-        let query = "query($id: ID!) { image(id: $id) { purgeAt } }";
-        assert_eq!(app.run(query, json!({ "id": id })).await["image"]["purgeAt"], Value::Null);
-        let trashed = image(&app, "softDeleteImage", &id).await;
-        let instant = |name: &str| {
-            let text = trashed[name].as_str().expect("an instant");
-            chrono::DateTime::parse_from_rfc3339(text).expect("RFC 3339").timestamp_micros()
-        };
-        assert_eq!(instant("purgeAt") - instant("deletedAt"), 30 * DAY);
-        assert_eq!(image(&app, "restoreImage", &id).await["purgeAt"], Value::Null);
-    }
-
-    async fn at_the_start_goes_what_was_in_the_trash_long_enough_whoever_put_it_there(app: TestApp) {
-        let young = [trashed(&days_ago(29).to_string()), trashed(&days_ago(-400).to_string())];
-        let active = Row::at("2020-01-15T10:30:00.000000Z");
-        let old = [trashed(&days_ago(31).to_string()), trashed("2020-01-15 10:30:00.123")];
-        let rows: Vec<_> = young.iter().chain(&old).chain([&active]).cloned().collect();
-        db_insert(&app, &rows).await;
-        app.restart().await;
-        let expected: HashSet<_> = young.iter().map(|row| row.id).collect();
-        eventually("the old ones are gone", async || (in_trash(&app).await == expected).then_some(())).await;
-        let data = app.run("{ images { nodes { id } } galleryEvents(types: [PURGED]) { nodes { imageId userId actor } } }", json!({})).await;
-        assert_eq!(node_ids(&data["images"]), [active.id]);
-        let gone: HashSet<_> = old.iter().map(|row| json!({ "imageId": row.id, "userId": "alice", "actor": "system" }).to_string()).collect();
-        let events = data["galleryEvents"]["nodes"].as_array().expect("events");
-        assert_eq!(events.iter().map(Value::to_string).collect::<HashSet<_>>(), gone);
-        assert_eq!(events.len(), gone.len());
-    }
+#[apply(each_database!)]
+#[settings("--trash-retention-days=30")]
+async fn purge_at_is_so_many_days_after_the_deletion(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    let query = "query($id: ID!) { image(id: $id) { purgeAt } }";
+    assert_eq!(
+        app.run(query, json!({ "id": id })).await["image"]["purgeAt"],
+        Value::Null
+    );
+    let trashed = image(&app, "softDeleteImage", &id).await;
+    let instant = |name: &str| {
+        let text = trashed[name].as_str().expect("an instant");
+        chrono::DateTime::parse_from_rfc3339(text)
+            .expect("RFC 3339")
+            .timestamp_micros()
+    };
+    assert_eq!(instant("purgeAt") - instant("deletedAt"), 30 * DAY);
+    assert_eq!(
+        image(&app, "restoreImage", &id).await["purgeAt"],
+        Value::Null
+    );
 }
 
-each_database! {
-    async fn without_a_setting_nothing_is_ever_purged(app: TestApp) {
-        let row = trashed("2020-01-15T10:30:00.000000Z");
-        db_insert(&app, std::slice::from_ref(&row)).await;
-        let nodes = json!([{ "id": row.id, "purgeAt": null }]);
-        assert_eq!(app.run(TRASH, json!({})).await["deletedImages"]["nodes"], nodes);
-        let by_hand = Program::new().with("DATABASE_URL", &app.database().url());
-        let printed = by_hand.run(&["purge-expired"]).await.expect_success();
-        assert!(printed.contains("TRASH_RETENTION_DAYS"), "{printed}");
-        let events_only = by_hand.with("EVENT_RETENTION_DAYS", "36500");
-        let printed = events_only.run(&["purge-expired"]).await.expect_success();
-        assert_eq!(printed, "purged images: none, TRASH_RETENTION_DAYS is not set\ndropped events: 0\n");
-        assert_eq!(in_trash(&app).await, HashSet::from([row.id]));
-    }
+#[apply(each_database!)]
+#[settings("--trash-retention-days=30")]
+async fn at_the_start_goes_what_was_in_the_trash_long_enough_whoever_put_it_there(app: TestApp) {
+    let young = [
+        trashed(&days_ago(29).to_string()),
+        trashed(&days_ago(-400).to_string()),
+    ];
+    let active = Row::at("2020-01-15T10:30:00.000000Z");
+    let old = [
+        trashed(&days_ago(31).to_string()),
+        trashed("2020-01-15 10:30:00.123"),
+    ];
+    let rows: Vec<_> = young.iter().chain(&old).chain([&active]).cloned().collect();
+    db_insert(&app, &rows).await;
+    app.restart().await;
+    let expected: HashSet<_> = young.iter().map(|row| row.id).collect();
+    eventually("the old ones are gone", async || {
+        (in_trash(&app).await == expected).then_some(())
+    })
+    .await;
+    let data = app.run("{ images { nodes { id } } galleryEvents(types: [PURGED]) { nodes { imageId userId actor } } }", json!({})).await;
+    assert_eq!(node_ids(&data["images"]), [active.id]);
+    let gone: HashSet<_> = old
+        .iter()
+        .map(|row| json!({ "imageId": row.id, "userId": "alice", "actor": "system" }).to_string())
+        .collect();
+    let events = data["galleryEvents"]["nodes"].as_array().expect("events");
+    assert_eq!(
+        events.iter().map(Value::to_string).collect::<HashSet<_>>(),
+        gone
+    );
+    assert_eq!(events.len(), gone.len());
+}
 
-    async fn fewer_days_purge_more(app: TestApp) {
-        let row = trashed(&days_ago(10).to_string());
-        db_insert(&app, std::slice::from_ref(&row)).await;
-        app.db_execute("UPDATE image_gallery_event SET occurred_at = '2020-01-01T00:00:00.000000Z'").await;
-        assert_eq!(purged(&purge_expired(&app, 11).await.expect_success()), 0);
-        let week = program(app.database(), 9).with("EVENT_RETENTION_DAYS", "9");
-        let printed = week.run(&["purge-expired"]).await.expect_success();
-        assert_eq!(printed, "purged images: 1\ndropped events: 1\n");
-    }
+#[apply(each_database!)]
+async fn without_a_setting_nothing_is_ever_purged(app: TestApp) {
+    let row = trashed("2020-01-15T10:30:00.000000Z");
+    db_insert(&app, std::slice::from_ref(&row)).await;
+    let nodes = json!([{ "id": row.id, "purgeAt": null }]);
+    assert_eq!(
+        app.run(TRASH, json!({})).await["deletedImages"]["nodes"],
+        nodes
+    );
+    let by_hand = Program::new().with("DATABASE_URL", &app.database().url());
+    let printed = by_hand.run(&["purge-expired"]).await.expect_success();
+    assert!(printed.contains("TRASH_RETENTION_DAYS"), "{printed}");
+    let events_only = by_hand.with("EVENT_RETENTION_DAYS", "36500");
+    let printed = events_only.run(&["purge-expired"]).await.expect_success();
+    assert_eq!(
+        printed,
+        "purged images: none, TRASH_RETENTION_DAYS is not set\ndropped events: 0\n"
+    );
+    assert_eq!(in_trash(&app).await, HashSet::from([row.id]));
+}
 
-    async fn subscribers_see_what_another_process_purges(app: TestApp) {
-        let row = trashed("2020-01-15T10:30:00.000000Z");
-        db_insert(&app, std::slice::from_ref(&row)).await;
-        let end = app.run("{ trailCursor }", json!({})).await["trailCursor"].take();
-        let mut socket = Socket::begun(&app, json!({})).await;
-        socket.subscribe("1", FOLLOW, json!({ "after": end })).await;
-        purge_expired(&app, 1).await.expect_success();
-        let heard = socket.hear().await;
-        let expected = json!({ "type": "PURGED", "imageId": row.id, "actor": "system" });
-        assert_eq!(heard["payload"]["data"]["galleryEvents"], expected);
-    }
+#[apply(each_database!)]
+async fn fewer_days_purge_more(app: TestApp) {
+    let row = trashed(&days_ago(10).to_string());
+    db_insert(&app, std::slice::from_ref(&row)).await;
+    app.db_execute("UPDATE image_gallery_event SET occurred_at = '2020-01-01T00:00:00.000000Z'")
+        .await;
+    assert_eq!(purged(&purge_expired(&app, 11).await.expect_success()), 0);
+    let week = program(app.database(), 9).with("EVENT_RETENTION_DAYS", "9");
+    let printed = week.run(&["purge-expired"]).await.expect_success();
+    assert_eq!(printed, "purged images: 1\ndropped events: 1\n");
+}
 
-    async fn several_processes_at_once_purge_each_image_once(app: TestApp) {
-        db_fill_trash(&app, 3000).await;
-        let programs: Vec<_> = (0..3).map(|_| program(app.database(), 1)).collect();
-        let outputs = join_all(programs.iter().map(|program| program.run(&["purge-expired"]))).await;
-        let purged = outputs.into_iter().map(|output| purged(&output.expect_success()));
-        assert_eq!(purged.sum::<u64>(), 3000);
-        assert_purged_once(&app, 3000).await;
-    }
+#[apply(each_database!)]
+async fn subscribers_see_what_another_process_purges(app: TestApp) {
+    let row = trashed("2020-01-15T10:30:00.000000Z");
+    db_insert(&app, std::slice::from_ref(&row)).await;
+    let end = app.run("{ trailCursor }", json!({})).await["trailCursor"].take();
+    let mut socket = Socket::begun(&app, json!({})).await;
+    socket.subscribe("1", FOLLOW, json!({ "after": end })).await;
+    purge_expired(&app, 1).await.expect_success();
+    let heard = socket.hear().await;
+    let expected = json!({ "type": "PURGED", "imageId": row.id, "actor": "system" });
+    assert_eq!(heard["payload"]["data"]["galleryEvents"], expected);
+}
 
-    async fn what_a_killed_process_left_the_next_one_purges(app: TestApp) {
-        db_fill_trash(&app, 10_000).await;
-        let first = program(app.database(), 1);
-        let process = first.start(&["purge-expired"]);
-        let rows = async || db_count(&app, "image_gallery").await;
-        eventually("some are gone", async || (rows().await < 10_000).then_some(())).await;
-        process.kill();
-        let left = rows().await;
-        assert!(left > 0, "it was killed too late");
-        assert_eq!(left % 500, 0, "a transaction was torn");
-        assert_eq!(purged(&purge_expired(&app, 1).await.expect_success()), left);
-        assert_purged_once(&app, 10_000).await;
-    }
+#[apply(each_database!)]
+async fn several_processes_at_once_purge_each_image_once(app: TestApp) {
+    db_fill_trash(&app, 3000).await;
+    let programs: Vec<_> = (0..3).map(|_| program(app.database(), 1)).collect();
+    let outputs = join_all(
+        programs
+            .iter()
+            .map(|program| program.run(&["purge-expired"])),
+    )
+    .await;
+    let purged = outputs
+        .into_iter()
+        .map(|output| purged(&output.expect_success()));
+    assert_eq!(purged.sum::<u64>(), 3000);
+    assert_purged_once(&app, 3000).await;
+}
 
-    async fn a_database_that_is_not_migrated_is_told_and_left_alone(database: TestDatabase) {
-        let output = program(&database, 1).run(&["purge-expired"]).await;
-        assert_eq!(output.code, Some(1), "{output:?}");
-        assert_eq!(output.stdout, "purged images: 0\ndropped events: none, EVENT_RETENTION_DAYS is not set\n");
-        assert!(output.stderr.contains("migrate up"), "{}", output.stderr);
-    }
+#[apply(each_database!)]
+async fn what_a_killed_process_left_the_next_one_purges(app: TestApp) {
+    db_fill_trash(&app, 10_000).await;
+    let first = program(app.database(), 1);
+    let process = first.start(&["purge-expired"]);
+    let rows = async || db_count(&app, "image_gallery").await;
+    eventually("some are gone", async || {
+        (rows().await < 10_000).then_some(())
+    })
+    .await;
+    process.kill();
+    let left = rows().await;
+    assert!(left > 0, "it was killed too late");
+    assert_eq!(left % 500, 0, "a transaction was torn");
+    assert_eq!(purged(&purge_expired(&app, 1).await.expect_success()), left);
+    assert_purged_once(&app, 10_000).await;
+}
+
+#[apply(each_database!)]
+async fn a_database_that_is_not_migrated_is_told_and_left_alone(database: TestDatabase) {
+    let output = program(&database, 1).run(&["purge-expired"]).await;
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert_eq!(
+        output.stdout,
+        "purged images: 0\ndropped events: none, EVENT_RETENTION_DAYS is not set\n"
+    );
+    assert!(output.stderr.contains("migrate up"), "{}", output.stderr);
 }
 
 async fn connect(app: &TestApp) -> PgConnection {

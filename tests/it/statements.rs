@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{BaseType, Type, TypeKind, TypeSystemDefinition};
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
 use crate::harness::collector::Collector;
@@ -92,69 +93,104 @@ async fn send(url: &str, trace: u128, document: &str, variables: &Value) -> Valu
     reply
 }
 
-each_database! {
-    async fn a_list_costs_as_many_statements_however_long_it_is(database: TestDatabase) {
-        let collector = Collector::start().await;
-        let program = Program::new()
-            .with("DATABASE_URL", &database.url())
-            .with("AUTO_MIGRATE", "true")
-            .with("GRAPHQL_MAX_COMPLEXITY", "1000000")
-            .with("GRAPHQL_MAX_DEPTH", "20")
-            .with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url());
-        let server = program.serve().await;
-        let url = format!("http://{}/graphql", server.address());
-        let mut ids = Vec::new();
-        for number in 1..=24_u128 {
-            let id = uuid::Uuid::from_u128(number << 64 | 0x4000_8000_0000_0000_0000).to_string();
-            let input = json!({ "userId": "alice", "imageUrl": image_url(&id) });
-            send(&url, 1, "mutation($i: CreateImageInput!) { createImage(input: $i) { created } }", &json!({ "i": input })).await;
-            ids.push(id);
-        }
-        let (active, deleted) = ids.split_at(12);
-        let delete = "mutation($ids: [ID!]!) { softDeleteImages(ids: $ids) { images { id } } }";
-        send(&url, 1, delete, &json!({ "ids": deleted })).await;
+#[apply(each_database!)]
+async fn a_list_costs_as_many_statements_however_long_it_is(database: TestDatabase) {
+    let collector = Collector::start().await;
+    let program = Program::new()
+        .with("DATABASE_URL", &database.url())
+        .with("AUTO_MIGRATE", "true")
+        .with("GRAPHQL_MAX_COMPLEXITY", "1000000")
+        .with("GRAPHQL_MAX_DEPTH", "20")
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url());
+    let server = program.serve().await;
+    let url = format!("http://{}/graphql", server.address());
+    let mut ids = Vec::new();
+    for number in 1..=24_u128 {
+        let id = uuid::Uuid::from_u128(number << 64 | 0x4000_8000_0000_0000_0000).to_string();
+        let input = json!({ "userId": "alice", "imageUrl": image_url(&id) });
+        send(
+            &url,
+            1,
+            "mutation($i: CreateImageInput!) { createImage(input: $i) { created } }",
+            &json!({ "i": input }),
+        )
+        .await;
+        ids.push(id);
+    }
+    let (active, deleted) = ids.split_at(12);
+    let delete = "mutation($ids: [ID!]!) { softDeleteImages(ids: $ids) { images { id } } }";
+    send(&url, 1, delete, &json!({ "ids": deleted })).await;
 
-        let fields = Fields::of_the_schema();
-        let image = fields.selection("Image", 2);
-        let event = fields.selection("GalleryEvent", 2);
-        let list = |field: &str, of: &str| format!("query($n: Int) {{ {field}(first: $n) {} }}", fields.selection(of, 3));
-        let lists = [
-            list("images", "ImageConnection"),
-            list("deletedImages", "ImageConnection"),
-            list("galleryEvents", "GalleryEventConnection"),
-            format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ id ... on Image {image} ... on GalleryEvent {event} }} }}"),
-            format!("mutation($ids: [ID!]!) {{ softDeleteImages(ids: $ids) {{ images {image} userErrors {{ code }} }} }}"),
-            format!("mutation($ids: [ID!]!) {{ restoreImages(ids: $ids) {{ images {image} userErrors {{ code }} }} }}"),
-        ];
-        let lengths = [SHORT, LONG];
-        let requests: Vec<_> = lists.iter().flat_map(|document| lengths.map(|length| (document, length))).collect();
-        let trace = |attempt: usize, place: usize| (2 + attempt * requests.len() + place) as u128;
-        for attempt in 0..ATTEMPTS {
-            for (place, (document, length)) in requests.iter().enumerate() {
-                let variables = json!({ "n": length, "ids": active[..*length] });
-                send(&url, trace(attempt, place), document, &variables).await;
-            }
+    let fields = Fields::of_the_schema();
+    let image = fields.selection("Image", 2);
+    let event = fields.selection("GalleryEvent", 2);
+    let list = |field: &str, of: &str| {
+        format!(
+            "query($n: Int) {{ {field}(first: $n) {} }}",
+            fields.selection(of, 3)
+        )
+    };
+    let lists = [
+        list("images", "ImageConnection"),
+        list("deletedImages", "ImageConnection"),
+        list("galleryEvents", "GalleryEventConnection"),
+        format!(
+            "query($ids: [ID!]!) {{ nodes(ids: $ids) {{ id ... on Image {image} ... on GalleryEvent {event} }} }}"
+        ),
+        format!(
+            "mutation($ids: [ID!]!) {{ softDeleteImages(ids: $ids) {{ images {image} userErrors {{ code }} }} }}"
+        ),
+        format!(
+            "mutation($ids: [ID!]!) {{ restoreImages(ids: $ids) {{ images {image} userErrors {{ code }} }} }}"
+        ),
+    ];
+    let lengths = [SHORT, LONG];
+    let requests: Vec<_> = lists
+        .iter()
+        .flat_map(|document| lengths.map(|length| (document, length)))
+        .collect();
+    let trace = |attempt: usize, place: usize| (2 + attempt * requests.len() + place) as u128;
+    for attempt in 0..ATTEMPTS {
+        for (place, (document, length)) in requests.iter().enumerate() {
+            let variables = json!({ "n": length, "ids": active[..*length] });
+            send(&url, trace(attempt, place), document, &variables).await;
         }
-        server.terminate();
-        // What was not sent by then is sent now.
-        assert_eq!(server.output().await.code, Some(0));
-        let mut statements: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for span in collector.spans() {
-            if let Some(text) = span.attributes.get("db.query.text") {
-                statements.entry(span.trace_id).or_default().push(text.clone());
-            }
+    }
+    server.terminate();
+    // What was not sent by then is sent now.
+    assert_eq!(server.output().await.code, Some(0));
+    let mut statements: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for span in collector.spans() {
+        if let Some(text) = span.attributes.get("db.query.text") {
+            statements
+                .entry(span.trace_id)
+                .or_default()
+                .push(text.clone());
         }
-        // The loader waits a millisecond for others that ask for the same: a busy machine may split what belongs together,
-        // but not each time.
-        let fewest = |place: usize| {
-            let sent = |attempt| statements.get(&format!("{:032x}", trace(attempt, place))).cloned().unwrap_or_default();
-            (0..ATTEMPTS).map(sent).min_by_key(Vec::len).unwrap_or_default()
+    }
+    // The loader waits a millisecond for others that ask for the same: a busy machine may split what belongs together,
+    // but not each time.
+    let fewest = |place: usize| {
+        let sent = |attempt| {
+            statements
+                .get(&format!("{:032x}", trace(attempt, place)))
+                .cloned()
+                .unwrap_or_default()
         };
-        for (place, document) in lists.iter().enumerate() {
-            let (short, long) = (fewest(2 * place), fewest(2 * place + 1));
-            assert!(!short.is_empty(), "{document}");
-            let most = short.len() + (LONG - SHORT) / 2;
-            assert!(long.len() < most, "{} and {}: {document}: {long:#?}", short.len(), long.len());
-        }
+        (0..ATTEMPTS)
+            .map(sent)
+            .min_by_key(Vec::len)
+            .unwrap_or_default()
+    };
+    for (place, document) in lists.iter().enumerate() {
+        let (short, long) = (fewest(2 * place), fewest(2 * place + 1));
+        assert!(!short.is_empty(), "{document}");
+        let most = short.len() + (LONG - SHORT) / 2;
+        assert!(
+            long.len() < most,
+            "{} and {}: {document}: {long:#?}",
+            short.len(),
+            long.len()
+        );
     }
 }

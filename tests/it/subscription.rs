@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use macro_rules_attribute::apply;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 
@@ -97,143 +98,218 @@ async fn event(socket: &mut Socket) -> Value {
     message["payload"]["data"]["galleryEvents"].take()
 }
 
-each_database! {
-    async fn a_socket_gets_what_was_and_then_what_comes(app: TestApp) {
-        let alice = app.user("alice");
-        let first = alice.create_image().await;
-        let mut socket = Socket::begun(&app, Value::Null).await;
-        socket.subscribe("all", FOLLOW, json!({ "after": "" })).await;
-        let seen = event(&mut socket).await;
-        assert_eq!((&seen["type"], &seen["imageId"]), (&json!("CREATED"), &json!(first)));
-        assert_eq!(seen["image"], json!({ "userId": "alice" }));
-        let second = alice.create_image().await;
-        let live = event(&mut socket).await;
-        assert_eq!(live["imageId"], json!(second));
-        // Another one on the same socket, from a cursor.
-        socket.subscribe("rest", FOLLOW, json!({ "after": seen["cursor"] })).await;
-        assert_eq!(event(&mut socket).await["cursor"], live["cursor"]);
-        socket.say(json!({ "type": "complete", "id": "all" })).await;
-        app.run("mutation($id: ID!) { purgeImage(id: $id, force: true) { changed } }", json!({ "id": first })).await;
-        let message = socket.hear().await;
-        assert_eq!(message["id"], "rest", "{message}");
-        assert_eq!(message["payload"]["data"]["galleryEvents"]["type"], "PURGED");
-        assert_eq!(message["payload"]["data"]["galleryEvents"]["image"], Value::Null);
-    }
+#[apply(each_database!)]
+async fn a_socket_gets_what_was_and_then_what_comes(app: TestApp) {
+    let alice = app.user("alice");
+    let first = alice.create_image().await;
+    let mut socket = Socket::begun(&app, Value::Null).await;
+    socket
+        .subscribe("all", FOLLOW, json!({ "after": "" }))
+        .await;
+    let seen = event(&mut socket).await;
+    assert_eq!(
+        (&seen["type"], &seen["imageId"]),
+        (&json!("CREATED"), &json!(first))
+    );
+    assert_eq!(seen["image"], json!({ "userId": "alice" }));
+    let second = alice.create_image().await;
+    let live = event(&mut socket).await;
+    assert_eq!(live["imageId"], json!(second));
+    // Another one on the same socket, from a cursor.
+    socket
+        .subscribe("rest", FOLLOW, json!({ "after": seen["cursor"] }))
+        .await;
+    assert_eq!(event(&mut socket).await["cursor"], live["cursor"]);
+    socket.say(json!({ "type": "complete", "id": "all" })).await;
+    app.run(
+        "mutation($id: ID!) { purgeImage(id: $id, force: true) { changed } }",
+        json!({ "id": first }),
+    )
+    .await;
+    let message = socket.hear().await;
+    assert_eq!(message["id"], "rest", "{message}");
+    assert_eq!(
+        message["payload"]["data"]["galleryEvents"]["type"],
+        "PURGED"
+    );
+    assert_eq!(
+        message["payload"]["data"]["galleryEvents"]["image"],
+        Value::Null
+    );
+}
 
-    async fn an_id_in_use_and_too_many_operations_close_the_socket(app: TestApp) {
-        let mut socket = Socket::begun(&app, Value::Null).await;
-        for _ in 0..2 {
-            socket.subscribe("a", FOLLOW, json!({})).await;
-        }
-        assert_eq!(socket.close_code().await, 4409);
-        let mut socket = Socket::begun(&app, Value::Null).await;
-        for number in 0..51 {
-            socket.subscribe(&number.to_string(), FOLLOW, json!({})).await;
-        }
-        assert_eq!(socket.close_code().await, 4429);
-    }
-
-    async fn an_event_source_resumes_by_the_id_of_the_last_event(app: TestApp) {
-        let alice = app.user("alice");
-        let mut ids = Vec::new();
-        for _ in 0..3 {
-            ids.push(alice.create_image().await);
-        }
-        let mut events = Blocks::open(&app, "text/event-stream", &[], Some("")).await;
-        let (id, event) = events.event().await;
-        assert_eq!((&event["imageId"], &event["cursor"]), (&json!(ids[0]), &json!(id)));
-        drop(events);
-        // It goes before the argument, which an EventSource sends again as it was.
-        // An empty one says nothing.
-        let mut events = Blocks::open(&app, "text/event-stream", &[("last-event-id", "")], Some(&id)).await;
-        assert_eq!(events.event().await.1["imageId"], json!(ids[1]));
-        let mut events = Blocks::open(&app, "text/event-stream", &[("last-event-id", &id)], Some("")).await;
-        for expected in &ids[1..] {
-            assert_eq!(events.event().await.1["imageId"], json!(expected));
-        }
-        let live = alice.create_image().await;
-        assert_eq!(events.event().await.1["imageId"], json!(live));
-        // One that cannot be a cursor is not passed over: the client would miss what it asks for.
-        for headers in [
-            vec![("last-event-id", "nonsense")],
-            vec![("last-event-id", "\u{e9}")],
-            vec![("last-event-id", &*ids[0]), ("last-event-id", &*ids[1])],
-        ] {
-            let mut events = Blocks::open(&app, "text/event-stream", &headers, Some("")).await;
-            let refused = events.next().await.expect("a reply");
-            assert!(refused.contains("BAD_USER_INPUT"), "{headers:?}: {refused}");
-        }
-    }
-
-    async fn a_part_of_multipart_comes_with_the_boundary_behind_it(app: TestApp) {
-        let id = app.user("alice").create_image().await;
-        let mut parts = Blocks::open(&app, "multipart/mixed;subscriptionSpec=1.0", &[], Some("")).await;
-        let part = parts.next().await.expect("a part");
-        let (head, body) = part.split_once("\r\n\r\n").expect("a head");
-        assert!(head.contains("application/json"), "{part}");
-        let body: Value = serde_json::from_str(body).expect("JSON");
-        assert_eq!(body["payload"]["data"]["galleryEvents"]["imageId"], json!(id));
-    }
-
-    async fn streams_break_off_when_the_server_stops_so_that_clients_come_back(app: TestApp) {
-        let mut socket = Socket::begun(&app, Value::Null).await;
+#[apply(each_database!)]
+async fn an_id_in_use_and_too_many_operations_close_the_socket(app: TestApp) {
+    let mut socket = Socket::begun(&app, Value::Null).await;
+    for _ in 0..2 {
         socket.subscribe("a", FOLLOW, json!({})).await;
-        let mut events = Blocks::open(&app, "text/event-stream", &[], None).await;
-        app.restart().await;
-        assert_eq!(socket.close_code().await, 1012);
-        assert_eq!(events.next().await, None, "no completion");
-        // What happened meanwhile is not missed by who resumes.
-        let id = app.user("alice").create_image().await;
-        let mut events = Blocks::open(&app, "text/event-stream", &[], Some("")).await;
-        assert_eq!(events.event().await.1["imageId"], json!(id));
     }
+    assert_eq!(socket.close_code().await, 4409);
+    let mut socket = Socket::begun(&app, Value::Null).await;
+    for number in 0..51 {
+        socket
+            .subscribe(&number.to_string(), FOLLOW, json!({}))
+            .await;
+    }
+    assert_eq!(socket.close_code().await, 4429);
+}
 
-    async fn a_reader_that_stands_still_does_not_keep_the_server_from_stopping(app: TestApp) {
-        let alice = app.user("alice");
-        // More than all the buffers between the two hold.
-        let metadata = json!({ "text": "x".repeat(60_000) });
-        for _ in 0..100 {
-            alice.create(json!({ "metadata": metadata })).await;
-        }
-        let query = "subscription { galleryEvents(after: \"\") { image { metadata } again: image { metadata } more: image { metadata } } }";
-        let request = app.client().post(format!("{}/graphql", app.url())).header(ACCEPT, "text/event-stream");
-        let stream = request.json(&json!({ "query": query })).send().await.expect("the server answers");
-        let mut socket = Socket::begun(&app, Value::Null).await;
-        for number in 0..3 {
-            socket.subscribe(&number.to_string(), query, json!({})).await;
-        }
-        assert_eq!(socket.hear().await["type"], "next");
-        let started = std::time::Instant::now();
-        app.stop().await;
-        assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
-        drop(stream);
+#[apply(each_database!)]
+async fn an_event_source_resumes_by_the_id_of_the_last_event(app: TestApp) {
+    let alice = app.user("alice");
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(alice.create_image().await);
     }
+    let mut events = Blocks::open(&app, "text/event-stream", &[], Some("")).await;
+    let (id, event) = events.event().await;
+    assert_eq!(
+        (&event["imageId"], &event["cursor"]),
+        (&json!(ids[0]), &json!(id))
+    );
+    drop(events);
+    // It goes before the argument, which an EventSource sends again as it was.
+    // An empty one says nothing.
+    let mut events = Blocks::open(
+        &app,
+        "text/event-stream",
+        &[("last-event-id", "")],
+        Some(&id),
+    )
+    .await;
+    assert_eq!(events.event().await.1["imageId"], json!(ids[1]));
+    let mut events = Blocks::open(
+        &app,
+        "text/event-stream",
+        &[("last-event-id", &id)],
+        Some(""),
+    )
+    .await;
+    for expected in &ids[1..] {
+        assert_eq!(events.event().await.1["imageId"], json!(expected));
+    }
+    let live = alice.create_image().await;
+    assert_eq!(events.event().await.1["imageId"], json!(live));
+    // One that cannot be a cursor is not passed over: the client would miss what it asks for.
+    for headers in [
+        vec![("last-event-id", "nonsense")],
+        vec![("last-event-id", "\u{e9}")],
+        vec![("last-event-id", &*ids[0]), ("last-event-id", &*ids[1])],
+    ] {
+        let mut events = Blocks::open(&app, "text/event-stream", &headers, Some("")).await;
+        let refused = events.next().await.expect("a reply");
+        assert!(refused.contains("BAD_USER_INPUT"), "{headers:?}: {refused}");
+    }
+}
 
-    async fn a_message_that_is_too_large_closes_the_socket_with_a_code(app: TestApp) {
-        let mut socket = Socket::begun(&app, Value::Null).await;
-        socket.say_text(&" ".repeat(9_000_000)).await;
-        assert_eq!(socket.close_code().await, 4400);
-    }
+#[apply(each_database!)]
+async fn a_part_of_multipart_comes_with_the_boundary_behind_it(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    let mut parts = Blocks::open(&app, "multipart/mixed;subscriptionSpec=1.0", &[], Some("")).await;
+    let part = parts.next().await.expect("a part");
+    let (head, body) = part.split_once("\r\n\r\n").expect("a head");
+    assert!(head.contains("application/json"), "{part}");
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(
+        body["payload"]["data"]["galleryEvents"]["imageId"],
+        json!(id)
+    );
+}
 
-    async fn what_keeps_a_subscription_from_beginning_is_told(app: TestApp) {
-        let mut socket = Socket::begun(&app, Value::Null).await;
-        socket.subscribe("a", FOLLOW, json!({ "after": "nonsense" })).await;
-        let error = socket.hear().await;
-        assert_eq!(error["type"], "error", "{error}");
-        assert_eq!(error["payload"][0]["extensions"]["code"], "BAD_USER_INPUT");
-        let ask = async |accept: &str| {
-            let body = json!({ "query": FOLLOW, "variables": { "after": "nonsense" } });
-            let request = app.client().post(format!("{}/graphql", app.url())).header(ACCEPT, accept);
-            let response = request.json(&body).send().await.expect("an answer");
-            (response.status().as_u16(), response.text().await.expect("a body"))
-        };
-        let (status, body) = ask("text/event-stream").await;
-        assert!(status == 200 && body.contains("BAD_USER_INPUT") && body.ends_with("event: complete\ndata:\n\n"), "{status} {body}");
-        let (status, body) = ask("multipart/mixed").await;
-        assert!(status == 200 && body.contains("BAD_USER_INPUT") && body.ends_with("--graphql--\r\n"), "{status} {body}");
-        let (status, body) = ask("application/json").await;
-        assert!(status == 200 && body.contains("BAD_USER_INPUT"), "{status} {body}");
+#[apply(each_database!)]
+async fn streams_break_off_when_the_server_stops_so_that_clients_come_back(app: TestApp) {
+    let mut socket = Socket::begun(&app, Value::Null).await;
+    socket.subscribe("a", FOLLOW, json!({})).await;
+    let mut events = Blocks::open(&app, "text/event-stream", &[], None).await;
+    app.restart().await;
+    assert_eq!(socket.close_code().await, 1012);
+    assert_eq!(events.next().await, None, "no completion");
+    // What happened meanwhile is not missed by who resumes.
+    let id = app.user("alice").create_image().await;
+    let mut events = Blocks::open(&app, "text/event-stream", &[], Some("")).await;
+    assert_eq!(events.event().await.1["imageId"], json!(id));
+}
+
+#[apply(each_database!)]
+async fn a_reader_that_stands_still_does_not_keep_the_server_from_stopping(app: TestApp) {
+    let alice = app.user("alice");
+    // More than all the buffers between the two hold.
+    let metadata = json!({ "text": "x".repeat(60_000) });
+    for _ in 0..100 {
+        alice.create(json!({ "metadata": metadata })).await;
     }
+    let query = "subscription { galleryEvents(after: \"\") { image { metadata } again: image { metadata } more: image { metadata } } }";
+    let request = app
+        .client()
+        .post(format!("{}/graphql", app.url()))
+        .header(ACCEPT, "text/event-stream");
+    let stream = request
+        .json(&json!({ "query": query }))
+        .send()
+        .await
+        .expect("the server answers");
+    let mut socket = Socket::begun(&app, Value::Null).await;
+    for number in 0..3 {
+        socket
+            .subscribe(&number.to_string(), query, json!({}))
+            .await;
+    }
+    assert_eq!(socket.hear().await["type"], "next");
+    let started = std::time::Instant::now();
+    app.stop().await;
+    assert!(
+        started.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        started.elapsed()
+    );
+    drop(stream);
+}
+
+#[apply(each_database!)]
+async fn a_message_that_is_too_large_closes_the_socket_with_a_code(app: TestApp) {
+    let mut socket = Socket::begun(&app, Value::Null).await;
+    socket.say_text(&" ".repeat(9_000_000)).await;
+    assert_eq!(socket.close_code().await, 4400);
+}
+
+#[apply(each_database!)]
+async fn what_keeps_a_subscription_from_beginning_is_told(app: TestApp) {
+    let mut socket = Socket::begun(&app, Value::Null).await;
+    socket
+        .subscribe("a", FOLLOW, json!({ "after": "nonsense" }))
+        .await;
+    let error = socket.hear().await;
+    assert_eq!(error["type"], "error", "{error}");
+    assert_eq!(error["payload"][0]["extensions"]["code"], "BAD_USER_INPUT");
+    let ask = async |accept: &str| {
+        let body = json!({ "query": FOLLOW, "variables": { "after": "nonsense" } });
+        let request = app
+            .client()
+            .post(format!("{}/graphql", app.url()))
+            .header(ACCEPT, accept);
+        let response = request.json(&body).send().await.expect("an answer");
+        (
+            response.status().as_u16(),
+            response.text().await.expect("a body"),
+        )
+    };
+    let (status, body) = ask("text/event-stream").await;
+    assert!(
+        status == 200
+            && body.contains("BAD_USER_INPUT")
+            && body.ends_with("event: complete\ndata:\n\n"),
+        "{status} {body}"
+    );
+    let (status, body) = ask("multipart/mixed").await;
+    assert!(
+        status == 200 && body.contains("BAD_USER_INPUT") && body.ends_with("--graphql--\r\n"),
+        "{status} {body}"
+    );
+    let (status, body) = ask("application/json").await;
+    assert!(
+        status == 200 && body.contains("BAD_USER_INPUT"),
+        "{status} {body}"
+    );
 }
 
 /// Creates images one after the other until the server is gone; gives the ids of those that it has acknowledged.
@@ -260,98 +336,181 @@ async fn create_until_the_end(address: SocketAddr) -> Vec<String> {
     }
 }
 
-each_database! {
-    async fn nothing_acknowledged_is_lost_and_nothing_comes_twice_though_the_server_is_killed(database: TestDatabase) {
-        let program = Program::new().with("DATABASE_URL", &database.url());
-        program.run(&["migrate", "up"]).await.expect_success();
-        let (mut acknowledged, mut seen, mut cursor) = (HashSet::new(), Vec::new(), String::new());
-        for _ in 0..3 {
-            let server = program.serve().await;
-            let writers: Vec<_> = (0..4).map(|_| tokio::spawn(create_until_the_end(server.address()))).collect();
-            let mut socket = Socket::begun_at(server.address(), Value::Null).await;
-            socket.subscribe("a", FOLLOW, json!({ "after": cursor })).await;
-            let enough = seen.len() + 50;
-            while seen.len() < enough {
-                let event = event(&mut socket).await;
-                event["cursor"].as_str().expect("a cursor").clone_into(&mut cursor);
-                seen.push(event["imageId"].as_str().expect("an id").to_owned());
-            }
-            server.kill();
-            // What was on its way counts as well: the next round goes on behind it.
-            while let Some(message) = socket.hear_while_open().await {
-                let event = &message["payload"]["data"]["galleryEvents"];
-                event["cursor"].as_str().expect("a cursor").clone_into(&mut cursor);
-                seen.push(event["imageId"].as_str().expect("an id").to_owned());
-            }
-            for writer in writers {
-                acknowledged.extend(writer.await.expect("the writer ends"));
-            }
-        }
+#[apply(each_database!)]
+async fn nothing_acknowledged_is_lost_and_nothing_comes_twice_though_the_server_is_killed(
+    database: TestDatabase,
+) {
+    let program = Program::new().with("DATABASE_URL", &database.url());
+    program.run(&["migrate", "up"]).await.expect_success();
+    let (mut acknowledged, mut seen, mut cursor) = (HashSet::new(), Vec::new(), String::new());
+    for _ in 0..3 {
         let server = program.serve().await;
+        let writers: Vec<_> = (0..4)
+            .map(|_| tokio::spawn(create_until_the_end(server.address())))
+            .collect();
         let mut socket = Socket::begun_at(server.address(), Value::Null).await;
-        socket.subscribe("a", FOLLOW, json!({ "after": cursor })).await;
-        let stored = database.db_query_text("SELECT CAST(count(*) AS text) FROM image_gallery").await;
-        let stored: usize = stored.expect("a count").parse().expect("a number");
-        while seen.len() < stored {
-            seen.push(event(&mut socket).await["imageId"].as_str().expect("an id").to_owned());
+        socket
+            .subscribe("a", FOLLOW, json!({ "after": cursor }))
+            .await;
+        let enough = seen.len() + 50;
+        while seen.len() < enough {
+            let event = event(&mut socket).await;
+            event["cursor"]
+                .as_str()
+                .expect("a cursor")
+                .clone_into(&mut cursor);
+            seen.push(event["imageId"].as_str().expect("an id").to_owned());
         }
-        let distinct: HashSet<_> = seen.iter().cloned().collect();
-        assert_eq!(distinct.len(), seen.len(), "some came twice");
-        assert!(acknowledged.len() > 100 && acknowledged.is_subset(&distinct), "some were lost");
+        server.kill();
+        // What was on its way counts as well: the next round goes on behind it.
+        while let Some(message) = socket.hear_while_open().await {
+            let event = &message["payload"]["data"]["galleryEvents"];
+            event["cursor"]
+                .as_str()
+                .expect("a cursor")
+                .clone_into(&mut cursor);
+            seen.push(event["imageId"].as_str().expect("an id").to_owned());
+        }
+        for writer in writers {
+            acknowledged.extend(writer.await.expect("the writer ends"));
+        }
     }
+    let server = program.serve().await;
+    let mut socket = Socket::begun_at(server.address(), Value::Null).await;
+    socket
+        .subscribe("a", FOLLOW, json!({ "after": cursor }))
+        .await;
+    let stored = database
+        .db_query_text("SELECT CAST(count(*) AS text) FROM image_gallery")
+        .await;
+    let stored: usize = stored.expect("a count").parse().expect("a number");
+    while seen.len() < stored {
+        seen.push(
+            event(&mut socket).await["imageId"]
+                .as_str()
+                .expect("an id")
+                .to_owned(),
+        );
+    }
+    let distinct: HashSet<_> = seen.iter().cloned().collect();
+    assert_eq!(distinct.len(), seen.len(), "some came twice");
+    assert!(
+        acknowledged.len() > 100 && acknowledged.is_subset(&distinct),
+        "some were lost"
+    );
 }
 
-each_database! {
-    settings = ["--auth-mode=supabase"];
-
-    async fn a_subscriber_hears_of_nothing_of_anothers(app: TestApp) {
-        let (alice, bob) = (app.user("alice"), app.user("bob"));
-        let mut socket = Socket::begun(&app, json!({ "Authorization": authorization(&user_claims("alice")) })).await;
-        socket.subscribe("a", FOLLOW, json!({ "after": "" })).await;
-        let bobs = bob.create_image().await;
-        let own = alice.create_image().await;
-        assert_eq!(event(&mut socket).await["imageId"], json!(own));
-        for filter in ["userId: \"bob\"", "userId: \"bob\", types: [CREATED]"] {
-            socket.subscribe("b", &format!("subscription {{ galleryEvents({filter}) {{ imageId }} }}"), json!({})).await;
-            let error = socket.hear().await;
-            assert_eq!(error["payload"][0]["extensions"]["code"], "FORBIDDEN", "{error}");
-        }
-        let of_bobs_image = "subscription($id: ID!) { galleryEvents(imageId: $id, after: \"\") { imageId } }";
-        socket.subscribe("c", of_bobs_image, json!({ "id": bobs })).await;
-        bob.run("mutation($id: ID!) { softDeleteImage(id: $id) { changed } }", json!({ "id": bobs })).await;
-        let last = alice.create_image().await;
-        let message = socket.hear().await;
-        assert_eq!((&message["id"], &message["payload"]["data"]["galleryEvents"]["imageId"]), (&json!("a"), &json!(last)));
+#[apply(each_database!)]
+#[settings("--auth-mode=supabase")]
+async fn a_subscriber_hears_of_nothing_of_anothers(app: TestApp) {
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let mut socket = Socket::begun(
+        &app,
+        json!({ "Authorization": authorization(&user_claims("alice")) }),
+    )
+    .await;
+    socket.subscribe("a", FOLLOW, json!({ "after": "" })).await;
+    let bobs = bob.create_image().await;
+    let own = alice.create_image().await;
+    assert_eq!(event(&mut socket).await["imageId"], json!(own));
+    for filter in ["userId: \"bob\"", "userId: \"bob\", types: [CREATED]"] {
+        socket
+            .subscribe(
+                "b",
+                &format!("subscription {{ galleryEvents({filter}) {{ imageId }} }}"),
+                json!({}),
+            )
+            .await;
+        let error = socket.hear().await;
+        assert_eq!(
+            error["payload"][0]["extensions"]["code"], "FORBIDDEN",
+            "{error}"
+        );
     }
+    let of_bobs_image =
+        "subscription($id: ID!) { galleryEvents(imageId: $id, after: \"\") { imageId } }";
+    socket
+        .subscribe("c", of_bobs_image, json!({ "id": bobs }))
+        .await;
+    bob.run(
+        "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }",
+        json!({ "id": bobs }),
+    )
+    .await;
+    let last = alice.create_image().await;
+    let message = socket.hear().await;
+    assert_eq!(
+        (
+            &message["id"],
+            &message["payload"]["data"]["galleryEvents"]["imageId"]
+        ),
+        (&json!("a"), &json!(last))
+    );
+}
 
-    async fn a_socket_wants_a_token_and_ends_with_it(app: TestApp) {
-        for payload in [Value::Null, json!({}), json!({ "Authorization": "Bearer nonsense" })] {
-            let mut socket = Socket::open(&app, "graphql-transport-ws", &[]).await.expect("an upgrade");
-            socket.say(json!({ "type": "connection_init", "payload": payload })).await;
-            assert_eq!(socket.close_code().await, 4403, "{payload}");
-        }
-        let token = authorization(&user_claims("alice"));
-        let by_header = [("authorization", token.as_str())];
-        let mut socket = Socket::open(&app, "graphql-transport-ws", &by_header).await.expect("an upgrade");
-        socket.say(json!({ "type": "connection_init" })).await;
-        assert_eq!(socket.hear().await["type"], "connection_ack");
-        let mut claims = user_claims("alice");
-        claims["exp"] = json!(now() + 2);
-        let mut socket = Socket::begun(&app, json!({ "headers": { "authorization": authorization(&claims) } })).await;
-        socket.subscribe("a", FOLLOW, json!({})).await;
-        assert_eq!(socket.close_code().await, 4403);
+#[apply(each_database!)]
+#[settings("--auth-mode=supabase")]
+async fn a_socket_wants_a_token_and_ends_with_it(app: TestApp) {
+    for payload in [
+        Value::Null,
+        json!({}),
+        json!({ "Authorization": "Bearer nonsense" }),
+    ] {
+        let mut socket = Socket::open(&app, "graphql-transport-ws", &[])
+            .await
+            .expect("an upgrade");
+        socket
+            .say(json!({ "type": "connection_init", "payload": payload }))
+            .await;
+        assert_eq!(socket.close_code().await, 4403, "{payload}");
     }
+    let token = authorization(&user_claims("alice"));
+    let by_header = [("authorization", token.as_str())];
+    let mut socket = Socket::open(&app, "graphql-transport-ws", &by_header)
+        .await
+        .expect("an upgrade");
+    socket.say(json!({ "type": "connection_init" })).await;
+    assert_eq!(socket.hear().await["type"], "connection_ack");
+    let mut claims = user_claims("alice");
+    claims["exp"] = json!(now() + 2);
+    let mut socket = Socket::begun(
+        &app,
+        json!({ "headers": { "authorization": authorization(&claims) } }),
+    )
+    .await;
+    socket.subscribe("a", FOLLOW, json!({})).await;
+    assert_eq!(socket.close_code().await, 4403);
+}
 
-    async fn a_stream_without_a_token_is_401(app: TestApp) {
-        for accept in ["text/event-stream", "multipart/mixed"] {
-            let request = app.client().post(format!("{}/graphql", app.url())).header(ACCEPT, accept);
-            let response = request.json(&json!({ "query": FOLLOW })).send().await.expect("an answer");
-            assert_eq!(response.status(), 401);
-            assert!(response.headers()[CONTENT_TYPE].to_str().is_ok_and(|kind| kind.starts_with("application/json")));
-        }
-        let request = app.client().post(format!("{}/graphql", app.url())).header(ACCEPT, "text/event-stream");
-        let request = request.header(AUTHORIZATION, authorization(&user_claims("alice")));
-        let response = request.json(&json!({ "query": FOLLOW })).send().await.expect("an answer");
-        assert_eq!(response.status(), 200);
+#[apply(each_database!)]
+#[settings("--auth-mode=supabase")]
+async fn a_stream_without_a_token_is_401(app: TestApp) {
+    for accept in ["text/event-stream", "multipart/mixed"] {
+        let request = app
+            .client()
+            .post(format!("{}/graphql", app.url()))
+            .header(ACCEPT, accept);
+        let response = request
+            .json(&json!({ "query": FOLLOW }))
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(response.status(), 401);
+        assert!(
+            response.headers()[CONTENT_TYPE]
+                .to_str()
+                .is_ok_and(|kind| kind.starts_with("application/json"))
+        );
     }
+    let request = app
+        .client()
+        .post(format!("{}/graphql", app.url()))
+        .header(ACCEPT, "text/event-stream");
+    let request = request.header(AUTHORIZATION, authorization(&user_claims("alice")));
+    let response = request
+        .json(&json!({ "query": FOLLOW }))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(response.status(), 200);
 }

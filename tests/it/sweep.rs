@@ -1,6 +1,7 @@
 //! `emptyTrash`, `restoreTrash`.
 
 use futures_util::future::join_all;
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
 use crate::harness::rows::db_fill_trash;
@@ -39,76 +40,115 @@ async fn deleted(app: &TestApp) -> i64 {
         .expect("a count")
 }
 
-each_database! {
-    async fn whose_trash_it_is_has_to_be_said(app: TestApp) {
-        trash(&app, "alice").await;
-        for verb in ["emptyTrash", "restoreTrash"] {
-            for arguments in ["", "(all: false)", r#"(userId: "alice", all: true)"#, r#"(userId: "")"#] {
-                let mutation = format!("mutation {{ {verb}{arguments} {{ hasMore }} }}");
-                assert_eq!(app.error_code(&mutation, json!({})).await, "BAD_USER_INPUT", "{mutation}");
-            }
+#[apply(each_database!)]
+async fn whose_trash_it_is_has_to_be_said(app: TestApp) {
+    trash(&app, "alice").await;
+    for verb in ["emptyTrash", "restoreTrash"] {
+        for arguments in [
+            "",
+            "(all: false)",
+            r#"(userId: "alice", all: true)"#,
+            r#"(userId: "")"#,
+        ] {
+            let mutation = format!("mutation {{ {verb}{arguments} {{ hasMore }} }}");
+            assert_eq!(
+                app.error_code(&mutation, json!({})).await,
+                "BAD_USER_INPUT",
+                "{mutation}"
+            );
         }
-        assert_eq!(deleted(&app).await, 1);
     }
-
-    async fn one_owners_trash_is_swept_and_no_active_image(app: TestApp) {
-        let (first, _) = trash(&app, "alice").await;
-        let (second, _) = trash(&app, "alice").await;
-        trash(&app, "bob").await;
-        app.user("alice").create_image().await;
-        let restored = sweep(&app, "restoreTrash", r#"userId: "alice""#).await;
-        assert_eq!(restored, json!({ "count": 2, "ids": [first, second], "hasMore": false }));
-        assert_eq!(sweep(&app, "emptyTrash", r#"userId: "alice""#).await["count"], json!(0));
-        assert_eq!(sweep(&app, "emptyTrash", "all: true").await["count"], json!(1));
-        let left = app.run("{ images { totalCount } }", json!({})).await;
-        assert_eq!(left["images"]["totalCount"], json!(3));
-    }
-
-    async fn deleted_before_is_exclusive_and_deleted_after_inclusive(app: TestApp) {
-        let (first, _) = trash(&app, "alice").await;
-        let (second, second_at) = trash(&app, "alice").await;
-        let (third, _) = trash(&app, "alice").await;
-        let emptied = sweep(&app, "emptyTrash", &format!(r#"all: true, deletedBefore: "{second_at}""#)).await;
-        assert_eq!(emptied["ids"], json!([first]));
-        let restored = sweep(&app, "restoreTrash", &format!(r#"all: true, deletedAfter: "{second_at}""#)).await;
-        assert_eq!(restored["ids"], json!([second, third]));
-    }
-
-    async fn one_call_takes_ten_thousand_at_most(app: TestApp) {
-        db_fill_trash(&app, 10_001).await;
-        trash(&app, "alice").await;
-        let restored = sweep(&app, "restoreTrash", r#"userId: "alice""#).await;
-        assert_eq!((&restored["count"], &restored["hasMore"]), (&json!(1), &json!(false)));
-        let (mut purged, mut calls) = (0, 0);
-        loop {
-            let emptied = sweep(&app, "emptyTrash", "all: true").await;
-            let count = emptied["count"].as_i64().expect("a count");
-            assert!(count <= 10_000);
-            purged += count;
-            calls += 1;
-            if emptied["hasMore"] == json!(false) {
-                break;
-            }
-        }
-        assert_eq!(purged, 10_001);
-        assert!(calls > 1);
-        assert_eq!(deleted(&app).await, 0);
-    }
-
-    async fn sweeps_at_once_take_each_image_once(app: TestApp) {
-        db_fill_trash(&app, 3_000).await;
-        let sweeps = join_all((0..6).map(|_| sweep(&app, "emptyTrash", "all: true"))).await;
-        let purged: i64 = sweeps.iter().map(|swept| swept["count"].as_i64().expect("a count")).sum();
-        let rest = sweep(&app, "emptyTrash", "all: true").await["count"].as_i64().expect("a count");
-        assert_eq!(purged + rest, 3_000);
-        assert_eq!(deleted(&app).await, 0);
-    }
+    assert_eq!(deleted(&app).await, 1);
 }
 
-each_database! {
-    async fn what_was_purged_before_a_failure_is_answered_and_not_lost(app: TestApp) {
-        db_fill_trash(&app, 600).await;
-        let last = match app.database() {
+#[apply(each_database!)]
+async fn one_owners_trash_is_swept_and_no_active_image(app: TestApp) {
+    let (first, _) = trash(&app, "alice").await;
+    let (second, _) = trash(&app, "alice").await;
+    trash(&app, "bob").await;
+    app.user("alice").create_image().await;
+    let restored = sweep(&app, "restoreTrash", r#"userId: "alice""#).await;
+    assert_eq!(
+        restored,
+        json!({ "count": 2, "ids": [first, second], "hasMore": false })
+    );
+    assert_eq!(
+        sweep(&app, "emptyTrash", r#"userId: "alice""#).await["count"],
+        json!(0)
+    );
+    assert_eq!(
+        sweep(&app, "emptyTrash", "all: true").await["count"],
+        json!(1)
+    );
+    let left = app.run("{ images { totalCount } }", json!({})).await;
+    assert_eq!(left["images"]["totalCount"], json!(3));
+}
+
+#[apply(each_database!)]
+async fn deleted_before_is_exclusive_and_deleted_after_inclusive(app: TestApp) {
+    let (first, _) = trash(&app, "alice").await;
+    let (second, second_at) = trash(&app, "alice").await;
+    let (third, _) = trash(&app, "alice").await;
+    let emptied = sweep(
+        &app,
+        "emptyTrash",
+        &format!(r#"all: true, deletedBefore: "{second_at}""#),
+    )
+    .await;
+    assert_eq!(emptied["ids"], json!([first]));
+    let restored = sweep(
+        &app,
+        "restoreTrash",
+        &format!(r#"all: true, deletedAfter: "{second_at}""#),
+    )
+    .await;
+    assert_eq!(restored["ids"], json!([second, third]));
+}
+
+#[apply(each_database!)]
+async fn one_call_takes_ten_thousand_at_most(app: TestApp) {
+    db_fill_trash(&app, 10_001).await;
+    trash(&app, "alice").await;
+    let restored = sweep(&app, "restoreTrash", r#"userId: "alice""#).await;
+    assert_eq!(
+        (&restored["count"], &restored["hasMore"]),
+        (&json!(1), &json!(false))
+    );
+    let (mut purged, mut calls) = (0, 0);
+    loop {
+        let emptied = sweep(&app, "emptyTrash", "all: true").await;
+        let count = emptied["count"].as_i64().expect("a count");
+        assert!(count <= 10_000);
+        purged += count;
+        calls += 1;
+        if emptied["hasMore"] == json!(false) {
+            break;
+        }
+    }
+    assert_eq!(purged, 10_001);
+    assert!(calls > 1);
+    assert_eq!(deleted(&app).await, 0);
+}
+
+#[apply(each_database!)]
+async fn sweeps_at_once_take_each_image_once(app: TestApp) {
+    db_fill_trash(&app, 3_000).await;
+    let sweeps = join_all((0..6).map(|_| sweep(&app, "emptyTrash", "all: true"))).await;
+    let purged: i64 = sweeps
+        .iter()
+        .map(|swept| swept["count"].as_i64().expect("a count"))
+        .sum();
+    let rest = sweep(&app, "emptyTrash", "all: true").await["count"]
+        .as_i64()
+        .expect("a count");
+    assert_eq!(purged + rest, 3_000);
+    assert_eq!(deleted(&app).await, 0);
+}
+
+#[apply(each_database!)]
+async fn what_was_purged_before_a_failure_is_answered_and_not_lost(app: TestApp) {
+    db_fill_trash(&app, 600).await;
+    let last = match app.database() {
             TestDatabase::Postgres(_) => "UPDATE image_gallery SET user_id = 'kept', deleted_at = '2027-01-01' \
                 WHERE image_id = (SELECT image_id FROM image_gallery LIMIT 1);
                 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
@@ -118,14 +158,21 @@ each_database! {
                 CREATE TRIGGER refuse BEFORE DELETE ON image_gallery WHEN old.user_id = 'kept' \
                 BEGIN SELECT raise(ABORT, 'not this one'); END",
         };
-        app.db_execute(last).await;
-        let swept = sweep(&app, "emptyTrash", "all: true").await;
-        assert_eq!((&swept["count"], &swept["hasMore"]), (&json!(500), &json!(true)));
-        assert_eq!(deleted(&app).await, 100);
-        // Nothing of this call was done.
-        let code = app.error_code("mutation { emptyTrash(all: true) { purgedCount } }", json!({})).await;
-        assert_eq!(code, "INTERNAL_SERVER_ERROR");
-    }
+    app.db_execute(last).await;
+    let swept = sweep(&app, "emptyTrash", "all: true").await;
+    assert_eq!(
+        (&swept["count"], &swept["hasMore"]),
+        (&json!(500), &json!(true))
+    );
+    assert_eq!(deleted(&app).await, 100);
+    // Nothing of this call was done.
+    let code = app
+        .error_code(
+            "mutation { emptyTrash(all: true) { purgedCount } }",
+            json!({}),
+        )
+        .await;
+    assert_eq!(code, "INTERNAL_SERVER_ERROR");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

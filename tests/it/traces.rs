@@ -1,5 +1,6 @@
 //! `OTEL_EXPORTER_OTLP_ENDPOINT`: a request, its operation and its SQL as spans of its caller's trace, without values.
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
 use crate::harness::collector::{Collector, Span};
@@ -30,63 +31,90 @@ fn only<'s>(spans: &'s [Span], name: &str) -> &'s Span {
     span
 }
 
-each_database! {
-    async fn a_request_its_operation_and_its_sql_are_spans_of_the_callers_trace(database: TestDatabase) {
-        let collector = Collector::start().await;
-        let program = Program::new()
-            .with("DATABASE_URL", &database.url())
-            .with("AUTO_MIGRATE", "true")
-            .with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url())
-            .with("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test");
-        let server = program.serve().await;
-        let url = format!("http://{}/graphql", server.address());
-        let input = json!({
-            "userId": "alice", "imageUrl": image_url("3f2b8c1e-5d4a-4e6f-9a7b-0c1d2e3f4a5b"), "refinedPrompt": SECRET,
-        });
-        let store = "mutation Store($input: CreateImageInput!) { createImage(input: $input) { created } }";
-        send(&url, store, json!({ "input": input })).await;
-        let search = "query($search: String!) { images(filter: { search: $search }) { totalCount } nothing: image(id: \"x\") { id } }";
-        send(&url, search, json!({ "search": SECRET })).await;
-        send(&url, "{ images(first: 1000) { totalCount } }", json!({})).await;
-        server.terminate();
-        // What was not sent by then is sent now.
-        assert_eq!(server.output().await.code, Some(0));
+#[apply(each_database!)]
+async fn a_request_its_operation_and_its_sql_are_spans_of_the_callers_trace(
+    database: TestDatabase,
+) {
+    let collector = Collector::start().await;
+    let program = Program::new()
+        .with("DATABASE_URL", &database.url())
+        .with("AUTO_MIGRATE", "true")
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url())
+        .with(
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "deployment.environment.name=test",
+        );
+    let server = program.serve().await;
+    let url = format!("http://{}/graphql", server.address());
+    let input = json!({
+        "userId": "alice", "imageUrl": image_url("3f2b8c1e-5d4a-4e6f-9a7b-0c1d2e3f4a5b"), "refinedPrompt": SECRET,
+    });
+    let store =
+        "mutation Store($input: CreateImageInput!) { createImage(input: $input) { created } }";
+    send(&url, store, json!({ "input": input })).await;
+    let search = "query($search: String!) { images(filter: { search: $search }) { totalCount } nothing: image(id: \"x\") { id } }";
+    send(&url, search, json!({ "search": SECRET })).await;
+    send(&url, "{ images(first: 1000) { totalCount } }", json!({})).await;
+    server.terminate();
+    // What was not sent by then is sent now.
+    assert_eq!(server.output().await.code, Some(0));
 
-        let spans = collector.spans();
-        let mutation = only(&spans, "mutation");
-        assert_eq!(mutation.attributes["graphql.operation.name"], "Store");
-        assert!(!mutation.is_error);
-        let request = spans.iter().find(|span| span.id == mutation.parent_id).expect("a request");
-        assert_eq!(request.name, "POST /graphql");
-        assert_eq!((request.trace_id.as_str(), request.parent_id.as_str()), (TRACE, PARENT));
-        assert_eq!(request.attributes["url.path"], "/graphql");
-        assert!(request.attributes["http.response.status_code"].contains("200"), "{request:?}");
-        assert_eq!(request.resource["service.name"], "image-gallery");
-        assert_eq!(request.resource["deployment.environment.name"], "test");
-        let queries: Vec<&Span> = spans.iter().filter(|span| span.name == "query").collect();
-        assert_eq!(queries.len(), 2, "{spans:#?}");
-        let failed: Vec<_> = queries.iter().filter(|span| span.is_error).collect();
-        assert_eq!(failed.len(), 1, "{queries:#?}");
-        assert_eq!(failed[0].attributes["error.type"], "BAD_USER_INPUT");
+    let spans = collector.spans();
+    let mutation = only(&spans, "mutation");
+    assert_eq!(mutation.attributes["graphql.operation.name"], "Store");
+    assert!(!mutation.is_error);
+    let request = spans
+        .iter()
+        .find(|span| span.id == mutation.parent_id)
+        .expect("a request");
+    assert_eq!(request.name, "POST /graphql");
+    assert_eq!(
+        (request.trace_id.as_str(), request.parent_id.as_str()),
+        (TRACE, PARENT)
+    );
+    assert_eq!(request.attributes["url.path"], "/graphql");
+    assert!(
+        request.attributes["http.response.status_code"].contains("200"),
+        "{request:?}"
+    );
+    assert_eq!(request.resource["service.name"], "image-gallery");
+    assert_eq!(request.resource["deployment.environment.name"], "test");
+    let queries: Vec<&Span> = spans.iter().filter(|span| span.name == "query").collect();
+    assert_eq!(queries.len(), 2, "{spans:#?}");
+    let failed: Vec<_> = queries.iter().filter(|span| span.is_error).collect();
+    assert_eq!(failed.len(), 1, "{queries:#?}");
+    assert_eq!(failed[0].attributes["error.type"], "BAD_USER_INPUT");
 
-        let statements: Vec<&Span> = spans.iter().filter(|span| span.attributes.contains_key("db.query.text")).collect();
-        let insert = statements.iter().find(|span| span.name == "INSERT").expect("an INSERT");
-        assert_eq!(insert.parent_id, mutation.id);
-        assert!(insert.attributes["db.query.text"].contains("image_gallery"));
-        let system = match &database {
-            TestDatabase::Postgres(_) => "postgresql",
-            TestDatabase::Sqlite(_) => "sqlite",
-        };
-        let parents: Vec<&str> = spans.iter().filter(|span| !span.attributes.contains_key("db.query.text")).map(|span| span.id.as_str()).collect();
-        for statement in &statements {
-            assert_eq!(statement.attributes["db.system.name"], system);
-            assert!(parents.contains(&statement.parent_id.as_str()), "{statement:?}");
-            assert_eq!(statement.trace_id, TRACE);
-        }
-        let everything = format!("{spans:?}");
-        for secret in [SECRET, "nobody", "alice", "3f2b8c1e"] {
-            assert!(!everything.contains(secret), "{secret} in {spans:#?}");
-        }
+    let statements: Vec<&Span> = spans
+        .iter()
+        .filter(|span| span.attributes.contains_key("db.query.text"))
+        .collect();
+    let insert = statements
+        .iter()
+        .find(|span| span.name == "INSERT")
+        .expect("an INSERT");
+    assert_eq!(insert.parent_id, mutation.id);
+    assert!(insert.attributes["db.query.text"].contains("image_gallery"));
+    let system = match &database {
+        TestDatabase::Postgres(_) => "postgresql",
+        TestDatabase::Sqlite(_) => "sqlite",
+    };
+    let parents: Vec<&str> = spans
+        .iter()
+        .filter(|span| !span.attributes.contains_key("db.query.text"))
+        .map(|span| span.id.as_str())
+        .collect();
+    for statement in &statements {
+        assert_eq!(statement.attributes["db.system.name"], system);
+        assert!(
+            parents.contains(&statement.parent_id.as_str()),
+            "{statement:?}"
+        );
+        assert_eq!(statement.trace_id, TRACE);
+    }
+    let everything = format!("{spans:?}");
+    for secret in [SECRET, "nobody", "alice", "3f2b8c1e"] {
+        assert!(!everything.contains(secret), "{secret} in {spans:#?}");
     }
 }
 

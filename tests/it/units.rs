@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use image_gallery::db::{Database, Dialect, Error, UnitOfWork};
+use macro_rules_attribute::apply;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
@@ -99,15 +100,16 @@ async fn maintenance_takes_its_time(app: TestApp) {
     took.await.expect("it is not cut short");
 }
 
-each_database! {
-    settings = ["--request-timeout-seconds=1"];
-    async fn a_statement_ends_before_its_request_does(app: TestApp) {
-        endless_statements_end(app).await;
-    }
+#[apply(each_database!)]
+#[settings("--request-timeout-seconds=1")]
+async fn a_statement_ends_before_its_request_does(app: TestApp) {
+    endless_statements_end(app).await;
+}
 
-    async fn work_that_no_request_waits_for_takes_its_time(app: TestApp) {
-        maintenance_takes_its_time(app).await;
-    }
+#[apply(each_database!)]
+#[settings("--request-timeout-seconds=1")]
+async fn work_that_no_request_waits_for_takes_its_time(app: TestApp) {
+    maintenance_takes_its_time(app).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -201,57 +202,135 @@ fn with(whole: &Value, given: &Value) -> Value {
     whole
 }
 
-each_database! {
-    async fn a_user_error_leads_to_the_field_at_fault(app: TestApp) {
-        let alice = app.user("alice");
-        app.user("bob").create(json!({ "imageUrl": image_url(BOBS) })).await;
-        let active = alice.create(json!({})).await["id"].take();
-        let trashed = alice.create(json!({})).await["id"].take();
-        assert_eq!(errors(&app, "softDeleteImage", ("id", "ID!"), trashed.clone()).await, json!([]));
-        let mut seen = BTreeSet::from(["TOO_MANY_ITEMS"]);
+#[apply(each_database!)]
+async fn a_user_error_leads_to_the_field_at_fault(app: TestApp) {
+    let alice = app.user("alice");
+    app.user("bob")
+        .create(json!({ "imageUrl": image_url(BOBS) }))
+        .await;
+    let active = alice.create(json!({})).await["id"].take();
+    let trashed = alice.create(json!({})).await["id"].take();
+    assert_eq!(
+        errors(&app, "softDeleteImage", ("id", "ID!"), trashed.clone()).await,
+        json!([])
+    );
+    let mut seen = BTreeSet::from(["TOO_MANY_ITEMS"]);
 
-        for (wrong, code, field) in wrong_images() {
-            let good = || json!({ "userId": "alice", "imageUrl": new_url() });
-            let input = with(&good(), &wrong);
-            let single = errors(&app, "createImage", ("input", "CreateImageInput!"), input.clone()).await;
-            assert_eq!(single, json!([{ "code": code, "path": ["input", field] }]), "{wrong}");
-            let batch = json!([good(), good(), input]);
-            let in_batch = errors(&app, "createImages", ("input", "[CreateImageInput!]!"), batch).await;
-            assert_eq!(in_batch, json!([{ "code": code, "path": ["input", "2", field] }]), "{wrong}");
-            seen.insert(code);
-        }
-        for (wrong, code, field) in wrong_changes(&trashed) {
-            let input = with(&json!({ "id": active }), &wrong);
-            let updated = errors(&app, "updateImage", ("input", "UpdateImageInput!"), input).await;
-            assert_eq!(updated, json!([{ "code": code, "path": ["input", field] }]), "{wrong}");
-            seen.insert(code);
-        }
-        for (single, batch, id, code) in [
-            ("softDeleteImage", "softDeleteImages", json!("nonsense"), "IMAGE_NOT_FOUND"),
-            ("softDeleteImage", "softDeleteImages", json!(NONE), "IMAGE_NOT_FOUND"),
-            ("restoreImage", "restoreImages", json!(NONE), "IMAGE_NOT_FOUND"),
-            ("purgeImage", "purgeImages", json!(NONE), "IMAGE_NOT_FOUND"),
-            ("purgeImage", "purgeImages", active.clone(), "IMAGE_NOT_DELETED"),
-        ] {
-            let one = errors(&app, single, ("id", "ID!"), id.clone()).await;
-            assert_eq!(one, json!([{ "code": code, "path": ["id"] }]), "{single} {id}");
-            let several = errors(&app, batch, ("ids", "[ID!]!"), json!(["", id])).await;
-            let expected = json!([
-                { "code": "IMAGE_NOT_FOUND", "path": ["ids", "0"] },
-                { "code": code, "path": ["ids", "1"] },
-            ]);
-            assert_eq!(several, expected, "{batch} {id}");
-            let many = errors(&app, batch, ("ids", "[ID!]!"), json!(vec![NONE; 101])).await;
-            assert_eq!(many, json!([{ "code": "TOO_MANY_ITEMS", "path": ["ids"] }]), "{batch}");
-            seen.insert(code);
-        }
-        let many: Vec<_> = (0..101).map(|_| json!({ "userId": "alice", "imageUrl": new_url() })).collect();
-        let many = errors(&app, "createImages", ("input", "[CreateImageInput!]!"), json!(many)).await;
-        assert_eq!(many, json!([{ "code": "TOO_MANY_ITEMS", "path": ["input"] }]));
-
-        let codes = app.run("{ __type(name: \"UserErrorCode\") { enumValues { name } } }", json!({})).await;
-        let codes = codes["__type"]["enumValues"].as_array().expect("the codes").clone();
-        let codes: BTreeSet<_> = codes.iter().filter_map(|code| code["name"].as_str()).collect();
-        assert_eq!(seen, codes, "a code has no case here");
+    for (wrong, code, field) in wrong_images() {
+        let good = || json!({ "userId": "alice", "imageUrl": new_url() });
+        let input = with(&good(), &wrong);
+        let single = errors(
+            &app,
+            "createImage",
+            ("input", "CreateImageInput!"),
+            input.clone(),
+        )
+        .await;
+        assert_eq!(
+            single,
+            json!([{ "code": code, "path": ["input", field] }]),
+            "{wrong}"
+        );
+        let batch = json!([good(), good(), input]);
+        let in_batch = errors(
+            &app,
+            "createImages",
+            ("input", "[CreateImageInput!]!"),
+            batch,
+        )
+        .await;
+        assert_eq!(
+            in_batch,
+            json!([{ "code": code, "path": ["input", "2", field] }]),
+            "{wrong}"
+        );
+        seen.insert(code);
     }
+    for (wrong, code, field) in wrong_changes(&trashed) {
+        let input = with(&json!({ "id": active }), &wrong);
+        let updated = errors(&app, "updateImage", ("input", "UpdateImageInput!"), input).await;
+        assert_eq!(
+            updated,
+            json!([{ "code": code, "path": ["input", field] }]),
+            "{wrong}"
+        );
+        seen.insert(code);
+    }
+    for (single, batch, id, code) in [
+        (
+            "softDeleteImage",
+            "softDeleteImages",
+            json!("nonsense"),
+            "IMAGE_NOT_FOUND",
+        ),
+        (
+            "softDeleteImage",
+            "softDeleteImages",
+            json!(NONE),
+            "IMAGE_NOT_FOUND",
+        ),
+        (
+            "restoreImage",
+            "restoreImages",
+            json!(NONE),
+            "IMAGE_NOT_FOUND",
+        ),
+        ("purgeImage", "purgeImages", json!(NONE), "IMAGE_NOT_FOUND"),
+        (
+            "purgeImage",
+            "purgeImages",
+            active.clone(),
+            "IMAGE_NOT_DELETED",
+        ),
+    ] {
+        let one = errors(&app, single, ("id", "ID!"), id.clone()).await;
+        assert_eq!(
+            one,
+            json!([{ "code": code, "path": ["id"] }]),
+            "{single} {id}"
+        );
+        let several = errors(&app, batch, ("ids", "[ID!]!"), json!(["", id])).await;
+        let expected = json!([
+            { "code": "IMAGE_NOT_FOUND", "path": ["ids", "0"] },
+            { "code": code, "path": ["ids", "1"] },
+        ]);
+        assert_eq!(several, expected, "{batch} {id}");
+        let many = errors(&app, batch, ("ids", "[ID!]!"), json!(vec![NONE; 101])).await;
+        assert_eq!(
+            many,
+            json!([{ "code": "TOO_MANY_ITEMS", "path": ["ids"] }]),
+            "{batch}"
+        );
+        seen.insert(code);
+    }
+    let many: Vec<_> = (0..101)
+        .map(|_| json!({ "userId": "alice", "imageUrl": new_url() }))
+        .collect();
+    let many = errors(
+        &app,
+        "createImages",
+        ("input", "[CreateImageInput!]!"),
+        json!(many),
+    )
+    .await;
+    assert_eq!(
+        many,
+        json!([{ "code": "TOO_MANY_ITEMS", "path": ["input"] }])
+    );
+
+    let codes = app
+        .run(
+            "{ __type(name: \"UserErrorCode\") { enumValues { name } } }",
+            json!({}),
+        )
+        .await;
+    let codes = codes["__type"]["enumValues"]
+        .as_array()
+        .expect("the codes")
+        .clone();
+    let codes: BTreeSet<_> = codes
+        .iter()
+        .filter_map(|code| code["name"].as_str())
+        .collect();
+    assert_eq!(seen, codes, "a code has no case here");
 }

@@ -1,5 +1,6 @@
 //! GraphQL over WebSocket: both protocols, their close codes, and operations of one result.
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
 use crate::harness::{Refused, Socket, TestApp, each_database, on_sqlite};
@@ -20,82 +21,151 @@ async fn initialised(app: &TestApp, protocols: &str) -> Socket {
     socket
 }
 
-each_database! {
-    async fn queries_and_mutations_run_over_a_socket(app: TestApp) {
-        let id = app.user("alice").create_image().await;
-        let mut socket = Socket::begun(&app, Value::Null).await;
-        socket.subscribe("a", "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }", json!({ "id": id })).await;
-        let data = json!({ "data": { "softDeleteImage": { "changed": true } } });
-        assert_eq!(socket.hear().await, json!({ "type": "next", "id": "a", "payload": data }));
-        assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "a" }));
-        // An id is free again after the end of its operation.
-        socket.subscribe("a", "{ deletedImages { nodes { id } } }", json!({})).await;
-        assert_eq!(socket.hear().await["payload"]["data"]["deletedImages"]["nodes"][0]["id"], json!(id));
-        assert_eq!(socket.hear().await["type"], "complete");
-    }
+#[apply(each_database!)]
+async fn queries_and_mutations_run_over_a_socket(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    let mut socket = Socket::begun(&app, Value::Null).await;
+    socket
+        .subscribe(
+            "a",
+            "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }",
+            json!({ "id": id }),
+        )
+        .await;
+    let data = json!({ "data": { "softDeleteImage": { "changed": true } } });
+    assert_eq!(
+        socket.hear().await,
+        json!({ "type": "next", "id": "a", "payload": data })
+    );
+    assert_eq!(
+        socket.hear().await,
+        json!({ "type": "complete", "id": "a" })
+    );
+    // An id is free again after the end of its operation.
+    socket
+        .subscribe("a", "{ deletedImages { nodes { id } } }", json!({}))
+        .await;
+    assert_eq!(
+        socket.hear().await["payload"]["data"]["deletedImages"]["nodes"][0]["id"],
+        json!(id)
+    );
+    assert_eq!(socket.hear().await["type"], "complete");
+}
 
-    async fn the_older_protocol_has_words_of_its_own(app: TestApp) {
-        let mut socket = open(&app, LEGACY).await;
-        socket.say(json!({ "type": "connection_init", "payload": {} })).await;
-        assert_eq!(socket.hear().await["type"], "connection_ack");
-        socket.say(json!({ "type": "start", "id": "1", "payload": { "query": "{ images { totalCount } }" } })).await;
+#[apply(each_database!)]
+async fn the_older_protocol_has_words_of_its_own(app: TestApp) {
+    let mut socket = open(&app, LEGACY).await;
+    socket
+        .say(json!({ "type": "connection_init", "payload": {} }))
+        .await;
+    assert_eq!(socket.hear().await["type"], "connection_ack");
+    socket.say(json!({ "type": "start", "id": "1", "payload": { "query": "{ images { totalCount } }" } })).await;
+    let data = json!({ "data": { "images": { "totalCount": 0 } } });
+    assert_eq!(
+        socket.hear().await,
+        json!({ "type": "data", "id": "1", "payload": data })
+    );
+    assert_eq!(
+        socket.hear().await,
+        json!({ "type": "complete", "id": "1" })
+    );
+    socket
+        .say(json!({ "type": "start", "id": "2", "payload": { "query": "{ nothing }" } }))
+        .await;
+    let error = socket.hear().await;
+    assert_eq!(error["type"], "error");
+    assert_eq!(
+        error["payload"]["extensions"]["code"],
+        "GRAPHQL_VALIDATION_FAILED"
+    );
+    socket.say(json!({ "type": "connection_terminate" })).await;
+    assert_eq!(socket.close_code().await, 1000);
+}
+
+#[apply(each_database!)]
+async fn a_client_that_closes_gets_its_close_frame_answered(app: TestApp) {
+    for protocol in [NEWER, LEGACY] {
+        let start = if protocol == NEWER {
+            "subscribe"
+        } else {
+            "start"
+        };
+        let operation =
+            |query: &str| json!({ "type": start, "id": "1", "payload": { "query": query } });
+        for code in [1000, 1001, 4000] {
+            assert_eq!(
+                open(&app, protocol).await.close(code).await,
+                code,
+                "{protocol}, before anything is said"
+            );
+
+            let mut socket = initialised(&app, protocol).await;
+            socket.say(operation("{ __typename }")).await;
+            assert_eq!(
+                socket.hear().await["payload"]["data"]["__typename"],
+                "Query"
+            );
+            assert_eq!(socket.hear().await["type"], "complete");
+            assert_eq!(
+                socket.close(code).await,
+                code,
+                "{protocol}, between two operations"
+            );
+
+            let mut socket = initialised(&app, protocol).await;
+            socket
+                .say(operation("subscription { galleryEvents { id } }"))
+                .await;
+            assert_eq!(
+                socket.close(code).await,
+                code,
+                "{protocol}, during a subscription"
+            );
+        }
+    }
+}
+
+#[apply(each_database!)]
+async fn a_client_that_offered_both_protocols_may_speak_either(app: TestApp) {
+    for (start, result, end) in [("start", "data", "stop"), ("subscribe", "next", "complete")] {
+        let mut socket = initialised(&app, &format!("{LEGACY}, {NEWER}")).await;
+        let operation = |id: &str, query: &str| json!({ "type": start, "id": id, "payload": { "query": query } });
+        socket
+            .say(operation("1", "{ images { totalCount } }"))
+            .await;
         let data = json!({ "data": { "images": { "totalCount": 0 } } });
-        assert_eq!(socket.hear().await, json!({ "type": "data", "id": "1", "payload": data }));
-        assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "1" }));
-        socket.say(json!({ "type": "start", "id": "2", "payload": { "query": "{ nothing }" } })).await;
-        let error = socket.hear().await;
-        assert_eq!(error["type"], "error");
-        assert_eq!(error["payload"]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
-        socket.say(json!({ "type": "connection_terminate" })).await;
-        assert_eq!(socket.close_code().await, 1000);
+        assert_eq!(
+            socket.hear().await,
+            json!({ "type": result, "id": "1", "payload": data })
+        );
+        assert_eq!(
+            socket.hear().await,
+            json!({ "type": "complete", "id": "1" })
+        );
+        socket.say(operation("2", "{ nothing }")).await;
+        let error = &socket.hear().await["payload"];
+        // The older protocol has one error there, the newer one a list.
+        let error = if start == "start" { error } else { &error[0] };
+        assert_eq!(
+            error["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED",
+            "{start}"
+        );
+        socket
+            .say(operation("3", "subscription { galleryEvents { id } }"))
+            .await;
+        socket.say(json!({ "type": end, "id": "3" })).await;
+        socket.say(operation("3", "{ __typename }")).await;
+        assert_eq!(socket.hear().await["type"], result);
     }
-
-    async fn a_client_that_closes_gets_its_close_frame_answered(app: TestApp) {
-        for protocol in [NEWER, LEGACY] {
-            let start = if protocol == NEWER { "subscribe" } else { "start" };
-            let operation = |query: &str| json!({ "type": start, "id": "1", "payload": { "query": query } });
-            for code in [1000, 1001, 4000] {
-                assert_eq!(open(&app, protocol).await.close(code).await, code, "{protocol}, before anything is said");
-
-                let mut socket = initialised(&app, protocol).await;
-                socket.say(operation("{ __typename }")).await;
-                assert_eq!(socket.hear().await["payload"]["data"]["__typename"], "Query");
-                assert_eq!(socket.hear().await["type"], "complete");
-                assert_eq!(socket.close(code).await, code, "{protocol}, between two operations");
-
-                let mut socket = initialised(&app, protocol).await;
-                socket.say(operation("subscription { galleryEvents { id } }")).await;
-                assert_eq!(socket.close(code).await, code, "{protocol}, during a subscription");
-            }
+    // It may not change its mind.
+    for (first, other) in [("start", "subscribe"), ("subscribe", "start")] {
+        let mut socket = initialised(&app, &format!("{NEWER}, {LEGACY}")).await;
+        for kind in [first, other] {
+            socket
+                .say(json!({ "type": kind, "id": kind, "payload": { "query": "{ __typename }" } }))
+                .await;
         }
-    }
-
-    async fn a_client_that_offered_both_protocols_may_speak_either(app: TestApp) {
-        for (start, result, end) in [("start", "data", "stop"), ("subscribe", "next", "complete")] {
-            let mut socket = initialised(&app, &format!("{LEGACY}, {NEWER}")).await;
-            let operation = |id: &str, query: &str| json!({ "type": start, "id": id, "payload": { "query": query } });
-            socket.say(operation("1", "{ images { totalCount } }")).await;
-            let data = json!({ "data": { "images": { "totalCount": 0 } } });
-            assert_eq!(socket.hear().await, json!({ "type": result, "id": "1", "payload": data }));
-            assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "1" }));
-            socket.say(operation("2", "{ nothing }")).await;
-            let error = &socket.hear().await["payload"];
-            // The older protocol has one error there, the newer one a list.
-            let error = if start == "start" { error } else { &error[0] };
-            assert_eq!(error["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED", "{start}");
-            socket.say(operation("3", "subscription { galleryEvents { id } }")).await;
-            socket.say(json!({ "type": end, "id": "3" })).await;
-            socket.say(operation("3", "{ __typename }")).await;
-            assert_eq!(socket.hear().await["type"], result);
-        }
-        // It may not change its mind.
-        for (first, other) in [("start", "subscribe"), ("subscribe", "start")] {
-            let mut socket = initialised(&app, &format!("{NEWER}, {LEGACY}")).await;
-            for kind in [first, other] {
-                socket.say(json!({ "type": kind, "id": kind, "payload": { "query": "{ __typename }" } })).await;
-            }
-            assert_eq!(socket.close_code().await, 4400, "{first}, then {other}");
-        }
+        assert_eq!(socket.close_code().await, 4400, "{first}, then {other}");
     }
 }
 

@@ -4,6 +4,7 @@ mod isolation;
 mod keys;
 mod tokens;
 
+use macro_rules_attribute::apply;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -35,155 +36,293 @@ fn input(user_id: Option<&str>) -> Value {
     json!({ "userId": user_id, "imageUrl": image_url(&uuid()) })
 }
 
-each_database! {
-    settings = ["--auth-mode=supabase"];
-
-    async fn nobody_may_look_at_the_schema_and_nothing_else(app: TestApp) {
-        for (query, variables) in [
-            (COUNT, json!({})),
-            ("{ deletedImages { nodes { id } } }", json!({})),
-            ("{ galleryStats { __typename } }", json!({})),
-            ("{ image(id: \"x\") { id } }", json!({})),
-            ("{ node(id: \"x\") { id } }", json!({})),
-            ("{ nodes(ids: []) { id } }", json!({})),
-            ("{ images(userId: \"\", first: 1000, filter: { search: \"x\" }) { nodes { id } } }", json!({})),
-            ("{ galleryEvents(userId: \"\", first: 1000, after: \"x\") { nodes { id } } }", json!({})),
-            ("{ trailCursor }", json!({})),
-            ("mutation { softDeleteImage(id: \"x\") { changed } }", json!({})),
-            ("mutation { emptyTrash(all: true, userId: \"x\") { purgedCount } }", json!({})),
-            ("mutation { restoreTrash { restoredCount } }", json!({})),
-            ("mutation($ids: [ID!]!) { purgeImages(ids: $ids) { purgedIds } }", json!({ "ids": vec!["x"; 101] })),
-            ("mutation { updateImage(input: { id: \"x\", imageUrl: \"x\" }) { userErrors { code } } }", json!({})),
-            (CREATE, json!({ "input": { "imageUrl": "x", "userId": "" } })),
-            ("mutation { createImages(input: []) { results { created } } }", json!({})),
-        ] {
-            assert_unauthenticated(&app.graphql(query, variables).await);
-        }
-        let schema = app.run("{ __schema { queryType { name } } __type(name: \"Image\") { name } __typename }", json!({})).await;
-        assert_eq!(schema["__schema"]["queryType"]["name"], "Query");
-        let expired = authorization(&json!({ "role": "authenticated", "aud": "authenticated", "sub": "alice", "exp": 1 }));
-        let reply = app.graphql_as(Some(&expired), "{ __typename }", json!({})).await;
-        assert_eq!(reply.into_data(), json!({ "__typename": "Query" }));
-        // Something came of it, so it is no 401.
-        let reply = app.graphql("{ __typename image(id: \"x\") { id } }", json!({})).await;
-        assert_eq!((reply.status, reply.error_code()), (StatusCode::OK, "UNAUTHENTICATED".to_owned()));
-        assert_eq!(reply.body["data"], json!({ "__typename": "Query", "image": null }));
+#[apply(each_database!)]
+#[settings("--auth-mode=supabase")]
+async fn nobody_may_look_at_the_schema_and_nothing_else(app: TestApp) {
+    for (query, variables) in [
+        (COUNT, json!({})),
+        ("{ deletedImages { nodes { id } } }", json!({})),
+        ("{ galleryStats { __typename } }", json!({})),
+        ("{ image(id: \"x\") { id } }", json!({})),
+        ("{ node(id: \"x\") { id } }", json!({})),
+        ("{ nodes(ids: []) { id } }", json!({})),
+        (
+            "{ images(userId: \"\", first: 1000, filter: { search: \"x\" }) { nodes { id } } }",
+            json!({}),
+        ),
+        (
+            "{ galleryEvents(userId: \"\", first: 1000, after: \"x\") { nodes { id } } }",
+            json!({}),
+        ),
+        ("{ trailCursor }", json!({})),
+        (
+            "mutation { softDeleteImage(id: \"x\") { changed } }",
+            json!({}),
+        ),
+        (
+            "mutation { emptyTrash(all: true, userId: \"x\") { purgedCount } }",
+            json!({}),
+        ),
+        ("mutation { restoreTrash { restoredCount } }", json!({})),
+        (
+            "mutation($ids: [ID!]!) { purgeImages(ids: $ids) { purgedIds } }",
+            json!({ "ids": vec!["x"; 101] }),
+        ),
+        (
+            "mutation { updateImage(input: { id: \"x\", imageUrl: \"x\" }) { userErrors { code } } }",
+            json!({}),
+        ),
+        (
+            CREATE,
+            json!({ "input": { "imageUrl": "x", "userId": "" } }),
+        ),
+        (
+            "mutation { createImages(input: []) { results { created } } }",
+            json!({}),
+        ),
+    ] {
+        assert_unauthenticated(&app.graphql(query, variables).await);
     }
+    let schema = app
+        .run(
+            "{ __schema { queryType { name } } __type(name: \"Image\") { name } __typename }",
+            json!({}),
+        )
+        .await;
+    assert_eq!(schema["__schema"]["queryType"]["name"], "Query");
+    let expired = authorization(
+        &json!({ "role": "authenticated", "aud": "authenticated", "sub": "alice", "exp": 1 }),
+    );
+    let reply = app
+        .graphql_as(Some(&expired), "{ __typename }", json!({}))
+        .await;
+    assert_eq!(reply.into_data(), json!({ "__typename": "Query" }));
+    // Something came of it, so it is no 401.
+    let reply = app
+        .graphql("{ __typename image(id: \"x\") { id } }", json!({}))
+        .await;
+    assert_eq!(
+        (reply.status, reply.error_code()),
+        (StatusCode::OK, "UNAUTHENTICATED".to_owned())
+    );
+    assert_eq!(
+        reply.body["data"],
+        json!({ "__typename": "Query", "image": null })
+    );
+}
 
-    async fn a_user_has_what_is_theirs(app: TestApp) {
-        let alice = app.user("alice");
-        let created = alice.run(CREATE, json!({ "input": input(None) })).await;
-        assert_eq!(created["createImage"]["image"]["userId"], "alice");
-        let created = alice.run(CREATE, json!({ "input": input(Some("alice")) })).await;
-        assert_eq!(created["createImage"]["created"], true);
-        app.user("bob").create_image().await;
-        for query in [COUNT, "{ images(userId: \"alice\") { totalCount } }"] {
-            assert_eq!(alice.run(query, json!({})).await["images"]["totalCount"], 2);
-        }
-        for query in [
-            "{ images(userId: \"bob\") { totalCount } }",
-            "{ deletedImages(userId: \"bob\") { totalCount } }",
-            "{ galleryStats(userId: \"bob\") { activeCount } }",
-            "{ galleryStats(userId: \"bob\") { __typename } }",
-            "{ images(userId: \"Alice\") { totalCount } }",
-            "{ galleryEvents(userId: \"bob\") { nodes { id } } }",
-            "mutation { emptyTrash(userId: \"bob\") { purgedCount } }",
-            "mutation { emptyTrash(all: true) { purgedCount } }",
-            "mutation { restoreTrash(userId: \"bob\", all: true) { restoredCount } }",
-            "mutation { restoreTrash(all: true) { restoredCount } }",
-        ] {
-            let reply = alice.graphql(query, json!({})).await;
-            assert_eq!((reply.status, reply.error_code()), (StatusCode::OK, "FORBIDDEN".to_owned()), "{query}");
-        }
+#[apply(each_database!)]
+#[settings("--auth-mode=supabase")]
+async fn a_user_has_what_is_theirs(app: TestApp) {
+    let alice = app.user("alice");
+    let created = alice.run(CREATE, json!({ "input": input(None) })).await;
+    assert_eq!(created["createImage"]["image"]["userId"], "alice");
+    let created = alice
+        .run(CREATE, json!({ "input": input(Some("alice")) }))
+        .await;
+    assert_eq!(created["createImage"]["created"], true);
+    app.user("bob").create_image().await;
+    for query in [COUNT, "{ images(userId: \"alice\") { totalCount } }"] {
+        assert_eq!(alice.run(query, json!({})).await["images"]["totalCount"], 2);
     }
-
-    async fn who_tries_many_ids_of_others_has_to_wait(app: TestApp) {
-        let ids = |count| (0..count).map(|_| json!({ "imageUrl": image_url(&uuid()) })).collect::<Vec<_>>();
-        let create = "mutation($input: [CreateImageInput!]!) { createImages(input: $input) { results { created userErrors { code } } } }";
-        let bobs = ids(100);
-        app.user("bob").run(create, json!({ "input": bobs })).await;
-        let alice = app.user("alice");
-        let reply = alice.run(create, json!({ "input": bobs })).await;
-        assert_eq!(reply["createImages"]["results"][99]["userErrors"][0]["code"], "IMAGE_ID_TAKEN");
-        // It does not matter whether the next ones are taken.
-        for input in [&bobs[..1], &ids(1)] {
-            let reply = alice.graphql(create, json!({ "input": input })).await;
-            assert_eq!((reply.status, reply.error_code()), (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED".to_owned()));
-        }
-        app.user("carol").create_image().await;
-        app.worker().create(json!({ "userId": "alice" })).await;
-    }
-
-    async fn anothers_user_id_in_any_input_stores_nothing_at_all(app: TestApp) {
-        let alice = app.user("alice");
-        let reply = alice.graphql(CREATE, json!({ "input": input(Some("bob")) })).await;
-        assert_eq!(reply.error_code(), "FORBIDDEN");
-        let many = "mutation($input: [CreateImageInput!]!) {
-            createImages(input: $input) { results { created userErrors { code path } } }
-        }";
-        let inputs = json!([input(None), input(Some("")), input(Some("bob")), { "imageUrl": "x" }]);
-        let reply = alice.graphql(many, json!({ "input": inputs })).await;
-        assert_eq!(reply.error_code(), "FORBIDDEN");
-        assert_eq!(app.worker().run(COUNT, json!({})).await["images"]["totalCount"], 0);
-        // A blank one is nobody's: the input's own fault.
-        let data = alice.run(many, json!({ "input": [input(None), input(Some(" "))] })).await;
-        assert_eq!(data["createImages"]["results"][0]["created"], true);
-        let refused = json!([{ "code": "INVALID_USER_ID", "path": ["input", "1", "userId"] }]);
-        assert_eq!(data["createImages"]["results"][1]["userErrors"], refused);
-    }
-
-    async fn a_users_own_trash_is_the_default(app: TestApp) {
-        let (alice, bob) = (app.user("alice"), app.user("bob"));
-        for user in [&alice, &bob] {
-            let id = user.create_image().await;
-            user.run("mutation($id: ID!) { softDeleteImage(id: $id) { changed } }", json!({ "id": id })).await;
-        }
-        let data = alice.run("mutation { emptyTrash { purgedCount hasMore } }", json!({})).await;
-        assert_eq!(data["emptyTrash"], json!({ "purgedCount": 1, "hasMore": false }));
-        let data = bob.run("mutation { restoreTrash { restoredCount hasMore } }", json!({})).await;
-        assert_eq!(data["restoreTrash"], json!({ "restoredCount": 1, "hasMore": false }));
-    }
-
-    async fn services_may_do_everything_on_every_row(app: TestApp) {
-        let id = app.user("alice").create_image().await;
-        let by_role = authorization(&role_claims("service_role"));
-        for service in [by_role.as_str(), &format!("Bearer {}", crate::harness::token::SERVICE_TOKEN)] {
-            let run = async |query: &str, variables| app.graphql_as(Some(service), query, variables).await.into_data();
-            assert_eq!(run(COUNT, json!({})).await["images"]["totalCount"], 1);
-            assert_eq!(run("{ images(userId: \"bob\") { totalCount } }", json!({})).await["images"]["totalCount"], 0);
-            let data = run("query($id: ID!) { image(id: $id) { userId } }", json!({ "id": id })).await;
-            assert_eq!(data["image"]["userId"], "alice");
-            let data = run("mutation($id: ID!) { softDeleteImage(id: $id) { changed } }", json!({ "id": id })).await;
-            assert_eq!(data["softDeleteImage"]["changed"], true);
-            let data = run("mutation { restoreTrash(all: true) { restoredCount } }", json!({})).await;
-            assert_eq!(data["restoreTrash"]["restoredCount"], 1);
-            // It owns nothing itself.
-            let data = run(CREATE, json!({ "input": input(None) })).await;
-            let refused = json!([{ "code": "INVALID_USER_ID", "path": ["input", "userId"] }]);
-            assert_eq!(data["createImage"]["userErrors"], refused);
-            let code = app.graphql_as(Some(service), "mutation { emptyTrash { purgedCount } }", json!({})).await.error_code();
-            assert_eq!(code, "BAD_USER_INPUT");
-        }
-    }
-
-    async fn the_role_anon_may_do_nothing(app: TestApp) {
-        let anon = authorization(&role_claims("anon"));
-        for query in [COUNT, "{ image(id: \"x\") { id } }", "mutation { restoreTrash { restoredCount } }"] {
-            let reply = app.graphql_as(Some(&anon), query, json!({})).await;
-            assert_eq!((reply.status, reply.error_code()), (StatusCode::OK, "FORBIDDEN".to_owned()));
-        }
-        let reply = app.graphql_as(Some(&anon), "{ __typename }", json!({})).await;
-        assert_eq!(reply.into_data(), json!({ "__typename": "Query" }));
+    for query in [
+        "{ images(userId: \"bob\") { totalCount } }",
+        "{ deletedImages(userId: \"bob\") { totalCount } }",
+        "{ galleryStats(userId: \"bob\") { activeCount } }",
+        "{ galleryStats(userId: \"bob\") { __typename } }",
+        "{ images(userId: \"Alice\") { totalCount } }",
+        "{ galleryEvents(userId: \"bob\") { nodes { id } } }",
+        "mutation { emptyTrash(userId: \"bob\") { purgedCount } }",
+        "mutation { emptyTrash(all: true) { purgedCount } }",
+        "mutation { restoreTrash(userId: \"bob\", all: true) { restoredCount } }",
+        "mutation { restoreTrash(all: true) { restoredCount } }",
+    ] {
+        let reply = alice.graphql(query, json!({})).await;
+        assert_eq!(
+            (reply.status, reply.error_code()),
+            (StatusCode::OK, "FORBIDDEN".to_owned()),
+            "{query}"
+        );
     }
 }
 
-each_database! {
-    async fn an_open_server_pays_tokens_no_heed(app: TestApp) {
-        app.user("alice").create_image().await;
-        for authorization in ["Bearer x", "Basic x", "", &authorization(&user_claims("bob")), &authorization(&role_claims("anon"))] {
-            let reply = app.graphql_as(Some(authorization), COUNT, json!({})).await;
-            assert_eq!(reply.into_data()["images"]["totalCount"], 1, "{authorization}");
-        }
+#[apply(each_database!)]
+#[settings("--auth-mode=supabase")]
+async fn who_tries_many_ids_of_others_has_to_wait(app: TestApp) {
+    let ids = |count| {
+        (0..count)
+            .map(|_| json!({ "imageUrl": image_url(&uuid()) }))
+            .collect::<Vec<_>>()
+    };
+    let create = "mutation($input: [CreateImageInput!]!) { createImages(input: $input) { results { created userErrors { code } } } }";
+    let bobs = ids(100);
+    app.user("bob").run(create, json!({ "input": bobs })).await;
+    let alice = app.user("alice");
+    let reply = alice.run(create, json!({ "input": bobs })).await;
+    assert_eq!(
+        reply["createImages"]["results"][99]["userErrors"][0]["code"],
+        "IMAGE_ID_TAKEN"
+    );
+    // It does not matter whether the next ones are taken.
+    for input in [&bobs[..1], &ids(1)] {
+        let reply = alice.graphql(create, json!({ "input": input })).await;
+        assert_eq!(
+            (reply.status, reply.error_code()),
+            (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED".to_owned())
+        );
+    }
+    app.user("carol").create_image().await;
+    app.worker().create(json!({ "userId": "alice" })).await;
+}
+
+#[apply(each_database!)]
+#[settings("--auth-mode=supabase")]
+async fn anothers_user_id_in_any_input_stores_nothing_at_all(app: TestApp) {
+    let alice = app.user("alice");
+    let reply = alice
+        .graphql(CREATE, json!({ "input": input(Some("bob")) }))
+        .await;
+    assert_eq!(reply.error_code(), "FORBIDDEN");
+    let many = "mutation($input: [CreateImageInput!]!) {
+            createImages(input: $input) { results { created userErrors { code path } } }
+        }";
+    let inputs = json!([input(None), input(Some("")), input(Some("bob")), { "imageUrl": "x" }]);
+    let reply = alice.graphql(many, json!({ "input": inputs })).await;
+    assert_eq!(reply.error_code(), "FORBIDDEN");
+    assert_eq!(
+        app.worker().run(COUNT, json!({})).await["images"]["totalCount"],
+        0
+    );
+    // A blank one is nobody's: the input's own fault.
+    let data = alice
+        .run(many, json!({ "input": [input(None), input(Some(" "))] }))
+        .await;
+    assert_eq!(data["createImages"]["results"][0]["created"], true);
+    let refused = json!([{ "code": "INVALID_USER_ID", "path": ["input", "1", "userId"] }]);
+    assert_eq!(data["createImages"]["results"][1]["userErrors"], refused);
+}
+
+#[apply(each_database!)]
+#[settings("--auth-mode=supabase")]
+async fn a_users_own_trash_is_the_default(app: TestApp) {
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    for user in [&alice, &bob] {
+        let id = user.create_image().await;
+        user.run(
+            "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }",
+            json!({ "id": id }),
+        )
+        .await;
+    }
+    let data = alice
+        .run("mutation { emptyTrash { purgedCount hasMore } }", json!({}))
+        .await;
+    assert_eq!(
+        data["emptyTrash"],
+        json!({ "purgedCount": 1, "hasMore": false })
+    );
+    let data = bob
+        .run(
+            "mutation { restoreTrash { restoredCount hasMore } }",
+            json!({}),
+        )
+        .await;
+    assert_eq!(
+        data["restoreTrash"],
+        json!({ "restoredCount": 1, "hasMore": false })
+    );
+}
+
+#[apply(each_database!)]
+#[settings("--auth-mode=supabase")]
+async fn services_may_do_everything_on_every_row(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    let by_role = authorization(&role_claims("service_role"));
+    for service in [
+        by_role.as_str(),
+        &format!("Bearer {}", crate::harness::token::SERVICE_TOKEN),
+    ] {
+        let run = async |query: &str, variables| {
+            app.graphql_as(Some(service), query, variables)
+                .await
+                .into_data()
+        };
+        assert_eq!(run(COUNT, json!({})).await["images"]["totalCount"], 1);
+        assert_eq!(
+            run("{ images(userId: \"bob\") { totalCount } }", json!({})).await["images"]["totalCount"],
+            0
+        );
+        let data = run(
+            "query($id: ID!) { image(id: $id) { userId } }",
+            json!({ "id": id }),
+        )
+        .await;
+        assert_eq!(data["image"]["userId"], "alice");
+        let data = run(
+            "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }",
+            json!({ "id": id }),
+        )
+        .await;
+        assert_eq!(data["softDeleteImage"]["changed"], true);
+        let data = run(
+            "mutation { restoreTrash(all: true) { restoredCount } }",
+            json!({}),
+        )
+        .await;
+        assert_eq!(data["restoreTrash"]["restoredCount"], 1);
+        // It owns nothing itself.
+        let data = run(CREATE, json!({ "input": input(None) })).await;
+        let refused = json!([{ "code": "INVALID_USER_ID", "path": ["input", "userId"] }]);
+        assert_eq!(data["createImage"]["userErrors"], refused);
+        let code = app
+            .graphql_as(
+                Some(service),
+                "mutation { emptyTrash { purgedCount } }",
+                json!({}),
+            )
+            .await
+            .error_code();
+        assert_eq!(code, "BAD_USER_INPUT");
+    }
+}
+
+#[apply(each_database!)]
+#[settings("--auth-mode=supabase")]
+async fn the_role_anon_may_do_nothing(app: TestApp) {
+    let anon = authorization(&role_claims("anon"));
+    for query in [
+        COUNT,
+        "{ image(id: \"x\") { id } }",
+        "mutation { restoreTrash { restoredCount } }",
+    ] {
+        let reply = app.graphql_as(Some(&anon), query, json!({})).await;
+        assert_eq!(
+            (reply.status, reply.error_code()),
+            (StatusCode::OK, "FORBIDDEN".to_owned())
+        );
+    }
+    let reply = app
+        .graphql_as(Some(&anon), "{ __typename }", json!({}))
+        .await;
+    assert_eq!(reply.into_data(), json!({ "__typename": "Query" }));
+}
+
+#[apply(each_database!)]
+async fn an_open_server_pays_tokens_no_heed(app: TestApp) {
+    app.user("alice").create_image().await;
+    for authorization in [
+        "Bearer x",
+        "Basic x",
+        "",
+        &authorization(&user_claims("bob")),
+        &authorization(&role_claims("anon")),
+    ] {
+        let reply = app.graphql_as(Some(authorization), COUNT, json!({})).await;
+        assert_eq!(
+            reply.into_data()["images"]["totalCount"],
+            1,
+            "{authorization}"
+        );
     }
 }
 

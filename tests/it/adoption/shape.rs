@@ -1,5 +1,6 @@
 //! Which tables are taken over, and which stop the migration before it changes anything.
 
+use macro_rules_attribute::apply;
 use serde_json::json;
 
 use crate::harness::{TestApp, TestDatabase, each_database, on_postgres};
@@ -186,18 +187,31 @@ async fn an_index_that_is_lost_or_invalid_later_is_built_by_the_next_up() {
     .await;
 }
 
-each_database! {
-    async fn a_table_of_quite_another_kind_is_not_touched(database: TestDatabase) {
-        database.db_execute("CREATE TABLE image_gallery (name text NOT NULL)").await;
-        let program = program(&database);
-        for command in ["up", "up"] {
-            let output = program.run(&["migrate", command]).await;
-            assert_eq!(output.code, Some(1), "{output:?}");
-            assert!(output.stderr.contains("`image_gallery.user_id` is missing"), "{}", output.stderr);
-            assert!(output.stderr.contains("`image_gallery.name` is another application's column"), "{}", output.stderr);
-        }
-        database.db_execute("CREATE TABLE seaql_migrations (a text)").await;
+#[apply(each_database!)]
+async fn a_table_of_quite_another_kind_is_not_touched(database: TestDatabase) {
+    database
+        .db_execute("CREATE TABLE image_gallery (name text NOT NULL)")
+        .await;
+    let program = program(&database);
+    for command in ["up", "up"] {
+        let output = program.run(&["migrate", command]).await;
+        assert_eq!(output.code, Some(1), "{output:?}");
+        assert!(
+            output.stderr.contains("`image_gallery.user_id` is missing"),
+            "{}",
+            output.stderr
+        );
+        assert!(
+            output
+                .stderr
+                .contains("`image_gallery.name` is another application's column"),
+            "{}",
+            output.stderr
+        );
     }
+    database
+        .db_execute("CREATE TABLE seaql_migrations (a text)")
+        .await;
 }
 
 /// SQLite has no comments on columns: ours is known by the text of its definition.

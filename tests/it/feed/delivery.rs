@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -19,61 +20,81 @@ fn rows(count: usize) -> Vec<Row> {
     (0..count).map(|_| Row::new()).collect()
 }
 
-each_database! {
-    async fn a_change_of_this_process_comes_at_once(app: TestApp) {
-        let process = Process::beside(&app).await;
-        let mut replies = process.follow(IMAGES).await;
-        let id = app.user("alice").create_image().await;
-        assert_eq!(replies.event().await["imageId"], id);
-        let mutation = format!("mutation {{ it: purgeImage(id: \"{id}\", force: true) {{ changed }} }}");
+#[apply(each_database!)]
+async fn a_change_of_this_process_comes_at_once(app: TestApp) {
+    let process = Process::beside(&app).await;
+    let mut replies = process.follow(IMAGES).await;
+    let id = app.user("alice").create_image().await;
+    assert_eq!(replies.event().await["imageId"], id);
+    let mutation =
+        format!("mutation {{ it: purgeImage(id: \"{id}\", force: true) {{ changed }} }}");
+    let started = Instant::now();
+    assert_eq!(
+        process.execute(&mutation).await["data"]["it"]["changed"],
+        true
+    );
+    assert_eq!(
+        replies.event().await,
+        json!({ "imageId": id, "image": null })
+    );
+    assert!(
+        started.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[apply(each_database!)]
+async fn a_change_that_nobody_announces_comes_within_two_seconds(app: TestApp) {
+    let process = Process::beside(&app).await;
+    let mut replies = process.follow(IMAGES).await;
+    for _ in 0..3 {
+        let rows = rows(1);
         let started = Instant::now();
-        assert_eq!(process.execute(&mutation).await["data"]["it"]["changed"], true);
-        assert_eq!(replies.event().await, json!({ "imageId": id, "image": null }));
-        assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+        db_insert(&app, &rows).await;
+        let id = rows[0].id.to_string();
+        assert_eq!(
+            replies.event().await,
+            json!({ "imageId": id, "image": { "id": id, "userId": "alice" } })
+        );
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            started.elapsed()
+        );
     }
+}
 
-    async fn a_change_that_nobody_announces_comes_within_two_seconds(app: TestApp) {
-        let process = Process::beside(&app).await;
-        let mut replies = process.follow(IMAGES).await;
-        for _ in 0..3 {
-            let rows = rows(1);
-            let started = Instant::now();
-            db_insert(&app, &rows).await;
-            let id = rows[0].id.to_string();
-            assert_eq!(replies.event().await, json!({ "imageId": id, "image": { "id": id, "userId": "alice" } }));
-            assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+/// Further back than what is kept in memory; the other is served meanwhile.
+#[apply(each_database!)]
+async fn a_slow_subscriber_gets_everything_and_holds_up_nobody(app: TestApp) {
+    let process = Process::beside(&app).await;
+    let query = "subscription { galleryEvents { cursor imageId } }";
+    let (mut slow, mut fast) = (process.follow(query).await, process.follow(query).await);
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        let rows = rows(1000);
+        db_insert(&app, &rows).await;
+        ids.push(rows[0].id.to_string());
+        let mut last = Value::Null;
+        for _ in 0..1000 {
+            last = fast.event().await;
+        }
+        assert!(last["cursor"].is_string());
+    }
+    let mut cursors = Vec::new();
+    for place in 0..6000 {
+        let event = slow.event().await;
+        if place % 1000 == 0 {
+            cursors.push(event["cursor"].clone());
         }
     }
-
-    /// Further back than what is kept in memory; the other is served meanwhile.
-    async fn a_slow_subscriber_gets_everything_and_holds_up_nobody(app: TestApp) {
-        let process = Process::beside(&app).await;
-        let query = "subscription { galleryEvents { cursor imageId } }";
-        let (mut slow, mut fast) = (process.follow(query).await, process.follow(query).await);
-        let mut ids = Vec::new();
-        for _ in 0..6 {
-            let rows = rows(1000);
-            db_insert(&app, &rows).await;
-            ids.push(rows[0].id.to_string());
-            let mut last = Value::Null;
-            for _ in 0..1000 {
-                last = fast.event().await;
-            }
-            assert!(last["cursor"].is_string());
-        }
-        let mut cursors = Vec::new();
-        for place in 0..6000 {
-            let event = slow.event().await;
-            if place % 1000 == 0 {
-                cursors.push(event["cursor"].clone());
-            }
-        }
-        assert!(slow.is_quiet() && fast.is_quiet());
-        // The first of each thousand, as the trail has it.
-        let query = "query($after: String) { galleryEvents(first: 1, after: $after) { nodes { cursor } } }";
-        let first = app.run(query, json!({})).await;
-        assert_eq!(first["galleryEvents"]["nodes"][0]["cursor"], cursors[0]);
-    }
+    assert!(slow.is_quiet() && fast.is_quiet());
+    // The first of each thousand, as the trail has it.
+    let query =
+        "query($after: String) { galleryEvents(first: 1, after: $after) { nodes { cursor } } }";
+    let first = app.run(query, json!({})).await;
+    assert_eq!(first["galleryEvents"]["nodes"][0]["cursor"], cursors[0]);
 }
 
 /// Two processes on one server.

@@ -1,6 +1,7 @@
 //! Each subscriber sees what is theirs, and no other's.
 
 use image_gallery::auth::{Caller, Denied, UserId};
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
 use super::Process;
@@ -27,65 +28,124 @@ async fn purge(app: &TestApp, id: &str) {
     app.run(purge, json!({ "id": id })).await;
 }
 
-each_database! {
-    async fn a_subscriber_sees_what_is_theirs_of_the_backlog_and_live(app: TestApp) {
-        let process = Process::beside(&app).await;
-        let (alice, bob) = (app.user("alice"), app.user("bob"));
-        let (a, b) = (alice.create_image().await, bob.create_image().await);
-        let follow = |caller: Caller, mut variables: Value| {
-            variables["after"] = json!("");
-            process.subscribe_as(caller, EVENTS, variables)
-        };
-        let mut hers = follow(user("alice"), json!({ "user": "alice" }));
-        let mut all_hers = follow(user("alice"), json!({}));
-        let mut of_his_image = follow(user("alice"), json!({ "image": b, "types": [] }));
-        let mut everybodys = follow(Caller::Service { actor: "worker".to_owned() }, json!({}));
-        for replies in [&mut hers, &mut all_hers] {
-            assert_eq!(replies.event().await, event("CREATED", &a, "alice", &image_of("alice", 1)));
-        }
-        assert_eq!(everybodys.event().await["imageId"], a);
-        assert_eq!(everybodys.event().await["imageId"], b);
-        purge(&app, &b).await;
-        purge(&app, &a).await;
-        assert_eq!(everybodys.event().await, event("PURGED", &b, "bob", &Value::Null));
-        assert_eq!(everybodys.event().await, event("PURGED", &a, "alice", &Value::Null));
-        for replies in [&mut hers, &mut all_hers] {
-            assert_eq!(replies.event().await, event("PURGED", &a, "alice", &Value::Null));
-            assert!(replies.is_quiet());
-        }
-        assert!(of_his_image.is_quiet());
-    }
-
-    /// One page of events holds both owners': the image that both select is read once, and shown to one.
-    async fn an_image_that_is_anothers_now_is_not_shown_with_its_old_events(app: TestApp) {
-        let process = Process::beside(&app).await;
-        let id = app.user("alice").create_image().await;
-        purge(&app, &id).await;
-        app.user("bob").create(json!({ "imageUrl": image_url(&id) })).await;
-        let query = "subscription { galleryEvents(after: \"\") { type image { userId } } }";
-        let mut alices = process.subscribe_as(user("alice"), query, json!({}));
-        for kind in ["CREATED", "PURGED"] {
-            assert_eq!(alices.event().await, json!({ "type": kind, "image": null }));
-        }
-        let mut bobs = process.subscribe_as(user("bob"), query, json!({}));
-        assert_eq!(bobs.event().await, json!({ "type": "CREATED", "image": { "userId": "bob" } }));
-        let (mut alices, mut bobs) = (
-            process.subscribe_as(user("alice"), "subscription { galleryEvents { image { userId } } }", json!({})),
-            process.subscribe_as(user("bob"), "subscription { galleryEvents { image { userId } } }", json!({})),
+#[apply(each_database!)]
+async fn a_subscriber_sees_what_is_theirs_of_the_backlog_and_live(app: TestApp) {
+    let process = Process::beside(&app).await;
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let (a, b) = (alice.create_image().await, bob.create_image().await);
+    let follow = |caller: Caller, mut variables: Value| {
+        variables["after"] = json!("");
+        process.subscribe_as(caller, EVENTS, variables)
+    };
+    let mut hers = follow(user("alice"), json!({ "user": "alice" }));
+    let mut all_hers = follow(user("alice"), json!({}));
+    let mut of_his_image = follow(user("alice"), json!({ "image": b, "types": [] }));
+    let mut everybodys = follow(
+        Caller::Service {
+            actor: "worker".to_owned(),
+        },
+        json!({}),
+    );
+    for replies in [&mut hers, &mut all_hers] {
+        assert_eq!(
+            replies.event().await,
+            event("CREATED", &a, "alice", &image_of("alice", 1))
         );
-        assert!(alices.is_quiet_for(std::time::Duration::from_millis(500)).await);
-        assert!(bobs.is_quiet_for(std::time::Duration::from_millis(500)).await);
-        app.db_execute("UPDATE image_gallery SET user_id = 'alice'; UPDATE image_gallery SET user_id = 'bob'").await;
-        assert_eq!(bobs.event().await, json!({ "image": { "userId": "bob" } }));
-        assert_eq!(alices.event().await, json!({ "image": null }));
     }
+    assert_eq!(everybodys.event().await["imageId"], a);
+    assert_eq!(everybodys.event().await["imageId"], b);
+    purge(&app, &b).await;
+    purge(&app, &a).await;
+    assert_eq!(
+        everybodys.event().await,
+        event("PURGED", &b, "bob", &Value::Null)
+    );
+    assert_eq!(
+        everybodys.event().await,
+        event("PURGED", &a, "alice", &Value::Null)
+    );
+    for replies in [&mut hers, &mut all_hers] {
+        assert_eq!(
+            replies.event().await,
+            event("PURGED", &a, "alice", &Value::Null)
+        );
+        assert!(replies.is_quiet());
+    }
+    assert!(of_his_image.is_quiet());
+}
 
-    async fn who_may_not_look_may_not_follow(app: TestApp) {
-        let process = Process::beside(&app).await;
-        let refusal = async |caller: Caller, variables: Value| process.subscribe_as(caller, EVENTS, variables).last_error().await;
-        assert_eq!(refusal(user("alice"), json!({ "user": "bob" })).await, "FORBIDDEN");
-        assert_eq!(refusal(Caller::Anonymous(Denied::NO_TOKEN), json!({ "user": "", "after": "x" })).await, "UNAUTHENTICATED");
-        assert_eq!(refusal(Caller::Anonymous(Denied::Forbidden("no")), json!({})).await, "FORBIDDEN");
-        assert_eq!(process.gallery.subscriber_count(), 0);
+/// One page of events holds both owners': the image that both select is read once, and shown to one.
+#[apply(each_database!)]
+async fn an_image_that_is_anothers_now_is_not_shown_with_its_old_events(app: TestApp) {
+    let process = Process::beside(&app).await;
+    let id = app.user("alice").create_image().await;
+    purge(&app, &id).await;
+    app.user("bob")
+        .create(json!({ "imageUrl": image_url(&id) }))
+        .await;
+    let query = "subscription { galleryEvents(after: \"\") { type image { userId } } }";
+    let mut alices = process.subscribe_as(user("alice"), query, json!({}));
+    for kind in ["CREATED", "PURGED"] {
+        assert_eq!(alices.event().await, json!({ "type": kind, "image": null }));
     }
+    let mut bobs = process.subscribe_as(user("bob"), query, json!({}));
+    assert_eq!(
+        bobs.event().await,
+        json!({ "type": "CREATED", "image": { "userId": "bob" } })
+    );
+    let (mut alices, mut bobs) = (
+        process.subscribe_as(
+            user("alice"),
+            "subscription { galleryEvents { image { userId } } }",
+            json!({}),
+        ),
+        process.subscribe_as(
+            user("bob"),
+            "subscription { galleryEvents { image { userId } } }",
+            json!({}),
+        ),
+    );
+    assert!(
+        alices
+            .is_quiet_for(std::time::Duration::from_millis(500))
+            .await
+    );
+    assert!(
+        bobs.is_quiet_for(std::time::Duration::from_millis(500))
+            .await
+    );
+    app.db_execute(
+        "UPDATE image_gallery SET user_id = 'alice'; UPDATE image_gallery SET user_id = 'bob'",
+    )
+    .await;
+    assert_eq!(bobs.event().await, json!({ "image": { "userId": "bob" } }));
+    assert_eq!(alices.event().await, json!({ "image": null }));
+}
+
+#[apply(each_database!)]
+async fn who_may_not_look_may_not_follow(app: TestApp) {
+    let process = Process::beside(&app).await;
+    let refusal = async |caller: Caller, variables: Value| {
+        process
+            .subscribe_as(caller, EVENTS, variables)
+            .last_error()
+            .await
+    };
+    assert_eq!(
+        refusal(user("alice"), json!({ "user": "bob" })).await,
+        "FORBIDDEN"
+    );
+    assert_eq!(
+        refusal(
+            Caller::Anonymous(Denied::NO_TOKEN),
+            json!({ "user": "", "after": "x" })
+        )
+        .await,
+        "UNAUTHENTICATED"
+    );
+    assert_eq!(
+        refusal(Caller::Anonymous(Denied::Forbidden("no")), json!({})).await,
+        "FORBIDDEN"
+    );
+    assert_eq!(process.gallery.subscriber_count(), 0);
 }

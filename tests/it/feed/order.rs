@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use uuid::Uuid;
@@ -127,42 +128,60 @@ async fn follow(app: &TestApp, process: &Process, writers_are_done: &AtomicBool)
     }
 }
 
-each_database! {
-    async fn eight_writers_and_a_subscriber_that_is_cut_off_miss_nothing_and_see_nothing_twice(app: TestApp) {
-        let process = Process::beside(&app).await;
-        let rows: Vec<Row> = (0..20).map(|_| Row::new()).collect();
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-        db_insert(&app, &rows).await;
-        app.db_execute("UPDATE image_gallery SET image_url = '0'").await;
-        let writers: Vec<_> = (0..WRITERS).map(|_| tokio::spawn(write(app.clone(), ids.clone(), Dice::new()))).collect();
-        let are_done = AtomicBool::new(false);
-        let started = Instant::now();
-        let written = async {
-            for writer in writers {
-                writer.await.expect("a writer ends");
-            }
-            are_done.store(true, Ordering::Relaxed);
-        };
-        let (events, ()) = tokio::join!(follow(&app, &process, &are_done), written);
-        eprintln!("{} events in {:?}", events.len(), started.elapsed());
+#[apply(each_database!)]
+async fn eight_writers_and_a_subscriber_that_is_cut_off_miss_nothing_and_see_nothing_twice(
+    app: TestApp,
+) {
+    let process = Process::beside(&app).await;
+    let rows: Vec<Row> = (0..20).map(|_| Row::new()).collect();
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    db_insert(&app, &rows).await;
+    app.db_execute("UPDATE image_gallery SET image_url = '0'")
+        .await;
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|_| tokio::spawn(write(app.clone(), ids.clone(), Dice::new())))
+        .collect();
+    let are_done = AtomicBool::new(false);
+    let started = Instant::now();
+    let written = async {
+        for writer in writers {
+            writer.await.expect("a writer ends");
+        }
+        are_done.store(true, Ordering::Relaxed);
+    };
+    let (events, ()) = tokio::join!(follow(&app, &process, &are_done), written);
+    eprintln!("{} events in {:?}", events.len(), started.elapsed());
 
-        let mut positions: BTreeMap<i64, usize> = BTreeMap::new();
-        let mut numbers: HashMap<&str, i64> = HashMap::new();
-        for (place, event) in events.iter().enumerate() {
-            assert_eq!(position(event), i64::try_from(place).expect("few") + 1, "dense, in order, each once");
-            positions.insert(position(event), place);
-            if event["type"] == "UPDATED" {
-                let number: i64 = event["imageUrl"].as_str().and_then(|url| url.parse().ok()).expect("a number");
-                // The first update made a 0 of the URL.
-                let before = numbers.insert(event["imageId"].as_str().expect("an id"), number);
-                assert_eq!(number, before.map_or(0, |before| before + 1), "{event}");
-            }
+    let mut positions: BTreeMap<i64, usize> = BTreeMap::new();
+    let mut numbers: HashMap<&str, i64> = HashMap::new();
+    for (place, event) in events.iter().enumerate() {
+        assert_eq!(
+            position(event),
+            i64::try_from(place).expect("few") + 1,
+            "dense, in order, each once"
+        );
+        positions.insert(position(event), place);
+        if event["type"] == "UPDATED" {
+            let number: i64 = event["imageUrl"]
+                .as_str()
+                .and_then(|url| url.parse().ok())
+                .expect("a number");
+            // The first update made a 0 of the URL.
+            let before = numbers.insert(event["imageId"].as_str().expect("an id"), number);
+            assert_eq!(number, before.map_or(0, |before| before + 1), "{event}");
         }
-        assert_eq!(positions.len(), events.len());
-        for id in &ids {
-            let sql = format!("SELECT image_url FROM image_gallery WHERE image_id = {}", id_literal(&app, *id));
-            let stored: i64 = app.db_query_text(&sql).await.and_then(|url| url.parse().ok()).expect("a number");
-            assert_eq!(numbers.get(id.to_string().as_str()), Some(&stored));
-        }
+    }
+    assert_eq!(positions.len(), events.len());
+    for id in &ids {
+        let sql = format!(
+            "SELECT image_url FROM image_gallery WHERE image_id = {}",
+            id_literal(&app, *id)
+        );
+        let stored: i64 = app
+            .db_query_text(&sql)
+            .await
+            .and_then(|url| url.parse().ok())
+            .expect("a number");
+        assert_eq!(numbers.get(id.to_string().as_str()), Some(&stored));
     }
 }

@@ -57,47 +57,50 @@ pub(crate) trait Fixture: Sized {
     async fn set_up(database: TestDatabase, settings: &[&str]) -> Self;
 }
 
-/// Runs each test on SQLite and on Postgres, as `name::sqlite` and `name::postgres`.
+/// Runs a test on SQLite and on Postgres, as `name::sqlite` and `name::postgres`.
 ///
 /// ```ignore
-/// each_database! {
-///     async fn restoring_an_active_image_changes_nothing(app: TestApp) { … }
-/// }
+/// #[apply(each_database!)]
+/// async fn restoring_an_active_image_changes_nothing(app: TestApp) { … }
 ///
-/// each_database! {
-///     settings = ["--graphql-max-tokens=50"];
-///     async fn a_long_query_is_refused(app: TestApp) { … }
-/// }
+/// #[apply(each_database!)]
+/// #[settings("--graphql-max-tokens=50")]
+/// async fn a_long_query_is_refused(app: TestApp) { … }
 /// ```
 ///
 /// A body that asks for a `TestDatabase` gets an empty one, without tables or server. Attributes stay with the body.
 macro_rules! each_database {
-    (settings = [$($setting:expr),* $(,)?]; $($tests:tt)*) => {
-        $crate::harness::each_database! { @each [$($setting),*] $($tests)* }
+    (
+        $(#[doc = $doc:expr])*
+        #[settings($($setting:expr),* $(,)?)]
+        $($test:tt)*
+    ) => {
+        $crate::harness::each_database! { @each [$($setting),*] $(#[doc = $doc])* $($test)* }
     };
-    (@each $settings:tt $(
+    (@each $settings:tt
         $(#[$attribute:meta])*
-        async fn $name:ident($argument:ident: $fixture:ty) $body:block
-    )*) => {
-        $(
-            $(#[$attribute])*
-            async fn $name($argument: $fixture) $body
+        async fn $name:ident($argument:ident: $fixture:ty $(,)?) $body:block
+    ) => {
+        $(#[$attribute])*
+        async fn $name($argument: $fixture) $body
 
-            mod $name {
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn sqlite() {
-                    $crate::harness::on_sqlite(&$settings, super::$name).await;
-                }
-
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn postgres() {
-                    $crate::harness::on_postgres(&$settings, super::$name).await;
-                }
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                $crate::harness::on_sqlite(&$settings, super::$name).await;
             }
-        )*
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                $crate::harness::on_postgres(&$settings, super::$name).await;
+            }
+        }
     };
-    ($($tests:tt)*) => {
-        $crate::harness::each_database! { @each [] $($tests)* }
+    (
+        $(#[$attribute:meta])*
+        async fn $($test:tt)*
+    ) => {
+        $crate::harness::each_database! { @each [] $(#[$attribute])* async fn $($test)* }
     };
 }
 

@@ -1,5 +1,6 @@
 //! The complexity of an operation: what fits, and what is refused before anything of it is executed.
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
 use super::{QUICKLY, assert_refused, numbered};
@@ -79,48 +80,77 @@ async fn what_asks_for_too_much_is_refused() {
     .await;
 }
 
-each_database! {
-    async fn a_mutation_that_asks_for_too_much_changes_nothing(app: TestApp) {
-        let create = |count| numbered(count, |n| format!("a{n}: createImages(input: $inputs) {{
-            results {{ image {{ {IMAGE} }} created userErrors {{ code message path }} }} userErrors {{ code }} }} "));
-        let mutation = |count| format!("mutation($inputs: [CreateImageInput!]!) {{ {} }}", create(count));
-        let inputs = inputs(100);
-        assert_too_complex(&app, &mutation(6), json!({ "inputs": inputs }), "is 12006;").await;
-        assert_eq!(image_count(&app).await, 0);
-        // A hundred images with all that can be asked of them.
-        let data = app.run(&mutation(1), json!({ "inputs": inputs })).await;
-        assert_eq!(data["a0"]["results"].as_array().map(Vec::len), Some(100));
-        assert_eq!(image_count(&app).await, 100);
-    }
+#[apply(each_database!)]
+async fn a_mutation_that_asks_for_too_much_changes_nothing(app: TestApp) {
+    let create = |count| {
+        numbered(count, |n| {
+            format!("a{n}: createImages(input: $inputs) {{
+            results {{ image {{ {IMAGE} }} created userErrors {{ code message path }} }} userErrors {{ code }} }} ")
+        })
+    };
+    let mutation = |count| {
+        format!(
+            "mutation($inputs: [CreateImageInput!]!) {{ {} }}",
+            create(count)
+        )
+    };
+    let inputs = inputs(100);
+    assert_too_complex(&app, &mutation(6), json!({ "inputs": inputs }), "is 12006;").await;
+    assert_eq!(image_count(&app).await, 0);
+    // A hundred images with all that can be asked of them.
+    let data = app.run(&mutation(1), json!({ "inputs": inputs })).await;
+    assert_eq!(data["a0"]["results"].as_array().map(Vec::len), Some(100));
+    assert_eq!(image_count(&app).await, 100);
+}
 
-    async fn two_lists_of_a_hundred_and_a_page_of_events_fit(app: TestApp) {
-        let create = "mutation($inputs: [CreateImageInput!]!) { createImages(input: $inputs) { userErrors { code } } }";
-        app.run(create, json!({ "inputs": inputs(100) })).await;
-        let event = "id cursor type imageId userId imageUrl occurredAt actor";
-        let page = "totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }";
-        let document = format!("{{
+#[apply(each_database!)]
+async fn two_lists_of_a_hundred_and_a_page_of_events_fit(app: TestApp) {
+    let create = "mutation($inputs: [CreateImageInput!]!) { createImages(input: $inputs) { userErrors { code } } }";
+    app.run(create, json!({ "inputs": inputs(100) })).await;
+    let event = "id cursor type imageId userId imageUrl occurredAt actor";
+    let page = "totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }";
+    let document = format!("{{
             images(first: 100) {{ {page} nodes {{ __typename {IMAGE} }} }} deletedImages(first: 100) {{ {page} nodes {{ {IMAGE} }} }}
             galleryEvents(first: 100) {{ nodes {{ {event} image {{ {IMAGE} }} }} }} galleryStats {{ activeCount }} }}");
-        let data = app.run(&document, json!({})).await;
-        assert_eq!(data["images"]["nodes"].as_array().map(Vec::len), Some(100));
-        assert_eq!(data["galleryEvents"]["nodes"].as_array().map(Vec::len), Some(100));
-    }
+    let data = app.run(&document, json!({})).await;
+    assert_eq!(data["images"]["nodes"].as_array().map(Vec::len), Some(100));
+    assert_eq!(
+        data["galleryEvents"]["nodes"].as_array().map(Vec::len),
+        Some(100)
+    );
+}
 
-    async fn a_page_or_list_out_of_range_is_told_by_its_field(app: TestApp) {
-        for (document, code) in [
-            ("{ images(first: 2147483647) { nodes { id } } }", "BAD_USER_INPUT"),
-            ("{ images(first: -1) { nodes { id } } }", "BAD_USER_INPUT"),
-            ("{ images(first: 99999999999999) { nodes { id } } }", "BAD_USER_INPUT"),
-        ] {
-            assert_eq!(app.error_code(document, json!({})).await, code, "{document}");
-        }
-        let ids = vec!["a"; 10_000];
-        let nodes = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }";
-        assert_eq!(app.error_code(nodes, json!({ "ids": ids })).await, "BAD_USER_INPUT");
-        let trash = "mutation($ids: [ID!]!) { softDeleteImages(ids: $ids) { userErrors { code } } }";
-        let data = app.run(trash, json!({ "ids": ids })).await;
-        assert_eq!(data["softDeleteImages"]["userErrors"][0]["code"], "TOO_MANY_ITEMS");
+#[apply(each_database!)]
+async fn a_page_or_list_out_of_range_is_told_by_its_field(app: TestApp) {
+    for (document, code) in [
+        (
+            "{ images(first: 2147483647) { nodes { id } } }",
+            "BAD_USER_INPUT",
+        ),
+        ("{ images(first: -1) { nodes { id } } }", "BAD_USER_INPUT"),
+        (
+            "{ images(first: 99999999999999) { nodes { id } } }",
+            "BAD_USER_INPUT",
+        ),
+    ] {
+        assert_eq!(
+            app.error_code(document, json!({})).await,
+            code,
+            "{document}"
+        );
     }
+    let ids = vec!["a"; 10_000];
+    let nodes = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    assert_eq!(
+        app.error_code(nodes, json!({ "ids": ids })).await,
+        "BAD_USER_INPUT"
+    );
+    let trash = "mutation($ids: [ID!]!) { softDeleteImages(ids: $ids) { userErrors { code } } }";
+    let data = app.run(trash, json!({ "ids": ids })).await;
+    assert_eq!(
+        data["softDeleteImages"]["userErrors"][0]["code"],
+        "TOO_MANY_ITEMS"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
 //! `X-GraphQL-Cost: 1`: `extensions.cost`, the same on every way in.
 
+use macro_rules_attribute::apply;
 use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
 
@@ -130,60 +131,86 @@ async fn a_refusal_tells_what_was_asked() {
     .await;
 }
 
-each_database! {
-    async fn a_socket_tells_the_cost_of_all_its_operations(app: TestApp) {
-        app.user("alice").create_image().await;
-        let by_header = Socket::open(&app, "graphql-transport-ws", &[(HEADER, "1")]).await;
-        let mut by_header = by_header.expect("the upgrade is answered");
-        by_header.say(json!({ "type": "connection_init" })).await;
-        assert_eq!(by_header.hear().await["type"], "connection_ack");
-        let payloads = [json!({ "X-GraphQL-Cost": "1" }), json!({ "headers": { "x-graphql-cost": 1 } })];
-        let mut sockets = vec![by_header];
-        for payload in payloads {
-            sockets.push(Socket::begun(&app, payload).await);
-        }
-        for mut socket in sockets {
-            socket.subscribe("1", LIST, json!({})).await;
-            let next = socket.hear().await;
-            assert_eq!(next["payload"]["extensions"]["cost"], cost_of_list(), "{next}");
-            assert_eq!(socket.hear().await["type"], "complete");
-            // The cost of a subscription is that of one event.
-            let events = "subscription { galleryEvents(after: \"\") { type image { id } } }";
-            socket.subscribe("2", events, json!({})).await;
-            let next = socket.hear().await;
-            assert_eq!(next["payload"]["data"]["galleryEvents"]["type"], "CREATED", "{next}");
-            assert_eq!(next["payload"]["extensions"]["cost"]["complexity"], 4);
-            socket.say(json!({ "type": "complete", "id": "2" })).await;
-            // A refusal is a list of errors, and nothing besides.
-            let bomb = "{ images(first: 100) { nodes { events(first: 100) { nodes { id } } } } }";
-            socket.subscribe("3", bomb, json!({})).await;
-            let error = socket.hear().await;
-            assert_eq!(error["type"], "error", "{error}");
-            assert_eq!(error["payload"][0]["extensions"]["code"], "QUERY_TOO_COMPLEX");
-            assert_eq!(error["payload"][0]["extensions"]["cost"]["complexity"], 12_001);
-        }
-        for payload in [json!({}), json!({ "X-GraphQL-Cost": "0" })] {
-            let mut socket = Socket::begun(&app, payload).await;
-            socket.subscribe("1", LIST, json!({})).await;
-            assert_eq!(socket.hear().await["payload"].get("extensions"), None);
-        }
+#[apply(each_database!)]
+async fn a_socket_tells_the_cost_of_all_its_operations(app: TestApp) {
+    app.user("alice").create_image().await;
+    let by_header = Socket::open(&app, "graphql-transport-ws", &[(HEADER, "1")]).await;
+    let mut by_header = by_header.expect("the upgrade is answered");
+    by_header.say(json!({ "type": "connection_init" })).await;
+    assert_eq!(by_header.hear().await["type"], "connection_ack");
+    let payloads = [
+        json!({ "X-GraphQL-Cost": "1" }),
+        json!({ "headers": { "x-graphql-cost": 1 } }),
+    ];
+    let mut sockets = vec![by_header];
+    for payload in payloads {
+        sockets.push(Socket::begun(&app, payload).await);
     }
+    for mut socket in sockets {
+        socket.subscribe("1", LIST, json!({})).await;
+        let next = socket.hear().await;
+        assert_eq!(
+            next["payload"]["extensions"]["cost"],
+            cost_of_list(),
+            "{next}"
+        );
+        assert_eq!(socket.hear().await["type"], "complete");
+        // The cost of a subscription is that of one event.
+        let events = "subscription { galleryEvents(after: \"\") { type image { id } } }";
+        socket.subscribe("2", events, json!({})).await;
+        let next = socket.hear().await;
+        assert_eq!(
+            next["payload"]["data"]["galleryEvents"]["type"], "CREATED",
+            "{next}"
+        );
+        assert_eq!(next["payload"]["extensions"]["cost"]["complexity"], 4);
+        socket.say(json!({ "type": "complete", "id": "2" })).await;
+        // A refusal is a list of errors, and nothing besides.
+        let bomb = "{ images(first: 100) { nodes { events(first: 100) { nodes { id } } } } }";
+        socket.subscribe("3", bomb, json!({})).await;
+        let error = socket.hear().await;
+        assert_eq!(error["type"], "error", "{error}");
+        assert_eq!(
+            error["payload"][0]["extensions"]["code"],
+            "QUERY_TOO_COMPLEX"
+        );
+        assert_eq!(
+            error["payload"][0]["extensions"]["cost"]["complexity"],
+            12_001
+        );
+    }
+    for payload in [json!({}), json!({ "X-GraphQL-Cost": "0" })] {
+        let mut socket = Socket::begun(&app, payload).await;
+        socket.subscribe("1", LIST, json!({})).await;
+        assert_eq!(socket.hear().await["payload"].get("extensions"), None);
+    }
+}
 
-    async fn events_tell_their_cost_as_server_sent_events(app: TestApp) {
-        app.user("alice").create_image().await;
-        let request = app.client().post(format!("{}/graphql", app.url()));
-        let request = request.header(HEADER, "1").header(ACCEPT, "text/event-stream");
-        let query = "subscription { galleryEvents(after: \"\") { type } }";
-        let mut response = request.json(&json!({ "query": query })).send().await.expect("an answer");
-        let mut text = String::new();
-        while !text.contains("event: next") || !text.ends_with("\n\n") {
-            let chunk = response.chunk().await.expect("the stream goes on").expect("an event");
-            text.push_str(&String::from_utf8_lossy(&chunk));
-        }
-        let payload = &payloads(&json!(text))[0];
-        assert_eq!(payload["data"]["galleryEvents"]["type"], "CREATED");
-        assert_eq!(payload["extensions"]["cost"]["complexity"], 2);
+#[apply(each_database!)]
+async fn events_tell_their_cost_as_server_sent_events(app: TestApp) {
+    app.user("alice").create_image().await;
+    let request = app.client().post(format!("{}/graphql", app.url()));
+    let request = request
+        .header(HEADER, "1")
+        .header(ACCEPT, "text/event-stream");
+    let query = "subscription { galleryEvents(after: \"\") { type } }";
+    let mut response = request
+        .json(&json!({ "query": query }))
+        .send()
+        .await
+        .expect("an answer");
+    let mut text = String::new();
+    while !text.contains("event: next") || !text.ends_with("\n\n") {
+        let chunk = response
+            .chunk()
+            .await
+            .expect("the stream goes on")
+            .expect("an event");
+        text.push_str(&String::from_utf8_lossy(&chunk));
     }
+    let payload = &payloads(&json!(text))[0];
+    assert_eq!(payload["data"]["galleryEvents"]["type"], "CREATED");
+    assert_eq!(payload["extensions"]["cost"]["complexity"], 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@ mod variables;
 
 use std::time::{Duration, Instant};
 
+use macro_rules_attribute::apply;
 use serde_json::json;
 
 use crate::harness::{Reply, TestApp, each_database, on_sqlite};
@@ -324,33 +325,50 @@ async fn the_limits_are_settings() {
     .await;
 }
 
-each_database! {
-    async fn the_costliest_documents_within_the_limits_are_answered_quickly(app: TestApp) {
-        let alice = app.user("alice");
-                    let inputs: Vec<_> = (0..100).map(|n| json!({
+#[apply(each_database!)]
+async fn the_costliest_documents_within_the_limits_are_answered_quickly(app: TestApp) {
+    let alice = app.user("alice");
+    let inputs: Vec<_> = (0..100).map(|n| json!({
                 "userId": alice.id, "imageUrl": crate::harness::image_url(&uuid::Uuid::new_v4().to_string()),
                 "metadata": { "n": n },
             })).collect();
-            let mutation = "mutation($inputs: [CreateImageInput!]!) { createImages(input: $inputs) { userErrors { code } } }";
-            app.run(mutation, json!({ "inputs": inputs })).await;
-        let image = "id userId imageUrl originalPrompt refinedPrompt intent intentLabel metadata createdAt updatedAt deletedAt";
-        let list = "images(first: 100) { nodes { id metadata } }";
-        let distinct = numbered(230, |n| format!("fragment f{n} on Query {{ {list} }} "));
-        let spreads = numbered(230, |n| format!("...f{n} "));
-        for document in [
-            format!("{{ {} }}", "images { nodes { id } } ".repeat(700)),
-            format!("{{ {} }} fragment f on Query {{ {list} }}", "...f ".repeat(1_600)),
-            format!("{{ {spreads} }} {distinct}"),
-            format!("{{ {} }}", format!("... on Query {{ {list} }} ").repeat(270)),
-            format!("{{ images(first: 100) {{ nodes {{ {} }} }} }}", "id metadata ".repeat(2_400)),
-            format!("{{ images(first: 100) {{ nodes {{ {} }} }} }} fragment f on Image {{ {image} }}", "...f ".repeat(800)),
-            format!("{{ images(first: 100) {{ {} }} }} fragment f on ImageConnection {{ totalCount pageInfo {{ hasNextPage }} }}", "...f ".repeat(1_600)),
-            format!("{{ galleryStats {{ {} }} }}", "createdPerDay(days: 366) { count } ".repeat(490)),
-            doubling(11, list).replace("...f1 ...f1", "...f1"),
-            format!("{{ {} }}", numbered(30, |n| format!("a{n}: {list} "))),
-        ] {
-            let reply = run(&app, &document).await;
-            reply.into_data();
-        }
+    let mutation = "mutation($inputs: [CreateImageInput!]!) { createImages(input: $inputs) { userErrors { code } } }";
+    app.run(mutation, json!({ "inputs": inputs })).await;
+    let image = "id userId imageUrl originalPrompt refinedPrompt intent intentLabel metadata createdAt updatedAt deletedAt";
+    let list = "images(first: 100) { nodes { id metadata } }";
+    let distinct = numbered(230, |n| format!("fragment f{n} on Query {{ {list} }} "));
+    let spreads = numbered(230, |n| format!("...f{n} "));
+    for document in [
+        format!("{{ {} }}", "images { nodes { id } } ".repeat(700)),
+        format!(
+            "{{ {} }} fragment f on Query {{ {list} }}",
+            "...f ".repeat(1_600)
+        ),
+        format!("{{ {spreads} }} {distinct}"),
+        format!(
+            "{{ {} }}",
+            format!("... on Query {{ {list} }} ").repeat(270)
+        ),
+        format!(
+            "{{ images(first: 100) {{ nodes {{ {} }} }} }}",
+            "id metadata ".repeat(2_400)
+        ),
+        format!(
+            "{{ images(first: 100) {{ nodes {{ {} }} }} }} fragment f on Image {{ {image} }}",
+            "...f ".repeat(800)
+        ),
+        format!(
+            "{{ images(first: 100) {{ {} }} }} fragment f on ImageConnection {{ totalCount pageInfo {{ hasNextPage }} }}",
+            "...f ".repeat(1_600)
+        ),
+        format!(
+            "{{ galleryStats {{ {} }} }}",
+            "createdPerDay(days: 366) { count } ".repeat(490)
+        ),
+        doubling(11, list).replace("...f1 ...f1", "...f1"),
+        format!("{{ {} }}", numbered(30, |n| format!("a{n}: {list} "))),
+    ] {
+        let reply = run(&app, &document).await;
+        reply.into_data();
     }
 }

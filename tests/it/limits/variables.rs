@@ -1,5 +1,6 @@
 //! Nesting and number of the variables' values.
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
 use super::{QUICKLY, assert_refused, get_url, nested};
@@ -125,34 +126,43 @@ async fn variables_have_at_most_a_million_values() {
     .await;
 }
 
-each_database! {
-    async fn a_hundred_images_with_as_much_metadata_as_they_may_have_are_stored(app: TestApp) {
-        // About 7,000 numbers each.
-        let metadata = json!({ "v": vec![1234.567; (64 * 1024 - 8) / 9] });
-        assert!(metadata.to_string().len() > 65_000);
-        let input = |_| json!({
+#[apply(each_database!)]
+async fn a_hundred_images_with_as_much_metadata_as_they_may_have_are_stored(app: TestApp) {
+    // About 7,000 numbers each.
+    let metadata = json!({ "v": vec![1234.567; (64 * 1024 - 8) / 9] });
+    assert!(metadata.to_string().len() > 65_000);
+    let input = |_| {
+        json!({
             "userId": "alice", "imageUrl": image_url(&uuid::Uuid::new_v4().to_string()), "metadata": metadata,
-        });
-        let inputs: Vec<_> = (0..100).map(input).collect();
-        let mutation = "mutation($inputs: [CreateImageInput!]!) {
+        })
+    };
+    let inputs: Vec<_> = (0..100).map(input).collect();
+    let mutation = "mutation($inputs: [CreateImageInput!]!) {
             createImages(input: $inputs) { results { created userErrors { code message } } userErrors { code } } }";
-        let data = app.run(mutation, json!({ "inputs": inputs })).await;
-        for result in data["createImages"]["results"].as_array().expect("results") {
-            assert_eq!(*result, json!({ "created": true, "userErrors": [] }));
-        }
+    let data = app.run(mutation, json!({ "inputs": inputs })).await;
+    for result in data["createImages"]["results"].as_array().expect("results") {
+        assert_eq!(*result, json!({ "created": true, "userErrors": [] }));
     }
+}
 
-    async fn metadata_that_is_too_deep_is_a_user_error(app: TestApp) {
-        let deep = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({ "a": inner }));
-        let input = |levels| json!({
+#[apply(each_database!)]
+async fn metadata_that_is_too_deep_is_a_user_error(app: TestApp) {
+    let deep = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({ "a": inner }));
+    let input = |levels| {
+        json!({
             "userId": "alice", "imageUrl": image_url(&uuid::Uuid::new_v4().to_string()), "metadata": deep(levels),
-        });
-        let mutation = "mutation($inputs: [CreateImageInput!]!) {
+        })
+    };
+    let mutation = "mutation($inputs: [CreateImageInput!]!) {
             createImages(input: $inputs) { results { userErrors { code } } } }";
-        let data = app.run(mutation, json!({ "inputs": [input(33), input(60)] })).await;
-        for result in data["createImages"]["results"].as_array().expect("results") {
-            assert_eq!(result["userErrors"], json!([{ "code": "INVALID_METADATA" }]));
-        }
+    let data = app
+        .run(mutation, json!({ "inputs": [input(33), input(60)] }))
+        .await;
+    for result in data["createImages"]["results"].as_array().expect("results") {
+        assert_eq!(
+            result["userErrors"],
+            json!([{ "code": "INVALID_METADATA" }])
+        );
     }
 }
 

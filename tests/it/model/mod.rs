@@ -4,6 +4,7 @@ mod changes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -226,12 +227,11 @@ fn merge_patch(target: &mut Value, patch: &Value) {
     }
 }
 
-each_database! {
-    async fn any_sequence_of_operations_does_what_the_model_does(app: TestApp) {
-        let mut model = Model::new(app);
-        for _ in 0..300 * Dice::scale() {
-            model.step().await;
-        }
-        model.list_all().await;
+#[apply(each_database!)]
+async fn any_sequence_of_operations_does_what_the_model_does(app: TestApp) {
+    let mut model = Model::new(app);
+    for _ in 0..300 * Dice::scale() {
+        model.step().await;
     }
+    model.list_all().await;
 }

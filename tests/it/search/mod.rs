@@ -5,6 +5,7 @@ mod long;
 
 use std::fmt::Write as _;
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -206,60 +207,104 @@ async fn large_prompts_are_searched_up_to_the_bound(app: TestApp) {
     assert_eq!(search(&app, "new").await, [ids[0]]);
 }
 
-each_database! {
-    async fn the_table_of_cases_holds(app: TestApp) {
-        the_table_holds(app).await;
-    }
+#[apply(each_database!)]
+async fn the_table_of_cases_holds(app: TestApp) {
+    the_table_holds(app).await;
+}
 
-    async fn every_word_is_found_by_itself_and_not_by_its_parts(app: TestApp) {
-        every_word_is_one(app).await;
-    }
+#[apply(each_database!)]
+async fn every_word_is_found_by_itself_and_not_by_its_parts(app: TestApp) {
+    every_word_is_one(app).await;
+}
 
-    async fn prompts_of_two_megabytes_are_stored_listed_and_searched(app: TestApp) {
-        large_prompts_are_searched_up_to_the_bound(app).await;
-    }
+#[apply(each_database!)]
+async fn prompts_of_two_megabytes_are_stored_listed_and_searched(app: TestApp) {
+    large_prompts_are_searched_up_to_the_bound(app).await;
+}
 
-    async fn the_index_follows_what_is_written(app: TestApp) {
-        let alice = app.user("alice");
-        let image = alice.create(json!({ "originalPrompt": "red cat", "refinedPrompt": "blue" })).await;
-        let other = alice.create(json!({ "originalPrompt": "green" })).await;
-        let id = image["id"].as_str().expect("an id");
-        let key: Uuid = id.parse().expect("a UUID");
-        let other: Uuid = other["id"].as_str().and_then(|id| id.parse().ok()).expect("a UUID");
-        let finds = async |text: &str, expected: &[Uuid]| assert_eq!(search(&app, text).await, expected, "{text}");
-        let run = async |mutation: &str, variables: Value| app.run(mutation, variables).await;
-        finds("cat blue", &[key]).await;
-        let update = "mutation($input: UpdateImageInput!) { updateImage(input: $input) { userErrors { code } } }";
-        run(update, json!({ "input": { "id": id, "originalPrompt": "dog", "metadata": { "a": 1 } } })).await;
-        finds("cat", &[]).await;
-        finds("dog blue", &[key]).await;
-        run(update, json!({ "input": { "id": id, "refinedPrompt": null } })).await;
-        finds("blue", &[]).await;
-        run(update, json!({ "input": { "id": id, "metadata": { "a": 2 } } })).await;
-        finds("dog", &[key]).await;
-        run("mutation($id: ID!) { softDeleteImage(id: $id) { changed } }", json!({ "id": id })).await;
-        finds("dog", &[]).await;
-        finds("-green", &[]).await;
-        let trash = "{ deletedImages(filter: { search: \"dog\" }) { totalCount } }";
-        assert_eq!(run(trash, json!({})).await["deletedImages"]["totalCount"], 1);
-        run("mutation($id: ID!) { restoreImage(id: $id) { changed } }", json!({ "id": id })).await;
-        finds("dog", &[key]).await;
-        app.db_execute("UPDATE image_gallery SET refined_prompt = 'behind' WHERE original_prompt = 'dog'").await;
-        finds("behind dog", &[key]).await;
-        let vacuum = match app.database() {
-            TestDatabase::Sqlite(_) => "DELETE FROM image_gallery WHERE original_prompt = 'green'; VACUUM",
-            TestDatabase::Postgres(_) => "DELETE FROM image_gallery WHERE original_prompt = 'green'",
-        };
-        app.db_execute(vacuum).await;
-        finds("green", &[]).await;
-        finds("dog", &[key]).await;
-        run("mutation($id: ID!) { purgeImage(id: $id, force: true) { changed } }", json!({ "id": id })).await;
-        let again = alice.create(json!({ "originalPrompt": "violet" })).await;
-        let again: Uuid = again["id"].as_str().and_then(|id| id.parse().ok()).expect("a UUID");
-        finds("dog", &[]).await;
-        finds("violet", &[again]).await;
-        assert_ne!(again, other);
-    }
+#[apply(each_database!)]
+async fn the_index_follows_what_is_written(app: TestApp) {
+    let alice = app.user("alice");
+    let image = alice
+        .create(json!({ "originalPrompt": "red cat", "refinedPrompt": "blue" }))
+        .await;
+    let other = alice.create(json!({ "originalPrompt": "green" })).await;
+    let id = image["id"].as_str().expect("an id");
+    let key: Uuid = id.parse().expect("a UUID");
+    let other: Uuid = other["id"]
+        .as_str()
+        .and_then(|id| id.parse().ok())
+        .expect("a UUID");
+    let finds = async |text: &str, expected: &[Uuid]| {
+        assert_eq!(search(&app, text).await, expected, "{text}")
+    };
+    let run = async |mutation: &str, variables: Value| app.run(mutation, variables).await;
+    finds("cat blue", &[key]).await;
+    let update = "mutation($input: UpdateImageInput!) { updateImage(input: $input) { userErrors { code } } }";
+    run(
+        update,
+        json!({ "input": { "id": id, "originalPrompt": "dog", "metadata": { "a": 1 } } }),
+    )
+    .await;
+    finds("cat", &[]).await;
+    finds("dog blue", &[key]).await;
+    run(
+        update,
+        json!({ "input": { "id": id, "refinedPrompt": null } }),
+    )
+    .await;
+    finds("blue", &[]).await;
+    run(
+        update,
+        json!({ "input": { "id": id, "metadata": { "a": 2 } } }),
+    )
+    .await;
+    finds("dog", &[key]).await;
+    run(
+        "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }",
+        json!({ "id": id }),
+    )
+    .await;
+    finds("dog", &[]).await;
+    finds("-green", &[]).await;
+    let trash = "{ deletedImages(filter: { search: \"dog\" }) { totalCount } }";
+    assert_eq!(
+        run(trash, json!({})).await["deletedImages"]["totalCount"],
+        1
+    );
+    run(
+        "mutation($id: ID!) { restoreImage(id: $id) { changed } }",
+        json!({ "id": id }),
+    )
+    .await;
+    finds("dog", &[key]).await;
+    app.db_execute(
+        "UPDATE image_gallery SET refined_prompt = 'behind' WHERE original_prompt = 'dog'",
+    )
+    .await;
+    finds("behind dog", &[key]).await;
+    let vacuum = match app.database() {
+        TestDatabase::Sqlite(_) => {
+            "DELETE FROM image_gallery WHERE original_prompt = 'green'; VACUUM"
+        }
+        TestDatabase::Postgres(_) => "DELETE FROM image_gallery WHERE original_prompt = 'green'",
+    };
+    app.db_execute(vacuum).await;
+    finds("green", &[]).await;
+    finds("dog", &[key]).await;
+    run(
+        "mutation($id: ID!) { purgeImage(id: $id, force: true) { changed } }",
+        json!({ "id": id }),
+    )
+    .await;
+    let again = alice.create(json!({ "originalPrompt": "violet" })).await;
+    let again: Uuid = again["id"]
+        .as_str()
+        .and_then(|id| id.parse().ok())
+        .expect("a UUID");
+    finds("dog", &[]).await;
+    finds("violet", &[again]).await;
+    assert_ne!(again, other);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 
 use image_gallery::config::Settings;
 use image_gallery::db::{Database, Error};
+use macro_rules_attribute::apply;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Value, json};
 
@@ -28,44 +29,74 @@ async fn write(
         .await
 }
 
-each_database! {
-    async fn changes_bear_the_name_of_whoever_made_them_and_no_others(app: TestApp) {
-        app.user("alice").create_image().await;
-        let url = format!("--database-url={}", app.database().url());
-        // One connection, so that whatever a transaction leaves behind is found by the next.
-        let settings = Settings::from_arguments([url.as_str(), "--database-max-connections=1"]).expect("settings");
-        let database = Database::connect(&settings.database().expect("a database")).await.expect("it answers");
-        let edit = "UPDATE image_gallery SET intent = 'edit'";
-        let enhance = "UPDATE image_gallery SET intent = 'enhance'";
-        write(&database, Some("worker 'w' Č"), edit, false).await.expect("it is written");
-        write(&database, None, enhance, false).await.expect("it is written");
-        write(&database, Some("worker"), edit, true).await.expect_err("it is rolled back");
-        write(&database, None, edit, false).await.expect("it is written");
-        app.db_execute(enhance).await;
-        let actors: Vec<Value> = trail(&app).await.iter().map(|event| event["actor"].clone()).collect();
-        assert_eq!(json!(actors), json!([null, "worker 'w' Č", null, null, null]));
-        database.close().await;
-    }
+#[apply(each_database!)]
+async fn changes_bear_the_name_of_whoever_made_them_and_no_others(app: TestApp) {
+    app.user("alice").create_image().await;
+    let url = format!("--database-url={}", app.database().url());
+    // One connection, so that whatever a transaction leaves behind is found by the next.
+    let settings =
+        Settings::from_arguments([url.as_str(), "--database-max-connections=1"]).expect("settings");
+    let database = Database::connect(&settings.database().expect("a database"))
+        .await
+        .expect("it answers");
+    let edit = "UPDATE image_gallery SET intent = 'edit'";
+    let enhance = "UPDATE image_gallery SET intent = 'enhance'";
+    write(&database, Some("worker 'w' Č"), edit, false)
+        .await
+        .expect("it is written");
+    write(&database, None, enhance, false)
+        .await
+        .expect("it is written");
+    write(&database, Some("worker"), edit, true)
+        .await
+        .expect_err("it is rolled back");
+    write(&database, None, edit, false)
+        .await
+        .expect("it is written");
+    app.db_execute(enhance).await;
+    let actors: Vec<Value> = trail(&app)
+        .await
+        .iter()
+        .map(|event| event["actor"].clone())
+        .collect();
+    assert_eq!(
+        json!(actors),
+        json!([null, "worker 'w' Č", null, null, null])
+    );
+    database.close().await;
 }
 
-each_database! {
-    settings = ["--auth-mode=supabase"];
-    async fn the_trail_names_who_signed_in(app: TestApp) {
-        let id = app.user("alice").create_image().await;
-        let purge = "mutation($id: ID!) { purgeImage(id: $id, force: true) { changed } }";
-        app.worker().run(purge, json!({ "id": id })).await;
-        let query = "{ galleryEvents { nodes { type actor } } }";
-        let expected = json!([{ "type": "CREATED", "actor": "alice" }, { "type": "PURGED", "actor": "worker" }]);
-        for user in [app.user("alice"), app.worker()] {
-            assert_eq!(user.run(query, json!({})).await["galleryEvents"]["nodes"], expected);
-        }
-        // Gone for her, as the trail shows; for him it never was there.
-        for (user, expected) in [
-            (app.user("alice"), json!({ "changed": false, "purgedId": id, "userErrors": [] })),
-            (app.user("bob"), json!({ "changed": false, "purgedId": null, "userErrors": [{ "code": "IMAGE_NOT_FOUND" }] })),
-        ] {
-            let purge = "mutation($id: ID!) { purgeImage(id: $id) { changed purgedId userErrors { code } } }";
-            assert_eq!(user.run(purge, json!({ "id": id })).await["purgeImage"], expected);
-        }
+#[apply(each_database!)]
+#[settings("--auth-mode=supabase")]
+async fn the_trail_names_who_signed_in(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    let purge = "mutation($id: ID!) { purgeImage(id: $id, force: true) { changed } }";
+    app.worker().run(purge, json!({ "id": id })).await;
+    let query = "{ galleryEvents { nodes { type actor } } }";
+    let expected =
+        json!([{ "type": "CREATED", "actor": "alice" }, { "type": "PURGED", "actor": "worker" }]);
+    for user in [app.user("alice"), app.worker()] {
+        assert_eq!(
+            user.run(query, json!({})).await["galleryEvents"]["nodes"],
+            expected
+        );
+    }
+    // Gone for her, as the trail shows; for him it never was there.
+    for (user, expected) in [
+        (
+            app.user("alice"),
+            json!({ "changed": false, "purgedId": id, "userErrors": [] }),
+        ),
+        (
+            app.user("bob"),
+            json!({ "changed": false, "purgedId": null, "userErrors": [{ "code": "IMAGE_NOT_FOUND" }] }),
+        ),
+    ] {
+        let purge =
+            "mutation($id: ID!) { purgeImage(id: $id) { changed purgedId userErrors { code } } }";
+        assert_eq!(
+            user.run(purge, json!({ "id": id })).await["purgeImage"],
+            expected
+        );
     }
 }

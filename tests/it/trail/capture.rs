@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -18,115 +19,194 @@ fn pair(kind: &str, id: &str) -> (String, String) {
     (kind.to_owned(), id.to_owned())
 }
 
-each_database! {
-    async fn every_mutation_leaves_its_event(app: TestApp) {
-        let alice = app.user("alice");
-        let id = alice.create_image().await;
-        let update = "mutation($id: ID!) { updateImage(input: { id: $id, refinedPrompt: \"a cat\" }) { userErrors { code } } }";
-        app.run(update, json!({ "id": id })).await;
-        // Nothing changes.
-        app.run(update, json!({ "id": id })).await;
-        app.run("mutation($url: URL!) { createImage(input: { userId: \"alice\", imageUrl: $url }) { created } }", json!({ "url": image_url(&id) })).await;
-        change(&app, "softDeleteImage", &id).await;
-        change(&app, "restoreImage", &id).await;
-        change(&app, "softDeleteImage", &id).await;
-        change(&app, "purgeImage", &id).await;
-        let events = trail(&app).await;
-        let kinds: Vec<_> = events.iter().map(|event| event["type"].as_str().expect("a type")).collect();
-        assert_eq!(kinds, ["CREATED", "UPDATED", "SOFT_DELETED", "RESTORED", "SOFT_DELETED", "PURGED"]);
-        for event in &events {
-            assert_eq!((&event["imageId"], &event["userId"]), (&json!(id), &json!("alice")));
-            assert_eq!((&event["imageUrl"], &event["actor"]), (&json!(image_url(&id)), &Value::Null));
-            let instant = event["occurredAt"].as_str().expect("an instant");
-            assert!(instant.len() == 27 && instant.ends_with('Z'), "{instant}");
-        }
-        for field in ["id", "cursor"] {
-            let distinct: BTreeSet<_> = events.iter().map(|event| event[field].as_str()).collect();
-            assert_eq!(distinct.len(), events.len(), "{field}");
-        }
+#[apply(each_database!)]
+async fn every_mutation_leaves_its_event(app: TestApp) {
+    let alice = app.user("alice");
+    let id = alice.create_image().await;
+    let update = "mutation($id: ID!) { updateImage(input: { id: $id, refinedPrompt: \"a cat\" }) { userErrors { code } } }";
+    app.run(update, json!({ "id": id })).await;
+    // Nothing changes.
+    app.run(update, json!({ "id": id })).await;
+    app.run("mutation($url: URL!) { createImage(input: { userId: \"alice\", imageUrl: $url }) { created } }", json!({ "url": image_url(&id) })).await;
+    change(&app, "softDeleteImage", &id).await;
+    change(&app, "restoreImage", &id).await;
+    change(&app, "softDeleteImage", &id).await;
+    change(&app, "purgeImage", &id).await;
+    let events = trail(&app).await;
+    let kinds: Vec<_> = events
+        .iter()
+        .map(|event| event["type"].as_str().expect("a type"))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "CREATED",
+            "UPDATED",
+            "SOFT_DELETED",
+            "RESTORED",
+            "SOFT_DELETED",
+            "PURGED"
+        ]
+    );
+    for event in &events {
+        assert_eq!(
+            (&event["imageId"], &event["userId"]),
+            (&json!(id), &json!("alice"))
+        );
+        assert_eq!(
+            (&event["imageUrl"], &event["actor"]),
+            (&json!(image_url(&id)), &Value::Null)
+        );
+        let instant = event["occurredAt"].as_str().expect("an instant");
+        assert!(instant.len() == 27 && instant.ends_with('Z'), "{instant}");
     }
-
-    async fn another_applications_changes_are_captured(app: TestApp) {
-        let row = Row::new();
-        db_insert(&app, std::slice::from_ref(&row)).await;
-        let id = row.id.to_string();
-        let place = format!("WHERE image_id = {}", literal(&app, &id));
-        for set in [
-            "intent = 'EDIT'",
-            // These change no stored value.
-            "intent = 'EDIT'", "updated_at = '2030-01-01T00:00:00.000000Z'",
-            "deleted_at = '2030-01-01T00:00:00.000000Z', intent = NULL",
-            "deleted_at = '2030-01-02T00:00:00.000000Z'",
-            "deleted_at = NULL",
-        ] {
-            app.db_execute(&format!("UPDATE image_gallery SET {set} {place}")).await;
-        }
-        app.db_execute(&format!("DELETE FROM image_gallery {place}")).await;
-        assert_eq!(types(&app).await, ["CREATED", "UPDATED", "SOFT_DELETED", "UPDATED", "RESTORED", "PURGED"]);
-        assert_eq!(trail(&app).await[0]["actor"], Value::Null);
+    for field in ["id", "cursor"] {
+        let distinct: BTreeSet<_> = events.iter().map(|event| event[field].as_str()).collect();
+        assert_eq!(distinct.len(), events.len(), "{field}");
     }
+}
 
-    async fn what_is_rolled_back_is_in_no_trail(app: TestApp) {
-        let id = app.user("alice").create_image().await;
-        app.db_execute("BEGIN; UPDATE image_gallery SET intent = 'edit'; DELETE FROM image_gallery; ROLLBACK").await;
-        change(&app, "softDeleteImage", &id).await;
-        assert_eq!(happened(&app).await, [pair("CREATED", &id), pair("SOFT_DELETED", &id)]);
+#[apply(each_database!)]
+async fn another_applications_changes_are_captured(app: TestApp) {
+    let row = Row::new();
+    db_insert(&app, std::slice::from_ref(&row)).await;
+    let id = row.id.to_string();
+    let place = format!("WHERE image_id = {}", literal(&app, &id));
+    for set in [
+        "intent = 'EDIT'",
+        // These change no stored value.
+        "intent = 'EDIT'",
+        "updated_at = '2030-01-01T00:00:00.000000Z'",
+        "deleted_at = '2030-01-01T00:00:00.000000Z', intent = NULL",
+        "deleted_at = '2030-01-02T00:00:00.000000Z'",
+        "deleted_at = NULL",
+    ] {
+        app.db_execute(&format!("UPDATE image_gallery SET {set} {place}"))
+            .await;
     }
+    app.db_execute(&format!("DELETE FROM image_gallery {place}"))
+        .await;
+    assert_eq!(
+        types(&app).await,
+        [
+            "CREATED",
+            "UPDATED",
+            "SOFT_DELETED",
+            "UPDATED",
+            "RESTORED",
+            "PURGED"
+        ]
+    );
+    assert_eq!(trail(&app).await[0]["actor"], Value::Null);
+}
 
-    async fn one_statement_makes_an_event_for_each_row_it_changes(app: TestApp) {
-        let rows: Vec<Row> = (0..250).map(|_| Row::new()).collect();
-        db_insert(&app, &rows).await;
-        app.db_execute("UPDATE image_gallery SET intent = 'edit'").await;
-        app.db_execute("DELETE FROM image_gallery").await;
-        let expected: BTreeSet<String> = rows.iter().map(|row| row.id.to_string()).collect();
-        let happened = happened(&app).await;
-        for (place, kind) in ["CREATED", "UPDATED", "PURGED"].iter().enumerate() {
-            let part = &happened[place * 250..][..250];
-            assert!(part.iter().all(|(found, _)| found == kind), "{kind}");
-            assert_eq!(part.iter().map(|(_, id)| id.clone()).collect::<BTreeSet<_>>(), expected, "{kind}");
-        }
-        assert_eq!(happened.len(), 750);
+#[apply(each_database!)]
+async fn what_is_rolled_back_is_in_no_trail(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    app.db_execute(
+        "BEGIN; UPDATE image_gallery SET intent = 'edit'; DELETE FROM image_gallery; ROLLBACK",
+    )
+    .await;
+    change(&app, "softDeleteImage", &id).await;
+    assert_eq!(
+        happened(&app).await,
+        [pair("CREATED", &id), pair("SOFT_DELETED", &id)]
+    );
+}
+
+#[apply(each_database!)]
+async fn one_statement_makes_an_event_for_each_row_it_changes(app: TestApp) {
+    let rows: Vec<Row> = (0..250).map(|_| Row::new()).collect();
+    db_insert(&app, &rows).await;
+    app.db_execute("UPDATE image_gallery SET intent = 'edit'")
+        .await;
+    app.db_execute("DELETE FROM image_gallery").await;
+    let expected: BTreeSet<String> = rows.iter().map(|row| row.id.to_string()).collect();
+    let happened = happened(&app).await;
+    for (place, kind) in ["CREATED", "UPDATED", "PURGED"].iter().enumerate() {
+        let part = &happened[place * 250..][..250];
+        assert!(part.iter().all(|(found, _)| found == kind), "{kind}");
+        assert_eq!(
+            part.iter()
+                .map(|(_, id)| id.clone())
+                .collect::<BTreeSet<_>>(),
+            expected,
+            "{kind}"
+        );
     }
+    assert_eq!(happened.len(), 750);
+}
 
-    async fn a_new_owner_is_told_of_it_and_the_old_one_is_not(app: TestApp) {
-        let id = app.user("alice").create_image().await;
-        app.db_execute("UPDATE image_gallery SET user_id = 'bob'").await;
-        let query = "query($user: String) { galleryEvents(userId: $user) { nodes { type userId } } }";
-        let of = async |user: &str| app.run(query, json!({ "user": user })).await["galleryEvents"]["nodes"].take();
-        assert_eq!(of("alice").await, json!([{ "type": "CREATED", "userId": "alice" }]));
-        assert_eq!(of("bob").await, json!([{ "type": "UPDATED", "userId": "bob" }]));
-        // Under its present owner only.
-        let query = "query($id: ID!) { image(id: $id) { events { nodes { type } } } }";
-        let data = app.run(query, json!({ "id": id })).await;
-        assert_eq!(data["image"]["events"]["nodes"], json!([{ "type": "UPDATED" }]));
-    }
+#[apply(each_database!)]
+async fn a_new_owner_is_told_of_it_and_the_old_one_is_not(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    app.db_execute("UPDATE image_gallery SET user_id = 'bob'")
+        .await;
+    let query = "query($user: String) { galleryEvents(userId: $user) { nodes { type userId } } }";
+    let of = async |user: &str| {
+        app.run(query, json!({ "user": user })).await["galleryEvents"]["nodes"].take()
+    };
+    assert_eq!(
+        of("alice").await,
+        json!([{ "type": "CREATED", "userId": "alice" }])
+    );
+    assert_eq!(
+        of("bob").await,
+        json!([{ "type": "UPDATED", "userId": "bob" }])
+    );
+    // Under its present owner only.
+    let query = "query($id: ID!) { image(id: $id) { events { nodes { type } } } }";
+    let data = app.run(query, json!({ "id": id })).await;
+    assert_eq!(
+        data["image"]["events"]["nodes"],
+        json!([{ "type": "UPDATED" }])
+    );
+}
 
-    async fn an_image_whose_id_is_changed_is_gone_and_another_is_there(app: TestApp) {
-        let id = app.user("alice").create_image().await;
-        let new = Uuid::new_v4().to_string();
-        app.db_execute(&format!("UPDATE image_gallery SET image_id = {}", literal(&app, &new))).await;
-        let mut happened = happened(&app).await;
-        happened[1..].sort();
-        assert_eq!(happened, [pair("CREATED", &id), pair("CREATED", &new), pair("PURGED", &id)]);
-    }
+#[apply(each_database!)]
+async fn an_image_whose_id_is_changed_is_gone_and_another_is_there(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    let new = Uuid::new_v4().to_string();
+    app.db_execute(&format!(
+        "UPDATE image_gallery SET image_id = {}",
+        literal(&app, &new)
+    ))
+    .await;
+    let mut happened = happened(&app).await;
+    happened[1..].sort();
+    assert_eq!(
+        happened,
+        [
+            pair("CREATED", &id),
+            pair("CREATED", &new),
+            pair("PURGED", &id)
+        ]
+    );
+}
 
-    async fn ten_thousand_rows_in_one_statement_are_captured_at_set_speed(app: TestApp) {
-        let started = Instant::now();
-        let series = match app.database() {
+#[apply(each_database!)]
+async fn ten_thousand_rows_in_one_statement_are_captured_at_set_speed(app: TestApp) {
+    let started = Instant::now();
+    let series = match app.database() {
             TestDatabase::Sqlite(_) => "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
                 INSERT INTO image_gallery (image_id, user_id, image_url, metadata, created_at, updated_at)
                 SELECT randomblob(16), 'alice', 'x', '{}', '2026-01-15T10:30:00.000000Z', '2026-01-15T10:30:00.000000Z' FROM n",
             TestDatabase::Postgres(_) => "INSERT INTO image_gallery (image_id, user_id, image_url, metadata, created_at, updated_at)
                 SELECT gen_random_uuid(), 'alice', 'x', '{}', now(), now() FROM generate_series(1, 10000)",
         };
-        app.db_execute(series).await;
-        let written = started.elapsed();
-        let data = app.run("{ galleryEvents(last: 1) { nodes { type } pageInfo { hasPreviousPage } } trailCursor }", json!({})).await;
-        eprintln!("10,000 rows: {written:?}, read after {:?}", started.elapsed());
-        assert_eq!(data["galleryEvents"], json!({ "nodes": [{ "type": "CREATED" }], "pageInfo": { "hasPreviousPage": true } }));
-        let count = app.db_query_text("SELECT CAST(count(DISTINCT position) AS text) FROM image_gallery_event WHERE position BETWEEN 1 AND 10000").await;
-        assert_eq!(count.as_deref(), Some("10000"));
-    }
+    app.db_execute(series).await;
+    let written = started.elapsed();
+    let data = app.run("{ galleryEvents(last: 1) { nodes { type } pageInfo { hasPreviousPage } } trailCursor }", json!({})).await;
+    eprintln!(
+        "10,000 rows: {written:?}, read after {:?}",
+        started.elapsed()
+    );
+    assert_eq!(
+        data["galleryEvents"],
+        json!({ "nodes": [{ "type": "CREATED" }], "pageInfo": { "hasPreviousPage": true } })
+    );
+    let count = app.db_query_text("SELECT CAST(count(DISTINCT position) AS text) FROM image_gallery_event WHERE position BETWEEN 1 AND 10000").await;
+    assert_eq!(count.as_deref(), Some("10000"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@
 mod schema;
 mod tables;
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, User, each_database, image_url};
@@ -183,56 +184,83 @@ async fn every_field_and_argument_of_the_schema_is_in_the_tables() {
     .await;
 }
 
-each_database! {
-    settings = ["--auth-mode=supabase", "--graphql-max-aliases=1000", "--graphql-max-tokens=100000", "--graphql-max-depth=50", "--graphql-max-complexity=1000000000"];
-
-    async fn no_query_shows_anything_of_anothers(app: TestApp) {
-        let schema = Schema::read(&app).await;
-        let known = make_both(&app).await;
-        let queries = queries(&schema, &known);
-        let (alice, worker) = (app.user("alice"), app.worker());
-        let before = answers(&alice, &queries).await;
-        let all_before = answers(&worker, &queries).await;
-        for ((_, query), answer) in queries.iter().zip(&before) {
-            assert_nothing_of_bob(&known, query, answer);
-        }
-        let purge = "mutation($ids: [ID!]!) { purgeImages(ids: $ids, force: true) { purgedIds } }";
-        let ids = ["BOB_ACTIVE", "BOB_TRASHED"].map(|name| known.fill(&format!("\"{name}\"")).replace('"', ""));
-        let purged = worker.run(purge, json!({ "ids": ids })).await;
-        assert_eq!(purged["purgeImages"]["purgedIds"].as_array().map(Vec::len), Some(2));
-        let after = answers(&alice, &queries).await;
-        for ((field, query), (before, after)) in queries.iter().zip(before.iter().zip(&after)) {
-            assert!(*field == TRAIL_CURSOR || before == after, "{query}: {before} {after}");
-        }
-        // The test would be worth nothing if nobody saw a difference.
-        let all_after = answers(&worker, &queries).await;
-        for (field, _) in QUERIES {
-            let is_felt = queries.iter().zip(all_before.iter().zip(&all_after)).any(|((of, _), (before, after))| of == field && before != after);
-            assert!(is_felt, "{field}");
-        }
-        assert!(before[0].to_string().contains("null") && before.iter().any(|answer| answer.to_string().contains("alicesecret")));
+#[apply(each_database!)]
+#[settings(
+    "--auth-mode=supabase",
+    "--graphql-max-aliases=1000",
+    "--graphql-max-tokens=100000",
+    "--graphql-max-depth=50",
+    "--graphql-max-complexity=1000000000"
+)]
+async fn no_query_shows_anything_of_anothers(app: TestApp) {
+    let schema = Schema::read(&app).await;
+    let known = make_both(&app).await;
+    let queries = queries(&schema, &known);
+    let (alice, worker) = (app.user("alice"), app.worker());
+    let before = answers(&alice, &queries).await;
+    let all_before = answers(&worker, &queries).await;
+    for ((_, query), answer) in queries.iter().zip(&before) {
+        assert_nothing_of_bob(&known, query, answer);
     }
+    let purge = "mutation($ids: [ID!]!) { purgeImages(ids: $ids, force: true) { purgedIds } }";
+    let ids = ["BOB_ACTIVE", "BOB_TRASHED"]
+        .map(|name| known.fill(&format!("\"{name}\"")).replace('"', ""));
+    let purged = worker.run(purge, json!({ "ids": ids })).await;
+    assert_eq!(
+        purged["purgeImages"]["purgedIds"].as_array().map(Vec::len),
+        Some(2)
+    );
+    let after = answers(&alice, &queries).await;
+    for ((field, query), (before, after)) in queries.iter().zip(before.iter().zip(&after)) {
+        assert!(
+            *field == TRAIL_CURSOR || before == after,
+            "{query}: {before} {after}"
+        );
+    }
+    // The test would be worth nothing if nobody saw a difference.
+    let all_after = answers(&worker, &queries).await;
+    for (field, _) in QUERIES {
+        let is_felt = queries
+            .iter()
+            .zip(all_before.iter().zip(&all_after))
+            .any(|((of, _), (before, after))| of == field && before != after);
+        assert!(is_felt, "{field}");
+    }
+    assert!(
+        before[0].to_string().contains("null")
+            && before
+                .iter()
+                .any(|answer| answer.to_string().contains("alicesecret"))
+    );
+}
 
-    async fn no_mutation_changes_anything_of_anothers(app: TestApp) {
-        let schema = Schema::read(&app).await;
-        let known = make_both(&app).await;
-        let alice = app.user("alice");
-        let bobs = bobs_images(&app).await;
-        assert!(bobs.to_string().contains("bobsecret"));
-        for (field, calls) in MUTATIONS {
-            let selection = schema.selection_of("Mutation", field, NESTED);
-            for (call, expected) in *calls {
-                let mutation = known.fill(&format!("mutation {{ {field}{call} {selection} }}"));
-                let answer = alice.graphql(&mutation, json!({})).await.body;
-                let texts = read_texts(&answer);
-                if expected.is_empty() {
-                    assert_eq!(answer.get("errors"), None, "{mutation}: {answer}");
-                } else {
-                    assert!(texts.contains(expected), "{mutation}: {answer}");
-                }
-                assert_nothing_of_bob(&known, &mutation, &answer);
-                assert_eq!(bobs_images(&app).await, bobs, "{mutation}");
+#[apply(each_database!)]
+#[settings(
+    "--auth-mode=supabase",
+    "--graphql-max-aliases=1000",
+    "--graphql-max-tokens=100000",
+    "--graphql-max-depth=50",
+    "--graphql-max-complexity=1000000000"
+)]
+async fn no_mutation_changes_anything_of_anothers(app: TestApp) {
+    let schema = Schema::read(&app).await;
+    let known = make_both(&app).await;
+    let alice = app.user("alice");
+    let bobs = bobs_images(&app).await;
+    assert!(bobs.to_string().contains("bobsecret"));
+    for (field, calls) in MUTATIONS {
+        let selection = schema.selection_of("Mutation", field, NESTED);
+        for (call, expected) in *calls {
+            let mutation = known.fill(&format!("mutation {{ {field}{call} {selection} }}"));
+            let answer = alice.graphql(&mutation, json!({})).await.body;
+            let texts = read_texts(&answer);
+            if expected.is_empty() {
+                assert_eq!(answer.get("errors"), None, "{mutation}: {answer}");
+            } else {
+                assert!(texts.contains(expected), "{mutation}: {answer}");
             }
+            assert_nothing_of_bob(&known, &mutation, &answer);
+            assert_eq!(bobs_images(&app).await, bobs, "{mutation}");
         }
     }
 }

@@ -55,7 +55,8 @@ impl ResponseBudget {
         )))
     }
 
-    /// Counts the values of an object's fields; what is selected within another object, that one counts. Returns whether
+    /// Counts the values of an object's fields; what is selected within another object, that one counts. Returns
+    /// whether
     /// it is time to let other tasks run.
     pub(crate) fn count<'v>(&self, values: impl IntoIterator<Item = &'v Value>) -> bool {
         self.add(values.into_iter().map(size_of_field).sum())

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, SelectionField, SimpleObject};
+use async_graphql::{Context, Description, Object, SelectionField, SimpleObject};
 use async_trait::async_trait;
 
 use super::error::{Failure, Result};
@@ -12,8 +12,8 @@ use super::immediate::{Immediate, List, Ready};
 use super::{caller, gallery};
 use crate::gallery::{self, Columns, End, ListCursor, Page, Parts, Side, Slice, SortKey};
 
-/// A page of images.
-#[derive(Debug)]
+/// A page of images, and where it lies in the list.
+#[derive(Debug, Description)]
 pub(super) struct ImageConnection(Arc<PageResult>);
 
 /// What a page was asked of, and what was answered.
@@ -78,8 +78,7 @@ impl Ready for ImageEdge {
     const OBJECTS: &'static [&'static str] = &["node"];
 }
 
-/// A page of images, and where it lies in the list.
-#[Object]
+#[Object(use_type_description)]
 impl ImageConnection {
     /// For caches that paginate (Apollo, urql, Relay).
     fn edges(&self) -> Result<List<Vec<ImageEdge>>> {
@@ -130,11 +129,10 @@ pub(super) trait Paged: Debug + Send + Sync {
 }
 
 /// Where a page lies in its list.
-#[derive(Debug)]
+#[derive(Debug, Description)]
 pub(super) struct PageInfo(pub(super) Arc<dyn Paged>);
 
-/// Where a page lies in its list.
-#[Object]
+#[Object(use_type_description)]
 impl PageInfo {
     /// Whether the list goes on behind the page, whichever way one pages.
     async fn has_next_page(&self, ctx: &Context<'_>) -> Result<bool> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, Description, Enum, ID, Object, SimpleObject};
 use async_trait::async_trait;
 
 use super::budget::count_rows;
@@ -36,7 +36,7 @@ pub(super) enum GalleryEventType {
 }
 
 /// One change of an image, whoever made it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Description)]
 pub(super) struct GalleryEvent {
     page: Arc<EventBatch>,
     event: Event,
@@ -59,8 +59,7 @@ impl GalleryEvent {
     }
 }
 
-/// One change of an image, whoever made it.
-#[Object]
+#[Object(use_type_description)]
 impl GalleryEvent {
     /// The event's own id: the key by which a client that may see it twice tells.
     pub async fn id(&self) -> ID {
@@ -127,8 +126,8 @@ impl Ready for GalleryEventEdge {
     const OBJECTS: &'static [&'static str] = &["node"];
 }
 
-/// A page of the trail.
-#[derive(Debug)]
+/// A page of the trail, oldest event first, and where it lies in the trail.
+#[derive(Debug, Description)]
 pub(super) struct GalleryEventConnection(Arc<PageResult>);
 
 /// What a page was asked of, and what was answered.
@@ -176,8 +175,7 @@ impl GalleryEventConnection {
     }
 }
 
-/// A page of the trail, oldest event first, and where it lies in the trail.
-#[Object]
+#[Object(use_type_description)]
 impl GalleryEventConnection {
     /// For caches that paginate (Apollo, urql, Relay).
     async fn edges(&self) -> List<Vec<GalleryEventEdge>> {

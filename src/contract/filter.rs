@@ -13,15 +13,21 @@ use crate::gallery::{self, Filter};
 pub(super) struct ImageFilter {
     /// Any of these, whatever the letter case stored; an empty list is no condition.
     intents: Option<Vec<ImageIntent>>,
-    /// Any of these labels, whatever the letter case stored; an empty list is no condition. At most 100 that differ by more than letter case.
+    /// Any of these labels, whatever the letter case stored; an empty list is no condition. At most 100 that differ by
+    /// more than letter case.
     intent_labels: Option<Vec<String>>,
     /// Inclusive.
     created_after: Option<DateTime>,
     /// Exclusive.
     created_before: Option<DateTime>,
-    /// Full-text search over both prompts; web-search syntax: words (all must be there), "a phrase", -excluded, or. A word is a run of letters and digits, in any letter case; accents count; no stemming. Blank: no condition; without any word (punctuation or an emoji alone): nothing is found. No text is an error; one of more than 40,000 characters or 500 alternatives, or with a word of more than 8,000 characters, finds nothing.
+    /// Full-text search over both prompts; web-search syntax: words (all must be there), "a phrase", -excluded, or. A
+    /// word is a run of letters and digits, in any letter case; accents count; no stemming. Blank: no condition;
+    /// without any word (punctuation or an emoji alone): nothing is found. No text is an error; one of more than 40,000
+    /// characters or 500 alternatives, or with a word of more than 8,000 characters, finds nothing.
     search: Option<String>,
-    /// A JSON object: every key and value given is in the image's metadata; objects within are contained likewise, arrays whatever their order or repetition (Postgres' jsonb containment, on every database). At most 64 KiB, 32 levels, and 100 objects and arrays within.
+    /// A JSON object: every key and value given is in the image's metadata; objects within are contained likewise,
+    /// arrays whatever their order or repetition (Postgres' jsonb containment, on every database). At most 64 KiB, 32
+    /// levels, and 100 objects and arrays within.
     metadata_contains: Option<Json>,
 }
 

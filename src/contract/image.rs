@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Interface, Object, SelectionField};
+use async_graphql::{Context, Description, ID, Interface, Object, SelectionField};
 use sea_orm::ActiveValue;
 
 use super::error::{Failure, Result};
@@ -33,7 +33,7 @@ pub(super) enum Node {
 }
 
 /// An AI-generated image whose file lies on Cloudinary.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Description)]
 pub(super) struct Image(pub(super) Arc<gallery::PartialImage>);
 
 impl Ready for Image {}
@@ -86,8 +86,7 @@ fn read<T: Into<sea_orm::Value>>(column: &ActiveValue<T>) -> Result<&T> {
     column.try_as_ref().ok_or_else(Failure::not_read)
 }
 
-/// An AI-generated image whose file lies on Cloudinary.
-#[Object]
+#[Object(use_type_description)]
 #[expect(
     clippy::unused_async,
     reason = "the library takes async functions for fields with arguments"
@@ -103,7 +102,8 @@ impl Image {
         Ok(read(&self.0.user_id)?)
     }
 
-    /// Delivery URL as stored; with `transform`, the same asset resized or converted by Cloudinary. A signed URL (`s--…--`) or one without `/upload/` comes back as stored. A value out of range is `BAD_USER_INPUT`.
+    /// Delivery URL as stored; with `transform`, the same asset resized or converted by Cloudinary. A signed URL
+    /// (`s--…--`) or one without `/upload/` comes back as stored. A value out of range is `BAD_USER_INPUT`.
     async fn image_url(
         &self,
         #[graphql(desc = "Left out: the URL as stored.")] transform: Option<ImageTransform>,
@@ -163,7 +163,8 @@ impl Image {
         purge_at.transpose()
     }
 
-    /// Audit trail of this image under its present owner, oldest first. Arguments and errors as of `Query.galleryEvents`.
+    /// Audit trail of this image under its present owner, oldest first. Arguments and errors as of
+    /// `Query.galleryEvents`.
     async fn events(
         &self,
         ctx: &Context<'_>,

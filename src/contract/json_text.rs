@@ -21,7 +21,8 @@ pub(crate) fn raw_text(value: &Value) -> Option<&str> {
     }
 }
 
-/// Writes a value of a response. The library's own way copies the text of each [`raw`] value and reads it from end to end,
+/// Writes a value of a response. The library's own way copies the text of each [`raw`] value and reads it from end to
+/// end,
 /// to make sure that it is JSON.
 #[derive(Debug)]
 pub(crate) struct Written<'v>(pub(crate) &'v Value);

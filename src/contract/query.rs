@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, Description, ID, Object};
 use uuid::Uuid;
 
 use super::argument::Flag;
@@ -23,17 +23,17 @@ use crate::gallery::{
 };
 
 /// Everything that can be read.
-#[derive(Debug)]
+#[derive(Debug, Description)]
 pub(crate) struct Query;
 
-/// Everything that can be read.
-#[Object]
+#[Object(use_type_description)]
 #[expect(
     clippy::unused_async,
     reason = "the library takes async functions for fields with arguments"
 )]
 impl Query {
-    /// An image, active or in the trash, or an event, as long as the caller may see it. An id that is none, or is malformed: null.
+    /// An image, active or in the trash, or an event, as long as the caller may see it. An id that is none, or is
+    /// malformed: null.
     async fn node(
         &self,
         ctx: &Context<'_>,
@@ -71,7 +71,10 @@ impl Query {
         nullable(found.map(|image| image.map(Immediate)))
     }
 
-    /// The active gallery, newest first; equal values are ordered by id, in the same direction. first/last: 1 to 100, not both, 20 when neither is given; an empty cursor is none; both flags of pageInfo tell the truth whichever way one pages. `BAD_USER_INPUT`: other numbers, a malformed cursor or one of another ordering, ordering by `DELETED_AT`.
+    /// The active gallery, newest first; equal values are ordered by id, in the same direction. first/last: 1 to 100,
+    /// not both, 20 when neither is given; an empty cursor is none; both flags of pageInfo tell the truth whichever way
+    /// one pages. `BAD_USER_INPUT`: other numbers, a malformed cursor or one of another ordering, ordering by
+    /// `DELETED_AT`.
     #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
     async fn images(
         &self,
@@ -167,7 +170,9 @@ impl Query {
         Ok(GalleryStats { user_id })
     }
 
-    /// The audit trail, oldest first, purged images included; an empty list of types is no condition. Cursors are the ones the subscription takes. One older than what is kept: `CURSOR_EXPIRED`. first/last: 1 to 100, not both, 20 when neither is given; an empty cursor is none. `BAD_USER_INPUT`: other numbers, what is no cursor of the trail.
+    /// The audit trail, oldest first, purged images included; an empty list of types is no condition. Cursors are the
+    /// ones the subscription takes. One older than what is kept: `CURSOR_EXPIRED`. first/last: 1 to 100, not both, 20
+    /// when neither is given; an empty cursor is none. `BAD_USER_INPUT`: other numbers, what is no cursor of the trail.
     #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
     async fn gallery_events(
         &self,
@@ -196,7 +201,8 @@ impl Query {
         Box::pin(GalleryEventConnection::read(ctx, filter, &arguments)).await
     }
 
-    /// Where the trail ends now. Ask for it together with a list, then subscribe after it: nothing that happens after the list was read is missed. It is read before the lists of the same request.
+    /// Where the trail ends now. Ask for it together with a list, then subscribe after it: nothing that happens after
+    /// the list was read is missed. It is read before the lists of the same request.
     async fn trail_cursor(&self, ctx: &Context<'_>) -> Result<String> {
         if let Some(TrailEnd(cursor)) = ctx.data_opt::<TrailEnd>() {
             return Ok(cursor.clone()?.encode());

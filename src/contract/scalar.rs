@@ -12,7 +12,9 @@ use crate::gallery::InexactNumber;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct DateTime(pub(super) Timestamp);
 
-/// RFC 3339 instant; always given out in UTC with `Z` and six fractional digits, e.g. `2026-01-15T10:30:00.123456Z`. Send it back as received: a JavaScript `Date` cuts it short. As an input any offset is taken, and digits behind the sixth are cut.
+/// RFC 3339 instant; always given out in UTC with `Z` and six fractional digits, e.g. `2026-01-15T10:30:00.123456Z`.
+/// Send it back as received: a JavaScript `Date` cuts it short. As an input any offset is taken, and digits behind the
+/// sixth are cut.
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html"
@@ -79,7 +81,8 @@ impl Json {
     }
 }
 
-/// Any JSON value. `metadata` is always a JSON object. Numbers that a 64-bit integer or a double holds exactly keep their value; others are refused as input: send them as strings.
+/// Any JSON value. `metadata` is always a JSON object. Numbers that a 64-bit integer or a double holds exactly keep
+/// their value; others are refused as input: send them as strings.
 #[Scalar(name = "JSON")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -96,7 +99,8 @@ impl ScalarType for Json {
     }
 }
 
-/// The library's own way would take an object that bears `RAW_VALUE_TOKEN` for JSON that is still to be read. Fails with
+/// The library's own way would take an object that bears `RAW_VALUE_TOKEN` for JSON that is still to be read. Fails
+/// with
 /// the first number that would lose digits.
 fn json_of(value: Value) -> Result<serde_json::Value, String> {
     if let Some(number) = inexact_number(&value) {

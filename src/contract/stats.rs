@@ -1,6 +1,6 @@
 //! `GalleryStats`: counts over the gallery, each counted only when selected.
 
-use async_graphql::{Context, Object, SimpleObject};
+use async_graphql::{Context, Description, Object, SimpleObject};
 
 use super::argument::IntOr;
 use super::error::Result;
@@ -10,14 +10,13 @@ use super::{caller, gallery};
 use crate::auth::UserId;
 use crate::gallery::{Collection, Filter, List};
 
-/// Counts over the gallery, or over one owner's part of it.
-#[derive(Debug)]
+/// Counts over the gallery, or over one owner's part of it; each is counted only when selected.
+#[derive(Debug, Description)]
 pub(super) struct GalleryStats {
     pub(super) user_id: Option<UserId>,
 }
 
-/// Counts over the gallery, or over one owner's part of it; each is counted only when selected.
-#[Object]
+#[Object(use_type_description)]
 impl GalleryStats {
     /// Active images.
     async fn active_count(&self, ctx: &Context<'_>) -> Result<i32> {

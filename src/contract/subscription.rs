@@ -1,6 +1,6 @@
 //! The root of all subscriptions.
 
-use async_graphql::{Context, ID, Subscription};
+use async_graphql::{Context, Description, ID, Subscription};
 use futures_util::stream::{self, BoxStream, StreamExt};
 
 use super::budget::ResponseBudget;
@@ -13,14 +13,16 @@ use super::query::event_filter;
 use super::{caller, gallery};
 use crate::gallery::{self, Start, TrailCursor};
 
-/// Everything that can be followed.
-#[derive(Debug)]
+/// Everything that can be followed. One field to an operation.
+#[derive(Debug, Description)]
 pub(crate) struct Subscription;
 
-/// Everything that can be followed. One field to an operation.
-#[Subscription]
+#[Subscription(use_type_description)]
 impl Subscription {
-    /// Changes once they have committed, whoever wrote them. With `after`, first everything since that cursor (an empty string: all that is kept); without, from now on. A client library that reconnects sends its first `after` again: keep the last cursor, or tell repeats by `id`. `CURSOR_EXPIRED`: the cursor is older than what is kept; `SERVICE_UNAVAILABLE`: the server has as many subscribers as it takes.
+    /// Changes once they have committed, whoever wrote them. With `after`, first everything since that cursor (an empty
+    /// string: all that is kept); without, from now on. A client library that reconnects sends its first `after` again:
+    /// keep the last cursor, or tell repeats by `id`. `CURSOR_EXPIRED`: the cursor is older than what is kept;
+    /// `SERVICE_UNAVAILABLE`: the server has as many subscribers as it takes.
     async fn gallery_events(
         &self,
         ctx: &Context<'_>,

@@ -23,7 +23,8 @@ pub(super) enum ImageCrop {
     Pad,
 }
 
-/// Which part of the image stays in sight when it is cut or padded (`FILL`, `THUMB`, `PAD`); other crops pay it no heed.
+/// Which part of the image stays in sight when it is cut or padded (`FILL`, `THUMB`, `PAD`); other crops pay it no
+/// heed.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "Gravity")]
 pub(super) enum ImageGravity {

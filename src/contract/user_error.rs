@@ -35,7 +35,8 @@ pub(super) enum UserErrorCode {
     ImageNotDeleted,
     /// updatedAt is no longer the one given.
     Conflict,
-    /// It is not a JSON object, larger than 64 KiB, deeper than 32 levels, or holds a number that cannot be kept exactly; or metadata and metadataPatch came together.
+    /// It is not a JSON object, larger than 64 KiB, deeper than 32 levels, or holds a number that cannot be kept
+    /// exactly; or metadata and metadataPatch came together.
     InvalidMetadata,
     /// U+0000, which no database stores.
     InvalidText,

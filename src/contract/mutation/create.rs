@@ -24,13 +24,15 @@ pub(super) struct CreateImageInput {
     refined_prompt: Option<String>,
     /// Either this or intentLabel. OTHER needs an intentLabel.
     intent: Option<ImageIntent>,
-    /// Another application's own label, at most 100 characters, in lower case as well; stored in lower case. `generate` and GENERATE are the same.
+    /// Another application's own label, at most 100 characters, in lower case as well; stored in lower case. `generate`
+    /// and GENERATE are the same.
     intent_label: Option<String>,
     /// A JSON object, at most 64 KiB and 32 levels; `{}` when left out.
     metadata: Option<Json>,
 }
 
-/// created is false when the image was already there: the stored one comes back unchanged (it may be in the trash). After a lost answer nobody may have been told true.
+/// created is false when the image was already there: the stored one comes back unchanged (it may be in the trash).
+/// After a lost answer nobody may have been told true.
 #[derive(Debug, SimpleObject)]
 pub(super) struct CreateImagePayload {
     /// The stored image; null when there are userErrors.

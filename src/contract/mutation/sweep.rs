@@ -36,7 +36,9 @@ pub(super) struct SweepMutation;
 
 #[Object]
 impl SweepMutation {
-    /// Purges the caller's own trash, or that of userId. Everybody's only with all: true and open or service access; neither userId nor all, where the caller is nobody in particular, or both: `BAD_USER_INPUT`. deletedBefore is exclusive.
+    /// Purges the caller's own trash, or that of userId. Everybody's only with all: true and open or service access;
+    /// neither userId nor all, where the caller is nobody in particular, or both: `BAD_USER_INPUT`. deletedBefore is
+    /// exclusive.
     async fn empty_trash(
         &self,
         ctx: &Context<'_>,
@@ -62,7 +64,8 @@ impl SweepMutation {
         })
     }
 
-    /// Restores the caller's own trash, or that of userId, or everybody's, as emptyTrash does. deletedAfter is inclusive.
+    /// Restores the caller's own trash, or that of userId, or everybody's, as emptyTrash does. deletedAfter is
+    /// inclusive.
     async fn restore_trash(
         &self,
         ctx: &Context<'_>,

@@ -111,7 +111,8 @@ impl TrashMutation {
         })
     }
 
-    /// For good. Only from the trash, unless forced. `IMAGE_NOT_FOUND` when there is none, and the trail does not show that it was purged.
+    /// For good. Only from the trash, unless forced. `IMAGE_NOT_FOUND` when there is none, and the trail does not show
+    /// that it was purged.
     async fn purge_image(
         &self,
         ctx: &Context<'_>,
@@ -131,7 +132,8 @@ impl TrashMutation {
         })
     }
 
-    /// Up to 100 ids, in one transaction; each id that cannot be done is named in userErrors and the rest are done. An id given twice is done once.
+    /// Up to 100 ids, in one transaction; each id that cannot be done is named in userErrors and the rest are done. An
+    /// id given twice is done once.
     async fn soft_delete_images(
         &self,
         ctx: &Context<'_>,
@@ -153,7 +155,8 @@ impl TrashMutation {
         })
     }
 
-    /// Up to 100 ids, in one transaction; each id that cannot be done is named in userErrors and the rest are done. An id given twice is done once.
+    /// Up to 100 ids, in one transaction; each id that cannot be done is named in userErrors and the rest are done. An
+    /// id given twice is done once.
     async fn restore_images(
         &self,
         ctx: &Context<'_>,
@@ -175,7 +178,8 @@ impl TrashMutation {
         })
     }
 
-    /// Up to 100 ids, in one transaction; each id that cannot be done is named in userErrors and the rest are done. An id given twice is done once.
+    /// Up to 100 ids, in one transaction; each id that cannot be done is named in userErrors and the rest are done. An
+    /// id given twice is done once.
     async fn purge_images(
         &self,
         ctx: &Context<'_>,

@@ -11,7 +11,9 @@ use crate::contract::user_error::UserError;
 use crate::contract::{caller, gallery};
 use crate::gallery::{Change, ImageId, ImageUpdate, InputError, Refusal};
 
-/// Left out: unchanged. Null: cleared (metadata: set to {}; imageUrl, metadataPatch and ifUpdatedAt: as if left out). Only what is sent is checked against the limits, metadataPatch by its result. updatedAt moves, always forward, when something changed, and with soft delete and restore.
+/// Left out: unchanged. Null: cleared (metadata: set to {}; imageUrl, metadataPatch and ifUpdatedAt: as if left out).
+/// Only what is sent is checked against the limits, metadataPatch by its result. updatedAt moves, always forward, when
+/// something changed, and with soft delete and restore.
 #[derive(Debug, InputObject)]
 pub(super) struct UpdateImageInput {
     /// The image to change.
@@ -30,7 +32,8 @@ pub(super) struct UpdateImageInput {
     metadata: MaybeUndefined<Json>,
     /// JSON merge patch (RFC 7396) on the stored object.
     metadata_patch: Option<Json>,
-    /// Only when the image still has this updatedAt; else CONFLICT. (Another application's writes that leave updatedAt alone go unnoticed.)
+    /// Only when the image still has this updatedAt; else CONFLICT. (Another application's writes that leave updatedAt
+    /// alone go unnoticed.)
     if_updated_at: Option<DateTime>,
 }
 

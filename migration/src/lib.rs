@@ -8,6 +8,7 @@
     reason = "a migration is given the connection that it runs on"
 )]
 
+mod doubled_indexes;
 mod index;
 mod lock;
 mod m0001_image_gallery;
@@ -29,6 +30,7 @@ use sea_orm_migration::{Migration, seaql_migrations};
 use index::Index;
 use session::Session;
 
+pub use doubled_indexes::DoubledIndex;
 pub use survey::{Survey, survey};
 
 /// The ordered list of migrations.

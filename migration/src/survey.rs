@@ -5,7 +5,7 @@ use sea_orm_migration::sea_orm::DbBackend;
 
 use crate::index::{Index, State};
 use crate::shape::POSTGRES_HAS_PROMPT;
-use crate::{indexes, query, rights, shape, status};
+use crate::{DoubledIndex, doubled_indexes, indexes, query, rights, shape, status};
 
 /// More rows than this are estimated.
 const COUNTED_ROWS: i64 = 10_000;
@@ -21,6 +21,8 @@ pub struct Survey {
     pub differences: Vec<String>,
     /// What somebody should look at, a sentence each; `up` changes nothing about it.
     pub warnings: Vec<String>,
+    /// Another application's indexes whose work ones of ours do as well; `up` leaves them alone.
+    pub doubled_indexes: Vec<DoubledIndex>,
 }
 
 /// Looks at everything that [`crate::up`] would.
@@ -45,6 +47,7 @@ pub async fn survey(connection: &impl ConnectionTrait) -> Result<Survey, DbErr> 
         plan,
         differences,
         warnings,
+        doubled_indexes: doubled_indexes::find(connection).await?,
     })
 }
 

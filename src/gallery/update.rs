@@ -59,12 +59,12 @@ impl Gallery {
         update: ImageUpdate,
     ) -> Result<Result<Image, Vec<InputError>>, Error> {
         let scope = caller.scope(None)?;
-        let changes = match check(id, update, &self.hosts) {
+        let changes = match check(update, &self.hosts) {
             Ok(changes) => changes,
             Err(errors) => return Ok(Err(errors)),
         };
         let Some(ImageId(id)) = id else {
-            return Ok(Err(vec![InputError::of(InputField::Id, Refusal::NotFound)]));
+            return Ok(Err(vec![changes.not_found(None)]));
         };
         let hosts = self.hosts.clone();
         self.database
@@ -76,15 +76,11 @@ impl Gallery {
     }
 }
 
-fn check(
-    id: Option<ImageId>,
-    update: ImageUpdate,
-    hosts: &HostPatterns,
-) -> Result<Changes, Vec<InputError>> {
+fn check(update: ImageUpdate, hosts: &HostPatterns) -> Result<Changes, Vec<InputError>> {
     let mut errors = Vec::new();
     let url = update
         .image_url
-        .map(|url| parse_url(id, &url, hosts))
+        .map(|url| ImageUrl::parse(&url, hosts).map_err(Refusal::ImageUrl))
         .transpose();
     let url = or_error(&mut errors, InputField::ImageUrl, url);
     for (field, prompt) in [
@@ -119,15 +115,6 @@ fn check(
         }),
         _ => Err(errors),
     }
-}
-
-/// The URL has to contain the image's id, whatever is stored.
-fn parse_url(id: Option<ImageId>, url: &str, hosts: &HostPatterns) -> Result<ImageUrl, Refusal> {
-    let url = ImageUrl::parse(url, hosts)?;
-    if id.is_some_and(|id| url.every_id().contains(&id.0)) {
-        return Ok(url);
-    }
-    Err(Refusal::AnotherAsset(url.id()))
 }
 
 /// A null beside a value counts as omitted.
@@ -166,7 +153,7 @@ async fn apply(
         .one(unit)
         .await?;
     let Some(stored) = found else {
-        return Ok(Err(vec![InputError::of(InputField::Id, Refusal::NotFound)]));
+        return Ok(Err(vec![changes.not_found(Some(id))]));
     };
     let if_updated_at = changes.if_updated_at;
     let metadata = changes.metadata.apply(&stored);
@@ -213,6 +200,17 @@ async fn apply(
 }
 
 impl Changes {
+    /// Why nothing was changed when there is no such image. A URL that does not contain its id would be wrong whatever is
+    /// stored, and errors of the input come first.
+    fn not_found(&self, id: Option<Uuid>) -> InputError {
+        match &self.url {
+            Some(url) if id.is_none_or(|id| !url.every_id().contains(&id)) => {
+                InputError::of(InputField::ImageUrl, Refusal::AnotherAsset(url.id()))
+            }
+            _ => InputError::of(InputField::Id, Refusal::NotFound),
+        }
+    }
+
     /// The columns whose values change, with the new values.
     fn columns(
         self,
@@ -258,15 +256,18 @@ impl Changes {
     }
 }
 
-/// An image keeps its id, so the new URL has to give this id. A row of the Django application may have another UUID of its
-/// URL as id: there the new URL has to give the same id as the old one, and contain the row's id as well.
+/// An image keeps its id, so the new URL has to give this id. Another application's row may have another UUID of its URL
+/// as id, or none of them: there the new URL has to give the same id as the old one, and contain the row's id if the old
+/// one does.
 fn check_same_asset(url: &ImageUrl, stored: &Image, hosts: &HostPatterns) -> Result<(), Refusal> {
+    let contains_id = |url: &ImageUrl| url.every_id().contains(&stored.image_id);
+    let is_unchanged = url.as_str() == stored.image_url;
     let gives_this_id = url.id() == stored.image_id;
     let gives_the_same_id_as_before = || {
-        url.every_id().contains(&stored.image_id)
-            && ImageUrl::parse(&stored.image_url, hosts).is_ok_and(|old| old.id() == url.id())
+        ImageUrl::parse(&stored.image_url, hosts)
+            .is_ok_and(|old| old.id() == url.id() && (contains_id(url) || !contains_id(&old)))
     };
-    if gives_this_id || gives_the_same_id_as_before() {
+    if is_unchanged || gives_this_id || gives_the_same_id_as_before() {
         return Ok(());
     }
     Err(Refusal::AnotherAsset(url.id()))

@@ -15,14 +15,25 @@ pub(crate) const POSTGRES_HAS_PROMPT: &str = "EXISTS (SELECT FROM pg_attribute
 struct Expected {
     name: &'static str,
     kind: &'static str,
-    is_required: bool,
+    nulls: Nulls,
+}
+
+/// Whether a column may be null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nulls {
+    /// This server could not show a row that lacks the value.
+    Refused,
+    /// This server stores rows without the value.
+    Needed,
+    /// This server always stores a value, and shows a row that lacks it.
+    Either,
 }
 
 const fn required(name: &'static str, kind: &'static str) -> Expected {
     Expected {
         name,
         kind,
-        is_required: true,
+        nulls: Nulls::Refused,
     }
 }
 
@@ -30,7 +41,15 @@ const fn optional(name: &'static str, kind: &'static str) -> Expected {
     Expected {
         name,
         kind,
-        is_required: false,
+        nulls: Nulls::Needed,
+    }
+}
+
+const fn either(name: &'static str, kind: &'static str) -> Expected {
+    Expected {
+        name,
+        kind,
+        nulls: Nulls::Either,
     }
 }
 
@@ -40,7 +59,7 @@ const POSTGRES: [Expected; 9] = [
     required("image_url", "varchar(1024)"),
     optional("refined_prompt", "text"),
     optional("intent", "varchar(100)"),
-    required("metadata", "jsonb"),
+    either("metadata", "jsonb"),
     required("created_at", "timestamptz"),
     required("updated_at", "timestamptz"),
     optional("deleted_at", "timestamptz"),
@@ -54,7 +73,7 @@ const SQLITE: [Expected; 10] = [
     required("image_url", "TEXT"),
     optional("refined_prompt", "TEXT"),
     optional("intent", "TEXT"),
-    required("metadata", "TEXT"),
+    either("metadata", "TEXT"),
     required("created_at", "TEXT"),
     required("updated_at", "TEXT"),
     optional("deleted_at", "TEXT"),
@@ -152,7 +171,7 @@ fn compared(columns: &[Column], expected: &[Expected], added: &Expected) -> Vec<
                 "`image_gallery.{}` is missing, expected {}{}",
                 expected.name,
                 expected.kind,
-                if expected.is_required {
+                if expected.nulls == Nulls::Refused {
                     " NOT NULL"
                 } else {
                     ""
@@ -188,12 +207,14 @@ fn differing(column: &Column, expected: &Expected) -> Vec<String> {
             column.kind, expected.kind
         ));
     }
-    if column.is_required != expected.is_required {
-        differences.push(if column.is_required {
-            format!("`image_gallery.{name}` is NOT NULL, expected one that may be null")
-        } else {
-            format!("`image_gallery.{name}` may be null, expected NOT NULL")
-        });
+    match (expected.nulls, column.is_required) {
+        (Nulls::Needed, true) => differences.push(format!(
+            "`image_gallery.{name}` is NOT NULL, expected one that may be null"
+        )),
+        (Nulls::Refused, false) => differences.push(format!(
+            "`image_gallery.{name}` may be null, expected NOT NULL"
+        )),
+        (Nulls::Needed | Nulls::Either, false) | (Nulls::Refused | Nulls::Either, true) => {}
     }
     if column.is_generated {
         differences.push(format!(
@@ -203,15 +224,23 @@ fn differing(column: &Column, expected: &Expected) -> Vec<String> {
     differences
 }
 
-/// Whether a column of this type holds every value of the expected type: the same type, or a longer varchar.
+/// The longest prompt that this server stores, in characters.
+const LONGEST_PROMPT: u32 = 20_000;
+
+/// Whether a column of this type holds every value that this server stores in one of the expected type: the same type, a
+/// longer varchar, or for a prompt a varchar that is long enough.
 fn holds(found: &str, expected: &str) -> bool {
     if found == expected {
         return true;
     }
-    let (Some(found), Some(expected)) = (length(found), length(expected)) else {
+    let needed = match expected {
+        "text" => Some(LONGEST_PROMPT),
+        varchar => length(varchar),
+    };
+    let (Some(found), Some(needed)) = (length(found), needed) else {
         return false;
     };
-    found >= expected
+    found >= needed
 }
 
 /// How many characters a varchar may have.
@@ -236,6 +265,8 @@ mod tests {
             ("varchar(254)", "varchar(255)", false),
             ("text", "varchar(255)", false),
             ("varchar(255)", "text", false),
+            ("varchar(20000)", "text", true),
+            ("varchar", "text", true),
             ("timestamptz(3)", "timestamptz", false),
             ("uuid", "uuid", true),
         ] {

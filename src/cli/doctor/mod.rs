@@ -104,6 +104,10 @@ fn surveyed(survey: migration::Survey, is_automatic: bool) -> Vec<Finding> {
         )
     };
     findings.extend(survey.differences.into_iter().map(other));
+    findings.extend(
+        (survey.doubled_indexes.into_iter())
+            .map(|index| Finding::warning("indexes", index.what).mended(index.drop)),
+    );
     // Each says itself how to mend it.
     findings.extend(
         (survey.warnings.into_iter()).map(|warning| Finding::wrong("row security", warning)),

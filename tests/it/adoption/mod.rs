@@ -2,6 +2,7 @@
 
 mod beside_django;
 mod interrupted;
+mod production_table;
 mod rights;
 mod shape;
 mod under_load;

@@ -71,7 +71,9 @@ async fn each_single_difference_stops_the_migration() {
             ("ALTER TABLE image_gallery DROP COLUMN intent", "`image_gallery.intent` is missing"),
             ("ALTER TABLE image_gallery ALTER image_id TYPE text", "`image_gallery.image_id` is text"),
             ("ALTER TABLE image_gallery ALTER deleted_at SET NOT NULL", "`image_gallery.deleted_at` is NOT NULL"),
-            ("ALTER TABLE image_gallery ALTER metadata DROP NOT NULL", "`image_gallery.metadata` may be null"),
+            ("ALTER TABLE image_gallery ALTER image_url DROP NOT NULL", "`image_gallery.image_url` may be null"),
+            ("ALTER TABLE image_gallery ALTER refined_prompt TYPE varchar(19999)", "`image_gallery.refined_prompt` is varchar(19999)"),
+            ("ALTER TABLE image_gallery ADD CONSTRAINT modelled CHECK (metadata ? 'model')", "`modelled` of `image_gallery` is stricter"),
             ("ALTER TABLE image_gallery ALTER user_id TYPE varchar(254)", "`image_gallery.user_id` is varchar(254)"),
             ("ALTER TABLE image_gallery DROP CONSTRAINT image_gallery_pkey", "`image_gallery` has no primary key"),
             ("ALTER TABLE image_gallery DROP COLUMN intent, ADD intent varchar(100) GENERATED ALWAYS AS ('edit') STORED",
@@ -106,6 +108,9 @@ async fn a_table_with_more_than_ours_is_taken_over_and_given_back_as_it_was() {
                 "ALTER TABLE image_gallery ALTER image_url TYPE varchar(2048), ALTER created_at TYPE timestamptz(6),
                      ADD original_prompt text, ADD album integer, ADD stars integer NOT NULL DEFAULT 0,
                      ADD CHECK (stars < 6), ADD UNIQUE (user_id, album);
+                 ALTER TABLE image_gallery ALTER refined_prompt TYPE varchar(20000), ALTER image_id SET DEFAULT gen_random_uuid(),
+                     ALTER intent SET DEFAULT 'generate', ALTER created_at SET DEFAULT now(), ALTER metadata SET DEFAULT '{}',
+                     ALTER metadata DROP NOT NULL, ADD CHECK (jsonb_typeof(metadata) = 'object'), ADD CHECK (user_id IS NOT NULL);
                  CREATE UNIQUE INDEX ON image_gallery (image_id, user_id);
                  CREATE INDEX image_gallery_user_id_8a3b ON image_gallery (user_id);
                  UPDATE image_gallery SET original_prompt = 'kept'",

@@ -1,11 +1,11 @@
 # syntax=docker/dockerfile:1
 
-# The versions that .ci/run was last passed with.
+# The versions that last passed .ci/run.
 ARG NODE=20
 ARG RUST=1.95
 ARG DEBIAN=bookworm
 
-# GraphiQL's page, which the next stage puts into the binary.
+# Builds the GraphiQL page, which the next stage embeds in the binary.
 FROM node:${NODE}-${DEBIAN}-slim AS web
 WORKDIR /build/web
 COPY web/package.json web/package-lock.json web/.npmrc ./
@@ -15,7 +15,7 @@ RUN npm run build
 
 FROM rust:${RUST}-${DEBIAN} AS binary
 WORKDIR /build
-# The dependencies first, with nothing of ours in them: a layer that only another Cargo.lock makes anew.
+# Dependencies first, without our code, in a layer that only a change of Cargo.lock rebuilds.
 COPY Cargo.toml Cargo.lock ./
 COPY migration/Cargo.toml migration/
 RUN mkdir src migration/src \
@@ -26,24 +26,24 @@ RUN mkdir src migration/src \
 COPY build.rs ./
 COPY src src
 COPY migration migration
-# The server has parts of it, for the page from the CDN.
+# The server includes parts of it, for the CDN page.
 COPY web/src web/src
 COPY --from=web /build/web/dist web/dist
-# Cargo goes by the files' times, and those of a checkout may be older than the layer above.
+# Cargo compares modification times, and a checkout may be older than the layer above.
 RUN touch build.rs src/lib.rs src/main.rs migration/src/lib.rs \
     && cargo build --release --locked
 
 FROM debian:${DEBIAN}-slim
-# For TLS to the database and to the server of Supabase's keys.
+# For TLS to the database and to Supabase's key server.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /var/lib/image-gallery --create-home gallery
 COPY --from=binary /build/target/release/image-gallery /usr/local/bin/
 COPY deploy/healthcheck /usr/local/bin/
-# By number, so that an orchestrator sees that it is not root.
+# A numeric user, so that an orchestrator can verify that it is not root.
 USER 10001
-# Without a DATABASE_URL the gallery is a file here: mount a volume for it.
+# Without DATABASE_URL the gallery is a file here: mount a volume.
 WORKDIR /var/lib/image-gallery
 # In open mode, the default, the server refuses this address: set AUTH_MODE=supabase.
 ENV HOST=0.0.0.0 PORT=9999

@@ -1,6 +1,6 @@
-//! Puts the built pages of `web/dist` into the binary, where `npm run build` has made them.
+//! Embeds the pages in `web/dist`, built by `npm run build`, in the binary, if they exist.
 //!
-//! `GRAPHIQL_DIST=none` builds as if it had not, so that the page from the CDN can be tried.
+//! `GRAPHIQL_DIST=none` ignores them, to test the CDN page.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed={SWITCH}");
     let dist = folder("CARGO_MANIFEST_DIR").join(DIST);
-    // Cargo takes a watched path that is not there for changed, and would build everything anew each time.
+    // Cargo considers a missing watched path changed, and would rebuild everything each time.
     if dist.exists() {
         println!("cargo::rerun-if-changed={DIST}");
     }
@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
     fs::write(folder("OUT_DIR").join("built_pages.rs"), code)
 }
 
-/// Rust's text of a `BuiltPages` (see `src/server/pages.rs`).
+/// Rust code of a `BuiltPages` (see `src/server/pages.rs`).
 fn code(page: Option<&Path>, assets: &[PathBuf]) -> Result<String, fmt::Error> {
     use fmt::Write;
 
@@ -61,7 +61,7 @@ fn folder(name: &str) -> PathBuf {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the build, which has no settings"
+    reason = "the build script has no settings"
 )]
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)

@@ -1,13 +1,19 @@
 //! Who asks, and which rows they may touch: [`Caller`] and [`Scope`], which know neither a database nor HTTP.
 //! How a token becomes a caller is [`Authenticator`]'s.
 
+mod algorithms;
+mod claims;
 mod jwks;
 mod metrics_token;
+mod public_key;
 mod service_tokens;
 mod token;
 
+pub use algorithms::Algorithms;
+pub use claims::{ClaimPath, ClaimRules, ServiceClaim};
 pub use jwks::published_keys;
 pub use metrics_token::MetricsToken;
+pub use public_key::PublicKey;
 pub use service_tokens::ServiceTokens;
 pub use token::{Authenticator, Options, SignedIn, TokenOptions};
 
@@ -190,8 +196,8 @@ impl Scope {
 }
 
 impl Caller {
-    /// The name under which the trail knows what the server does by itself. No service token has it; the subjects of
-    /// users are Supabase Auth's to give, which gives UUIDs.
+    /// The name under which the trail knows what the server does by itself. No service token has it, and a JWT whose
+    /// subject it is is refused.
     pub const SYSTEM: &str = "system";
 
     /// The server itself, which may do everything on every row.

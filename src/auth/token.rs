@@ -1,9 +1,11 @@
 //! From `Authorization: Bearer …` to a [`Caller`].
 //!
 //! 1. A token that is one of `SERVICE_TOKENS` is that program's.
-//! 2. Any other is a JWT. Its header only says where to look for the key: HS256, the secret; ES256 and RS256, the key server.
-//! 3. Each key has one algorithm, and a token is checked with that. A public key never meets HS256, nor any key `none`.
-//! 4. What the claims have to be depends on the role.
+//! 2. Any other is a JWT. Its header only says where to look for the key: HS…, the secret; others, the public key of the
+//!    settings, then the key server.
+//! 3. Each key has its own algorithms, and a token is checked with those that are allowed as well. A public key never meets
+//!    HS256, nor any key `none`.
+//! 4. What the claims have to be: [`ClaimRules`].
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,37 +13,42 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
+use super::algorithms::Algorithms;
+use super::claims::{ClaimRules, Claims};
 use super::jwks::KeyServer;
-use super::{Caller, Denied, MetricsToken, ServiceTokens, UserId};
+use super::public_key::PublicKey;
+use super::{Caller, Denied, MetricsToken, ServiceTokens};
 
 /// By how much the clocks of those who issue tokens and ours may differ.
 const LEEWAY: Duration = Duration::from_secs(30);
-/// Supabase's tokens take one or two KiB.
+/// A token takes one or two KiB.
 const MAX_BYTES: usize = 16 * 1024;
-/// Whom the trail names for a token of the role of that name.
-const SERVICE_ROLE: &str = "service_role";
 
 /// Who may come in, and by what.
 #[derive(Clone, Debug)]
 pub enum Options {
     /// Everybody, and everybody may do everything.
     Open,
-    /// Those with a token that Supabase Auth issued, or with a service token.
-    Supabase(TokenOptions),
+    /// Those with a good JWT, or with a service token.
+    Tokens(Box<TokenOptions>),
 }
 
 /// What tokens are checked with.
 #[derive(Clone, Debug)]
 pub struct TokenOptions {
-    /// Checks HS256.
+    /// Checks HS256, HS384 and HS512.
     pub jwt_secret: Option<SecretString>,
-    /// Where the keys that check ES256 and RS256 are.
+    /// Checks those that its kind is good for.
+    pub public_key: Option<PublicKey>,
+    /// Where the other public keys are.
     pub key_server: Option<Url>,
-    /// For whom a user's token has to be.
-    pub audience: String,
+    /// Which algorithms are taken at all.
+    pub algorithms: Algorithms,
+    /// What a token has to say.
+    pub rules: ClaimRules,
     /// Programs' own tokens.
     pub service_tokens: ServiceTokens,
     /// Opens `/metrics` and nothing else.
@@ -55,8 +62,10 @@ pub struct Authenticator(Option<Arc<Keys>>);
 #[derive(Debug)]
 struct Keys {
     secret: Option<DecodingKey>,
+    public: Option<PublicKey>,
     server: Option<Arc<KeyServer>>,
-    audience: String,
+    algorithms: Algorithms,
+    rules: ClaimRules,
     service_tokens: ServiceTokens,
     metrics_token: Option<MetricsToken>,
 }
@@ -103,16 +112,19 @@ impl From<Denied> for SignedIn {
 impl Authenticator {
     /// An authenticator; the key server is asked when the first token needs it. Fails where TLS cannot be set up.
     pub fn new(options: Options) -> reqwest::Result<Self> {
-        let Options::Supabase(options) = options else {
+        let Options::Tokens(options) = options else {
             return Ok(Self(None));
         };
         let secret = options.jwt_secret.as_ref();
         let secret = secret.map(|secret| secret.expose_secret().as_bytes());
-        let server = options.key_server.map(KeyServer::new).transpose()?;
+        let server = options.key_server;
+        let server = server.map(|url| KeyServer::new(url, options.algorithms.clone()));
         Ok(Self(Some(Arc::new(Keys {
             secret: secret.map(DecodingKey::from_secret),
-            server: server.map(Arc::new),
-            audience: options.audience,
+            public: options.public_key,
+            server: server.transpose()?.map(Arc::new),
+            algorithms: options.algorithms,
+            rules: options.rules,
             service_tokens: options.service_tokens,
             metrics_token: options.metrics_token,
         }))))
@@ -158,23 +170,12 @@ impl Denied {
     const MALFORMED: Self =
         Self::Unauthenticated("the token is neither a JWT nor one of this server's service tokens");
     const WRONG_ALGORITHM: Self = Self::Unauthenticated(
-        "the token is signed in a way that this server does not take; HS256, ES256 and RS256 are taken where a key \
-         for them is set",
+        "the token is signed in a way that this server does not take, or for which it has no key",
     );
     const WRONG_SIGNATURE: Self = Self::Unauthenticated("the token's signature is wrong");
     const EXPIRED: Self = Self::Unauthenticated("the token has expired");
     const NOT_YET_GOOD: Self = Self::Unauthenticated("the token is not good yet (`nbf`)");
     const NO_EXPIRY: Self = Self::Unauthenticated("the token does not say when it expires (`exp`)");
-    const WRONG_AUDIENCE: Self = Self::Unauthenticated("the token is not for this server (`aud`)");
-    const NO_SUBJECT: Self = Self::Unauthenticated(
-        "the token does not say whose it is (`sub`), or in more than 255 characters",
-    );
-    const WRONG_ROLE: Self = Self::Unauthenticated(
-        "the token's `role` is none that this server knows: `authenticated`, `service_role`",
-    );
-    const ANON: Self = Self::Forbidden(
-        "a token of the role `anon` may do nothing here: sign in as a user, and send that token",
-    );
     const NOT_FOR_USERS: Self =
         Self::Forbidden("this is for METRICS_TOKEN and service tokens, not for users");
     pub(super) const UNKNOWN_KEY: Self =
@@ -195,39 +196,14 @@ fn bearer(authorization: &str) -> Result<&str, Denied> {
     }
 }
 
-/// What a token says, as far as it matters. `exp` and `nbf` are the library's to check.
-#[derive(Deserialize)]
-struct Claims {
-    #[serde(default)]
-    exp: f64,
-    role: Option<String>,
-    sub: Option<String>,
-    aud: Option<Audience>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Audience {
-    fn includes(&self, audience: &str) -> bool {
-        match self {
-            Self::One(one) => one == audience,
-            Self::Several(several) => several.iter().any(|one| one == audience),
-        }
-    }
-}
-
 impl Keys {
     async fn sign_in(&self, token: &str) -> Result<SignedIn, Denied> {
         let claims = self.verified(token).await?;
-        let caller = self.caller(&claims)?;
+        // The library has seen that it is a number.
+        let exp = claims.get("exp").and_then(Value::as_f64);
         Ok(SignedIn {
-            caller,
-            expires_at: Some(end_of(claims.exp)),
+            caller: self.rules.caller(&claims)?,
+            expires_at: Some(end_of(exp.unwrap_or_default())),
         })
     }
 
@@ -241,48 +217,41 @@ impl Keys {
         if header.crit.is_some() {
             return Err(Denied::MALFORMED);
         }
-        let mut denied = Denied::UNKNOWN_KEY;
-        for (algorithm, key) in self.candidates(&header).await? {
-            match verify(token, algorithm, &key) {
+        if !self.algorithms.contains(header.alg) {
+            return Err(Denied::WRONG_ALGORITHM);
+        }
+        if Algorithms::of_secret().contains(header.alg) {
+            let secret = self.secret.as_ref().ok_or(Denied::WRONG_ALGORITHM)?;
+            return verify(token, header.alg, secret);
+        }
+        self.verified_by_public_key(token, &header).await
+    }
+
+    async fn verified_by_public_key(&self, token: &str, header: &Header) -> Result<Claims, Denied> {
+        let mut denied = Denied::WRONG_ALGORITHM;
+        if let Some(own) = &self.public
+            && own.algorithms.contains(header.alg)
+        {
+            match verify(token, header.alg, &own.key) {
+                // The key server may have the right key.
+                Err(Denied::WRONG_SIGNATURE) => denied = Denied::WRONG_SIGNATURE,
+                result => return result,
+            }
+        }
+        let Some(server) = &self.server else {
+            return Err(denied);
+        };
+        for key in server.find(header.kid.as_deref()).await? {
+            if !key.algorithms.contains(header.alg) {
+                denied = Denied::WRONG_ALGORITHM;
+                continue;
+            }
+            match verify(token, header.alg, &key.public) {
                 Ok(claims) => return Ok(claims),
                 Err(error) => denied = error,
             }
         }
         Err(denied)
-    }
-
-    /// The keys that the token may be signed with, each with its own algorithm.
-    async fn candidates(&self, header: &Header) -> Result<Vec<(Algorithm, DecodingKey)>, Denied> {
-        match (header.alg, &self.secret, &self.server) {
-            (Algorithm::HS256, Some(secret), _) => Ok(vec![(Algorithm::HS256, secret.clone())]),
-            (Algorithm::ES256 | Algorithm::RS256, _, Some(server)) => {
-                let keys = server.find(header.kid.as_deref()).await?;
-                Ok(keys
-                    .into_iter()
-                    .map(|key| (key.algorithm, key.public))
-                    .collect())
-            }
-            _ => Err(Denied::WRONG_ALGORITHM),
-        }
-    }
-
-    fn caller(&self, claims: &Claims) -> Result<Caller, Denied> {
-        match claims.role.as_deref() {
-            Some("authenticated") => {
-                let audience = claims.aud.as_ref().ok_or(Denied::WRONG_AUDIENCE)?;
-                if !audience.includes(&self.audience) {
-                    return Err(Denied::WRONG_AUDIENCE);
-                }
-                let subject = claims.sub.as_deref().unwrap_or_default();
-                let user_id = UserId::new(subject).map_err(|_| Denied::NO_SUBJECT)?;
-                Ok(Caller::User(user_id))
-            }
-            Some(SERVICE_ROLE) => Ok(Caller::Service {
-                actor: SERVICE_ROLE.to_owned(),
-            }),
-            Some("anon") => Err(Denied::ANON),
-            _ => Err(Denied::WRONG_ROLE),
-        }
     }
 }
 
@@ -290,7 +259,7 @@ fn verify(token: &str, algorithm: Algorithm, key: &DecodingKey) -> Result<Claims
     let mut validation = Validation::new(algorithm);
     validation.leeway = LEEWAY.as_secs();
     validation.validate_nbf = true;
-    // Only of a user's token; see `Keys::caller`.
+    // The claims' rules check it.
     validation.validate_aud = false;
     let decoded = jsonwebtoken::decode::<Claims>(token, key, &validation);
     decoded
@@ -368,13 +337,16 @@ mod tests {
     fn secrets_are_not_shown() {
         let options = TokenOptions {
             jwt_secret: Some("s3cret".into()),
+            public_key: None,
             key_server: None,
-            audience: "authenticated".to_owned(),
+            algorithms: Algorithms::of_supabase(),
+            rules: ClaimRules::of_supabase("authenticated".to_owned()),
             service_tokens: ServiceTokens::default(),
             metrics_token: None,
         };
         assert!(!format!("{options:?}").contains("s3cret"));
-        let authenticator = Authenticator::new(Options::Supabase(options)).expect("no TLS needed");
+        let authenticator =
+            Authenticator::new(Options::Tokens(Box::new(options))).expect("no TLS needed");
         let shown = format!("{authenticator:?}");
         assert!(
             !shown.contains("s3cret") && !shown.contains("115"),

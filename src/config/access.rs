@@ -4,30 +4,34 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::JwtSettings;
 use super::SettingError;
-use super::value::{Checked, boolean, http_url, jwt_secret, parsed_secret, text};
-use crate::auth::{self, MetricsToken, ServiceTokens, TokenOptions};
+use super::value::{Checked, boolean, http_url, jwt_secret, parsed, text};
+use crate::auth::{self, Algorithms, ClaimRules, MetricsToken, ServiceTokens, TokenOptions};
 
 const ACCESS: &str = "Access";
 /// Where a project of Supabase has its keys.
 const KEYS_OF_PROJECT: &str = "auth/v1/.well-known/jwks.json";
-/// HS256 wants a key as long as its hash.
+/// HS256 wants a key as long as its hash; a longer hash makes a short one no better.
 const GOOD_SECRET_BYTES: usize = 32;
+const TOO_SHORT: &str = "has less than 32 characters, and can be guessed from a token";
 
 /// How callers sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     Open,
     Supabase,
+    Jwt,
 }
 
 /// Who may come in.
 #[derive(Args, Clone, Debug)]
 pub struct AccessSettings {
-    /// `AUTH_MODE`, default `open`: `open`: nobody signs in and everybody may do everything; `supabase`: by token
+    /// `AUTH_MODE`, default `open`: `open`: nobody signs in and everybody may do everything; `supabase`, `jwt`: by token
     ///
     /// With `supabase`, a request needs `Authorization: Bearer` with a JWT of Supabase Auth, which gives access to its
-    /// user's own images, or with a service token, which gives access to all.
+    /// user's own images, or with a service token, which gives access to all. With `jwt`, JWTs of any issuer, as the
+    /// variables `JWT_…` say.
     #[arg(long, env, value_name = "MODE", help_heading = ACCESS, default_value = "open", value_parser = Checked(mode))]
     auth_mode: Mode,
 
@@ -65,22 +69,27 @@ pub struct AccessSettings {
     /// Tokens for programs, which may do everything on every image; the name is what the audit trail knows one by. A
     /// token is made by `openssl rand -hex 32`, its hash by `printf %s TOKEN | sha256sum`.
     #[arg(long, env, value_name = "PAIRS", help_heading = ACCESS, hide_env_values = true,
-        value_parser = Checked(parsed_secret::<ServiceTokens>))]
+        value_parser = Checked(parsed::<ServiceTokens>))]
     service_tokens: Option<ServiceTokens>,
 
-    /// `METRICS_TOKEN`, unset by default: the token that opens `/metrics`, and nothing else, with `AUTH_MODE=supabase`
+    /// `METRICS_TOKEN`, unset by default: the token that opens `/metrics`, and nothing else, where callers sign in
     ///
     /// Service tokens open it too. With `AUTH_MODE=open` it is open to everybody.
     #[arg(long, env, value_name = "TOKEN", help_heading = ACCESS, hide_env_values = true,
-        value_parser = Checked(parsed_secret::<MetricsToken>))]
+        value_parser = Checked(parsed::<MetricsToken>))]
     metrics_token: Option<MetricsToken>,
+
+    /// Which tokens are good with `AUTH_MODE=jwt`.
+    #[command(flatten)]
+    jwt: JwtSettings,
 }
 
 fn mode(value: &str) -> Result<Mode, String> {
     match value {
         "open" => Ok(Mode::Open),
         "supabase" => Ok(Mode::Supabase),
-        _ => Err("is not `open` or `supabase`".to_owned()),
+        "jwt" => Ok(Mode::Jwt),
+        _ => Err("is not `open`, `supabase` or `jwt`".to_owned()),
     }
 }
 
@@ -92,81 +101,154 @@ impl AccessSettings {
 
     /// What callers are told by; refused where nobody could sign in.
     pub fn options(&self) -> Result<auth::Options, SettingError> {
-        if self.is_open() {
-            return Ok(auth::Options::Open);
+        match self.auth_mode {
+            Mode::Open => Ok(auth::Options::Open),
+            Mode::Supabase => self.supabase().map(Box::new).map(auth::Options::Tokens),
+            Mode::Jwt => self.any_issuer().map(Box::new).map(auth::Options::Tokens),
         }
-        let options = TokenOptions {
-            jwt_secret: self.supabase_jwt_secret.clone(),
-            key_server: self.key_server(),
-            audience: self.supabase_jwt_audience.clone(),
-            service_tokens: self.service_tokens.clone().unwrap_or_default(),
-            metrics_token: self.metrics_token.clone(),
-        };
-        if options.jwt_secret.is_none()
-            && options.key_server.is_none()
-            && options.service_tokens.is_empty()
-        {
+    }
+
+    fn supabase(&self) -> Result<TokenOptions, SettingError> {
+        let key_server = self.supabase_key_server();
+        if self.supabase_jwt_secret.is_none() && key_server.is_none() && self.has_no_service() {
             return Err(SettingError::new(
                 "AUTH_MODE: `supabase` needs something to check tokens with; set SUPABASE_URL (or SUPABASE_JWKS_URL), \
                  SUPABASE_JWT_SECRET or SERVICE_TOKENS",
             ));
         }
-        Ok(auth::Options::Supabase(options))
+        Ok(TokenOptions {
+            jwt_secret: self.supabase_jwt_secret.clone(),
+            public_key: None,
+            key_server,
+            algorithms: Algorithms::of_supabase(),
+            rules: ClaimRules::of_supabase(self.supabase_jwt_audience.clone()),
+            service_tokens: self.service_tokens.clone().unwrap_or_default(),
+            metrics_token: self.metrics_token.clone(),
+        })
+    }
+
+    fn any_issuer(&self) -> Result<TokenOptions, SettingError> {
+        if !self.jwt.has_key() && self.has_no_service() {
+            return Err(SettingError::new(
+                "AUTH_MODE: `jwt` needs something to check tokens with; set JWT_JWKS_URL, JWT_SECRET, JWT_PUBLIC_KEY or \
+                 SERVICE_TOKENS",
+            ));
+        }
+        Ok(TokenOptions {
+            jwt_secret: self.jwt.jwt_secret.clone(),
+            public_key: self.jwt.jwt_public_key.clone(),
+            key_server: self.jwt.jwt_jwks_url.clone(),
+            algorithms: self.jwt.algorithms()?,
+            rules: self.jwt.rules(),
+            service_tokens: self.service_tokens.clone().unwrap_or_default(),
+            metrics_token: self.metrics_token.clone(),
+        })
+    }
+
+    fn has_no_service(&self) -> bool {
+        (self.service_tokens.as_ref()).is_none_or(ServiceTokens::is_empty)
     }
 
     /// What an operator should know who starts the server like this.
-    pub fn warnings(&self) -> Vec<&'static str> {
+    pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.is_open() {
             warnings.push(
                 "AUTH_MODE=open: nobody signs in, and everybody who reaches the server may read, change and purge every \
-                 image",
+                 image"
+                    .to_owned(),
             );
-            if self.has_idle_tokens() {
-                warnings.push(
-                    "tokens are set, but AUTH_MODE=open pays them no heed; set AUTH_MODE=supabase",
-                );
-            }
         }
-        let secret = self.supabase_jwt_secret.as_ref();
-        if secret.is_some_and(|secret| secret.expose_secret().len() < GOOD_SECRET_BYTES) {
-            warnings.push(
-                "SUPABASE_JWT_SECRET has less than 32 characters, and can be guessed from a token",
-            );
+        let idle = self.idle_keys();
+        warnings.extend(idle.map(|(what, remedy)| format!("{what}; {remedy}")));
+        warnings.extend(self.unbound_keys());
+        if let Some((variable, secret)) = self.secret()
+            && secret.len() < GOOD_SECRET_BYTES
+        {
+            warnings.push(format!("{variable} {TOO_SHORT}"));
         }
         warnings
     }
 
-    /// Whether there is something to check tokens with, and nobody signs in.
-    pub fn has_idle_tokens(&self) -> bool {
-        self.is_open()
-            && (self.supabase_jwt_secret.is_some()
-                || self.service_tokens.is_some()
-                || self.metrics_token.is_some())
+    /// Where something to check tokens with is set that the mode does not use: what, and what to do about it.
+    pub fn idle_keys(&self) -> Option<(&'static str, &'static str)> {
+        let of_supabase = self.supabase_jwt_secret.is_some();
+        let of_jwt = self.jwt.has_key();
+        let shared = self.service_tokens.is_some() || self.metrics_token.is_some();
+        match self.auth_mode {
+            Mode::Open if of_jwt || of_supabase || shared => Some((
+                "tokens are set, but AUTH_MODE=open does not use them",
+                if of_jwt {
+                    "set AUTH_MODE=jwt"
+                } else {
+                    "set AUTH_MODE=supabase"
+                },
+            )),
+            Mode::Supabase if of_jwt => Some((
+                "AUTH_MODE=supabase does not use JWT_JWKS_URL, JWT_SECRET and JWT_PUBLIC_KEY",
+                "set AUTH_MODE=jwt, or the variables SUPABASE_…",
+            )),
+            Mode::Jwt if of_supabase => Some((
+                "AUTH_MODE=jwt does not use SUPABASE_JWT_SECRET",
+                "set JWT_SECRET, or AUTH_MODE=supabase",
+            )),
+            Mode::Open | Mode::Supabase | Mode::Jwt => None,
+        }
     }
 
-    /// What shows that another secret was meant, as the end of a sentence. API keys are refused before.
-    pub fn secret_mistake(&self) -> Option<&'static str> {
-        let secret = self.supabase_jwt_secret.as_ref()?.expose_secret();
-        if secret.trim() != secret {
-            Some("begins or ends with white space")
+    /// Says so where a key server's tokens are taken whoever they were issued by and for: many publish the same keys for
+    /// all of their customers.
+    pub fn unbound_keys(&self) -> Option<String> {
+        let is_unbound = self.auth_mode == Mode::Jwt
+            && self.jwt.jwt_jwks_url.is_some()
+            && self.jwt.rules().are_unbound();
+        is_unbound.then(|| {
+            "neither JWT_ISSUER nor JWT_AUDIENCE is set: every token that the keys of JWT_JWKS_URL sign is taken, also \
+             one for another application"
+                .to_owned()
+        })
+    }
+
+    /// What shows that another secret was meant, and what to take. API keys are refused before.
+    pub fn secret_mistake(&self) -> Option<(String, &'static str)> {
+        let (variable, secret) = self.secret()?;
+        let mistake = if secret.trim() != secret {
+            "begins or ends with white space"
         } else if uuid::Uuid::parse_str(secret).is_ok() {
-            Some("is a UUID: the id of a key, not a secret")
+            "is a UUID: the id of a key, not a secret"
         } else if secret.len() < GOOD_SECRET_BYTES {
-            Some("has less than 32 characters, and can be guessed from a token")
+            TOO_SHORT
         } else {
-            None
-        }
+            return None;
+        };
+        let remedy = match self.auth_mode {
+            Mode::Jwt => {
+                "take the one that the issuer signs with, as it is; a new one is made by `openssl rand -hex 32`"
+            }
+            Mode::Open | Mode::Supabase => {
+                "take the project's own: Project Settings → JWT Keys, legacy secret; or sign in by SUPABASE_URL alone"
+            }
+        };
+        Some((format!("{variable} {mistake}"), remedy))
+    }
+
+    /// The secret that tokens are checked with, and its variable.
+    fn secret(&self) -> Option<(&'static str, &str)> {
+        let secret = match self.auth_mode {
+            Mode::Jwt => return Some(("JWT_SECRET", self.jwt.exposed_secret()?)),
+            Mode::Open | Mode::Supabase => self.supabase_jwt_secret.as_ref()?,
+        };
+        Some(("SUPABASE_JWT_SECRET", secret.expose_secret()))
     }
 
     /// The project at Supabase whose keys check tokens, `abc` of `https://abc.supabase.co`.
     pub fn project(&self) -> Option<String> {
-        let server = self.key_server()?;
+        let server = self.supabase_key_server()?;
         let project = server.host_str()?.strip_suffix(".supabase.co")?;
         Some(project.to_owned())
     }
 
-    fn key_server(&self) -> Option<Url> {
+    fn supabase_key_server(&self) -> Option<Url> {
         self.supabase_jwks_url.clone().or_else(|| {
             let mut project = self.supabase_url.clone()?;
             let path = format!("{}/{KEYS_OF_PROJECT}", project.path().trim_end_matches('/'));

@@ -7,6 +7,7 @@ mod access;
 mod database;
 mod documents;
 mod error;
+mod jwt;
 mod limits;
 mod rate;
 mod retention;
@@ -29,6 +30,7 @@ pub use database::DatabaseSettings;
 pub use documents::DocumentSettings;
 pub use error::SettingError;
 use error::first_line;
+use jwt::JwtSettings;
 pub use limits::LimitSettings;
 pub use rate::RateSettings;
 pub use retention::RetentionSettings;
@@ -177,7 +179,7 @@ impl Settings {
         }
         Err(SettingError::new(format!(
             "HOST: `{}` is reached by other machines, and as nobody signs in, each could change and purge every image; \
-             allowed: a loopback address like `127.0.0.1`, any with AUTH_MODE=supabase, or any with \
+             allowed: a loopback address like `127.0.0.1`, any with AUTH_MODE=supabase or AUTH_MODE=jwt, or any with \
              ALLOW_OPEN_ACCESS=true",
             self.host
         )))

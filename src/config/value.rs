@@ -133,8 +133,8 @@ pub(super) fn host_patterns(value: &str) -> Result<HostPatterns, String> {
         .map_err(|error| format!("is not a list of hosts, separated by commas: {error}"))
 }
 
-/// A secret that is read into a form of its own, whose errors do not show it.
-pub(super) fn parsed_secret<T: FromStr<Err = String>>(value: &str) -> Result<T, String> {
+/// A value that is read into a form of its own. Of a secret the errors do not show it.
+pub(super) fn parsed<T: FromStr<Err = String>>(value: &str) -> Result<T, String> {
     value.parse()
 }
 
@@ -149,6 +149,16 @@ pub(super) fn jwt_secret(value: &str) -> Result<SecretString, String> {
         );
     }
     secret(value)
+}
+
+/// The secret of any issuer. With a public key in its place everybody could sign.
+pub(super) fn hmac_secret(value: &str) -> Result<SecretString, String> {
+    if value.contains("-----BEGIN") {
+        return Err(
+            "is a key as PEM, not a secret; a public key belongs in JWT_PUBLIC_KEY".to_owned(),
+        );
+    }
+    jwt_secret(value)
 }
 
 /// A URL that nobody in between can change: https, or http on this machine.

@@ -441,6 +441,55 @@ async fn the_key_server_is_asked_for_its_keys() {
     assert_wrong(&doctor(&program).await, &[&away]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_keys_of_any_issuer_are_looked_at() {
+    let keys = KeyServer::start().await;
+    let program = Program::new()
+        .with("AUTH_MODE", "jwt")
+        .with("JWT_JWKS_URL", &keys.jwks_url())
+        .with("JWT_ALGORITHMS", "RS256,EdDSA");
+    let none = ["keys: ", "publishes no key for RS256 or EdDSA", "→"];
+    assert_wrong(&doctor(&program).await, &[&none]);
+
+    keys.publish(&[json!({ "kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "AQAB" })]);
+    let report = doctor(&program).await.expect_success();
+    assert!(report.contains("publishes 1 key"), "{report}");
+    assert_warned(
+        &report,
+        &[
+            "neither JWT_ISSUER nor JWT_AUDIENCE is set",
+            "→ set JWT_ISSUER",
+        ],
+    );
+    let bound = program.with("JWT_ISSUER", "https://issuer.example/");
+    let report = doctor(&bound).await.expect_success();
+    assert!(!report.contains("JWT_ISSUER"), "{report}");
+
+    let short = bound
+        .with("JWT_SECRET", "hunter2")
+        .with("JWT_ALGORITHMS", "");
+    let output = doctor(&short).await;
+    let expected = [
+        "keys: JWT_SECRET has less than 32 characters",
+        "→ take the one",
+    ];
+    assert_wrong(&output, &[&expected]);
+    assert!(!format!("{output:?}").contains("hunter2"), "{output:?}");
+
+    let other = Program::new()
+        .with("AUTH_MODE", "supabase")
+        .with(
+            "SUPABASE_JWT_SECRET",
+            "hunter2-hunter2-hunter2-hunter2-hunter2",
+        )
+        .with("JWT_SECRET", "hunter2-hunter2-hunter2-hunter2-hunter2");
+    let expected = [
+        "access: AUTH_MODE=supabase does not use JWT_",
+        "→ set AUTH_MODE=jwt",
+    ];
+    assert_wrong(&doctor(&other).await, &[&expected]);
+}
+
 #[tokio::test]
 async fn an_open_server_that_others_reach_is_warned_of() {
     let program = Program::new().with("HOST", "0.0.0.0");

@@ -6,6 +6,8 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use crate::auth::algorithms::Algorithms;
+
 /// The shortest time from one fetch to the next.
 const MIN_PAUSE: Duration = Duration::from_secs(30);
 /// The shortest time while nothing has been fetched yet: without keys nobody can sign in.
@@ -14,15 +16,15 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const OLD: Duration = Duration::from_mins(10);
 /// How long a key is good that is gone from the set.
 const GRACE: Duration = Duration::from_mins(15);
-/// The most keys of one answer. Supabase has two or three.
+/// The most keys of one answer. Issuers have two or three.
 const MAX_KEYS: usize = 32;
 
-/// A public key, with the one algorithm that it is good for.
+/// A public key, with the algorithms that it is good for.
 #[derive(Clone, Debug)]
 pub(in crate::auth) struct Key {
     id: Option<String>,
     /// Decided by the key, never by a token.
-    pub(in crate::auth) algorithm: Algorithm,
+    pub(in crate::auth) algorithms: Algorithms,
     /// The key itself.
     pub(in crate::auth) public: DecodingKey,
     /// What makes it the same key as another: its numbers as they were published.
@@ -110,7 +112,7 @@ impl Held {
 
 impl Key {
     fn is_same(&self, other: &Self) -> bool {
-        self.id == other.id && self.algorithm == other.algorithm && self.numbers == other.numbers
+        self.id == other.id && self.algorithms == other.algorithms && self.numbers == other.numbers
     }
 }
 
@@ -134,48 +136,71 @@ struct PublishedKey {
 enum Numbers {
     #[serde(rename = "EC")]
     EllipticCurve { crv: String, x: String, y: String },
+    #[serde(rename = "OKP")]
+    Edwards { crv: String, x: String },
     #[serde(rename = "RSA")]
     Rsa { n: String, e: String },
 }
 
-/// Reads a set of keys. Keys of other kinds, or for other purposes, are passed over.
-pub(super) fn read(body: &[u8]) -> Result<Vec<Key>, String> {
+/// Reads a set of keys. Those of other kinds, for other purposes, or for none of the algorithms that are allowed are
+/// passed over.
+pub(super) fn read(body: &[u8], allowed: &Algorithms) -> Result<Vec<Key>, String> {
     let published: Published = serde_json::from_slice(body)
         .map_err(|error| format!("the answer is no set of keys (JWKS): {error}"))?;
     Ok(published
         .keys
         .into_iter()
         .filter_map(|key| serde_json::from_value(key).ok())
-        .filter_map(PublishedKey::usable)
+        .filter_map(|key: PublishedKey| key.usable(allowed))
         .take(MAX_KEYS)
         .collect())
 }
 
 impl PublishedKey {
-    fn usable(self) -> Option<Key> {
+    fn usable(self, allowed: &Algorithms) -> Option<Key> {
         if self.purpose.is_some_and(|purpose| purpose != "sig") {
             return None;
         }
-        let (name, algorithm, public, numbers) = match self.numbers {
-            Numbers::EllipticCurve { crv, x, y } if crv == "P-256" => {
-                let public = DecodingKey::from_ec_components(&x, &y).ok()?;
-                ("ES256", Algorithm::ES256, public, (x, y))
-            }
-            Numbers::EllipticCurve { .. } => return None,
-            Numbers::Rsa { n, e } => {
-                let public = DecodingKey::from_rsa_components(&n, &e).ok()?;
-                ("RS256", Algorithm::RS256, public, (n, e))
-            }
+        let (algorithms, public, numbers) = self.numbers.read()?;
+        let algorithms = match self.alg {
+            Some(name) => algorithms.named(&name),
+            None => algorithms,
         };
-        if self.alg.is_some_and(|alg| alg != name) {
+        let algorithms = algorithms.intersection(allowed);
+        if algorithms.is_empty() {
             return None;
         }
         Some(Key {
             id: self.kid,
-            algorithm,
+            algorithms,
             public,
             numbers,
         })
+    }
+}
+
+impl Numbers {
+    fn read(self) -> Option<(Algorithms, DecodingKey, (String, String))> {
+        match self {
+            Self::EllipticCurve { crv, x, y } => {
+                let algorithm = match crv.as_str() {
+                    "P-256" => Algorithm::ES256,
+                    "P-384" => Algorithm::ES384,
+                    _ => return None,
+                };
+                let public = DecodingKey::from_ec_components(&x, &y).ok()?;
+                Some((Algorithms::only(algorithm), public, (x, y)))
+            }
+            Self::Edwards { crv, x } if crv == "Ed25519" => {
+                let public = DecodingKey::from_ed_components(&x).ok()?;
+                Some((Algorithms::only(Algorithm::EdDSA), public, (x, crv)))
+            }
+            Self::Edwards { .. } => None,
+            Self::Rsa { n, e } => {
+                let public = DecodingKey::from_rsa_components(&n, &e).ok()?;
+                Some((Algorithms::of_rsa(), public, (n, e)))
+            }
+        }
     }
 }
 
@@ -187,7 +212,7 @@ mod tests {
 
     fn key(id: &str) -> Key {
         let set = json!({ "keys": [{ "kty": "RSA", "kid": id, "n": "AQAB", "e": "AQAB" }] });
-        read(set.to_string().as_bytes())
+        read(set.to_string().as_bytes(), &Algorithms::of_supabase())
             .expect("a set")
             .pop()
             .expect("a key")
@@ -203,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn only_keys_for_signatures_of_the_two_kinds_are_read() {
+    fn only_keys_for_signatures_of_the_allowed_kinds_are_read() {
         let ec = json!({ "kty": "EC", "crv": "P-256", "x": "AQAB", "y": "AQAB" });
         let rsa = json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" });
         let with = |base: &serde_json::Value, name: &str, value: &str| {
@@ -227,11 +252,40 @@ mod tests {
             (json!("x"), None),
         ] {
             let set = json!({ "keys": [key] }).to_string();
-            let read = read(set.as_bytes()).expect("a set");
-            assert_eq!(read.first().map(|key| key.algorithm), expected, "{set}");
+            let read = read(set.as_bytes(), &Algorithms::of_supabase()).expect("a set");
+            let algorithms = read.first().map(|key| key.algorithms.clone());
+            assert_eq!(algorithms, expected.map(Algorithms::only), "{set}");
         }
         for text in ["", "[]", "{}", r#"{"keys":{}}"#, "<html>"] {
-            read(text.as_bytes()).expect_err(text);
+            read(text.as_bytes(), &Algorithms::all()).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn a_key_is_good_for_what_it_says_or_for_all_of_its_kind() {
+        let rsa = json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" });
+        let ps512 = json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB", "alg": "PS512" });
+        let okp = json!({ "kty": "OKP", "crv": "Ed25519", "x": "AQAB" });
+        let p384 = json!({ "kty": "EC", "crv": "P-384", "x": "AQAB", "y": "AQAB" });
+        for (key, expected) in [
+            (rsa, Some(Algorithms::of_rsa())),
+            (ps512, Some(Algorithms::only(Algorithm::PS512))),
+            (okp, Some(Algorithms::only(Algorithm::EdDSA))),
+            (p384, Some(Algorithms::only(Algorithm::ES384))),
+            (json!({ "kty": "OKP", "crv": "Ed448", "x": "AQAB" }), None),
+            (
+                json!({ "kty": "EC", "crv": "P-521", "x": "AQAB", "y": "AQAB" }),
+                None,
+            ),
+            (json!({ "kty": "oct", "k": "AQAB" }), None),
+        ] {
+            let set = json!({ "keys": [key] }).to_string();
+            let read = read(set.as_bytes(), &Algorithms::all()).expect("a set");
+            assert_eq!(
+                read.first().map(|key| key.algorithms.clone()),
+                expected,
+                "{set}"
+            );
         }
     }
 

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::Denied;
+use super::algorithms::Algorithms;
 pub(super) use key_ring::Key;
 use key_ring::KeyRing;
 
@@ -30,6 +31,8 @@ const MAX_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct KeyServer {
     url: Url,
+    /// Keys for no algorithm of these are passed over.
+    allowed: Algorithms,
     client: reqwest::Client,
     ring: RwLock<KeyRing>,
     /// Held while the keys are fetched: whoever needs an unknown key meanwhile waits for it, and does not ask again.
@@ -38,7 +41,7 @@ pub(super) struct KeyServer {
 
 impl KeyServer {
     /// A key server whose keys are not fetched yet.
-    pub(super) fn new(url: Url) -> reqwest::Result<Self> {
+    pub(super) fn new(url: Url, allowed: Algorithms) -> reqwest::Result<Self> {
         let client = reqwest::Client::builder()
             .timeout(TIME_OUT)
             .connect_timeout(TIME_OUT)
@@ -54,6 +57,7 @@ impl KeyServer {
         Ok(Self {
             client: client.build()?,
             url,
+            allowed,
             ring: RwLock::default(),
             turn: Mutex::default(),
         })
@@ -113,7 +117,7 @@ impl KeyServer {
             }
             body.extend_from_slice(&part);
         }
-        key_ring::read(&body)
+        key_ring::read(&body, &self.allowed)
     }
 
     fn read<T>(&self, look: impl FnOnce(&KeyRing) -> T) -> T {
@@ -126,9 +130,9 @@ impl KeyServer {
     }
 }
 
-/// Asks a key server how many keys it has that tokens can be checked with, or says why it gives none.
-pub async fn published_keys(url: Url) -> Result<usize, String> {
-    let server = KeyServer::new(url).map_err(|error| reason(&error))?;
+/// Asks a key server how many keys it has that tokens of these algorithms can be checked with, or says why it gives none.
+pub async fn published_keys(url: Url, allowed: Algorithms) -> Result<usize, String> {
+    let server = KeyServer::new(url, allowed).map_err(|error| reason(&error))?;
     Ok(server.fetch().await?.len())
 }
 

@@ -12,51 +12,50 @@ pub(super) async fn look(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     match settings.access.options() {
         Ok(auth::Options::Open) => findings.extend(open(settings)),
-        Ok(auth::Options::Supabase(options)) => {
+        Ok(auth::Options::Tokens(options)) => {
             findings.push(Finding::ok(AREA, "callers sign in by token"));
             if let Some(url) = options.key_server {
-                findings.push(key_server(url).await);
+                findings.push(key_server(url, options.algorithms).await);
             }
         }
         Err(error) => findings.push(Finding::wrong(AREA, error.to_string())),
     }
-    if let Some(mistake) = settings.access.secret_mistake() {
-        let what = format!("SUPABASE_JWT_SECRET {mistake}");
-        findings.push(Finding::wrong(KEYS, what).mended(
-            "take the project's own: Project Settings → JWT Keys, legacy secret; or sign in by SUPABASE_URL alone",
-        ));
-    }
+    let mistake = settings.access.secret_mistake();
+    findings.extend(mistake.map(|(what, remedy)| Finding::wrong(KEYS, what).mended(remedy)));
+    let idle = settings.access.idle_keys();
+    findings.extend(idle.map(|(what, remedy)| Finding::wrong(AREA, what).mended(remedy)));
+    findings.extend((settings.access.unbound_keys()).map(|what| {
+        Finding::warning(AREA, what)
+            .mended("set JWT_ISSUER to the issuer's `iss`, and JWT_AUDIENCE to its `aud`")
+    }));
     findings
 }
 
 fn open(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let remedy = "set AUTH_MODE=supabase, or keep strangers out in front of it";
+    let remedy = "set AUTH_MODE=supabase or AUTH_MODE=jwt, or keep strangers out in front of it";
     findings.push(if settings.is_on_loopback() {
         Finding::ok(AREA, "AUTH_MODE=open: nobody signs in; only this machine, or a proxy on it, reaches the server")
     } else {
         let what = "AUTH_MODE=open: nobody signs in, and everybody who reaches the server may read, change and purge every image";
         Finding::warning(AREA, what).mended(remedy)
     });
-    if settings.access.has_idle_tokens() {
-        findings.push(
-            Finding::wrong(AREA, "tokens are set, but AUTH_MODE=open pays them no heed")
-                .mended("set AUTH_MODE=supabase"),
-        );
-    }
     findings
 }
 
-async fn key_server(url: url::Url) -> Finding {
+async fn key_server(url: url::Url, allowed: auth::Algorithms) -> Finding {
     let shown = url.to_string();
-    match auth::published_keys(url).await {
-        Ok(0) => Finding::wrong(KEYS, format!("{shown} publishes no key for ES256 or RS256"))
-            .mended("make signing keys in the dashboard (JWT Keys), or set SUPABASE_JWT_SECRET for the legacy secret"),
+    let algorithms = allowed
+        .intersection(&auth::Algorithms::of_public_keys())
+        .to_string();
+    match auth::published_keys(url, allowed).await {
+        Ok(0) => Finding::wrong(KEYS, format!("{shown} publishes no key for {algorithms}"))
+            .mended("make signing keys at the issuer (Supabase: JWT Keys in the dashboard), or set SUPABASE_JWT_SECRET or JWT_SECRET instead"),
         Ok(keys) => Finding::ok(
             KEYS,
             format!("{shown} publishes {keys} key{}", if keys == 1 { "" } else { "s" }),
         ),
         Err(reason) => Finding::wrong(KEYS, format!("{shown} gives no keys: {reason}"))
-            .mended("check SUPABASE_URL or SUPABASE_JWKS_URL, and that this machine reaches it"),
+            .mended("check SUPABASE_URL, SUPABASE_JWKS_URL or JWT_JWKS_URL, and that this machine reaches it"),
     }
 }

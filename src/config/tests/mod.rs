@@ -282,7 +282,7 @@ fn where_the_keys_of_tokens_are() {
     ] {
         let arguments = [&["--auth-mode=supabase"], arguments].concat();
         let options = settings(&arguments).access.options().expect("a mode");
-        let auth::Options::Supabase(options) = options else {
+        let auth::Options::Tokens(options) = options else {
             panic!("not by token");
         };
         assert_eq!(options.key_server.as_ref().map(Url::as_str), expected);

@@ -54,8 +54,8 @@ fn a_wrong_setting_is_one_line() {
         (
             &["--host", "0.0.0.0"],
             "HOST: `0.0.0.0` is reached by other machines, and as nobody signs in, each could change and purge \
-             every image; allowed: a loopback address like `127.0.0.1`, any with AUTH_MODE=supabase, or any with \
-             ALLOW_OPEN_ACCESS=true",
+             every image; allowed: a loopback address like `127.0.0.1`, any with AUTH_MODE=supabase or \
+             AUTH_MODE=jwt, or any with ALLOW_OPEN_ACCESS=true",
         ),
         (
             &["--allow-open-access", "maybe"],
@@ -222,8 +222,65 @@ fn a_wrong_way_to_the_database_is_one_line() {
 fn a_wrong_setting_of_access_is_one_line() {
     for (arguments, expected) in [
         (
-            &["--auth-mode", "jwt"][..],
-            "AUTH_MODE: `jwt` is not `open` or `supabase`",
+            &["--auth-mode", "auth0"][..],
+            "AUTH_MODE: `auth0` is not `open`, `supabase` or `jwt`",
+        ),
+        (
+            &["--auth-mode", "jwt", "--supabase-jwt-secret", "s3cret"],
+            "AUTH_MODE: `jwt` needs something to check tokens with; set JWT_JWKS_URL, JWT_SECRET, JWT_PUBLIC_KEY or \
+             SERVICE_TOKENS",
+        ),
+        (
+            &["--jwt-algorithms", "RS256,none"],
+            "JWT_ALGORITHMS: `RS256,none` is not a list of algorithms, separated by commas; allowed are HS256, HS384, \
+             HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA",
+        ),
+        (
+            &[
+                "--auth-mode=jwt",
+                "--jwt-secret=s3cret",
+                "--jwt-algorithms=RS256,ES256",
+            ],
+            "JWT_ALGORITHMS: none of them is for JWT_SECRET, which is good for HS256, HS384 or HS512; add one, or unset \
+             JWT_SECRET",
+        ),
+        (
+            &[
+                "--auth-mode=jwt",
+                "--jwt-jwks-url=https://a.example/keys",
+                "--jwt-algorithms=HS512",
+            ],
+            "JWT_ALGORITHMS: none of them is for JWT_JWKS_URL, which is good for RS256, RS384, RS512, PS256, PS384, PS512, \
+             ES256, ES384 or EdDSA; add one, or unset JWT_JWKS_URL",
+        ),
+        (
+            &["--jwt-secret=-----BEGIN PUBLIC KEY-----\ns3cret"],
+            "JWT_SECRET: `…` is a key as PEM, not a secret; a public key belongs in JWT_PUBLIC_KEY",
+        ),
+        (
+            &["--jwt-public-key=-----BEGIN PRIVATE KEY-----\ns3cret"],
+            "JWT_PUBLIC_KEY: `…` is a private key, which only the issuer may have; allowed is a block that begins with \
+             `-----BEGIN PUBLIC KEY-----`, of RSA, P-256, P-384 or Ed25519",
+        ),
+        (
+            &["--jwt-public-key=-----BEGIN PUBLIC KEY-----\ns3cret\n-----END PUBLIC KEY-----"],
+            "JWT_PUBLIC_KEY: `…` is a public key that cannot be read, or of another kind; allowed is a block that begins \
+             with `-----BEGIN PUBLIC KEY-----`, of RSA, P-256, P-384 or Ed25519",
+        ),
+        (
+            &["--jwt-user-claim", "a..b"],
+            "JWT_USER_CLAIM: `a..b` is not a claim; allowed is its name, as in `sub`, or a path with dots through \
+             objects, as in `app_metadata.user_id`",
+        ),
+        (
+            &["--jwt-service-claim", "service_role"],
+            "JWT_SERVICE_CLAIM: `service_role` is not `claim=value` (the claim is this) or `claim~value` (it has this \
+             word, or list item)",
+        ),
+        (
+            &["--jwt-jwks-url", "http://issuer.example/keys"],
+            "JWT_JWKS_URL: `http://issuer.example/keys` is not an https URL without user name and password (http is taken \
+             of this machine only)",
         ),
         (
             &["--auth-mode", "supabase"],

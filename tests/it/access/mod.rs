@@ -1,6 +1,7 @@
 //! Who may do what: each row of the contract's table of access, over HTTP.
 
 mod isolation;
+mod issuers;
 mod keys;
 mod tokens;
 

@@ -71,6 +71,11 @@ impl KeyServer {
         format!("http://{}", self.address)
     }
 
+    /// The value for `JWT_JWKS_URL`.
+    pub(crate) fn jwks_url(&self) -> String {
+        format!("{}/auth/v1/.well-known/jwks.json", self.url())
+    }
+
     /// Publishes these keys from now on, and no others.
     pub(crate) fn publish(&self, keys: &[Value]) {
         self.answer(StatusCode::OK, &json!({ "keys": keys }).to_string());

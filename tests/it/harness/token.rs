@@ -7,7 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
+    RSA_PSS_SHA512, RsaKeyPair,
 };
 use aws_lc_rs::{hmac, rsa};
 use base64::Engine;
@@ -57,6 +59,8 @@ pub(crate) fn role_claims(role: &str) -> Value {
 pub(crate) enum SigningKey {
     Secret(Vec<u8>),
     EllipticCurve(Box<EcdsaKeyPair>),
+    EllipticCurve384(Box<EcdsaKeyPair>),
+    Edwards(Box<Ed25519KeyPair>),
     Rsa(Box<RsaKeyPair>),
 }
 
@@ -72,7 +76,18 @@ impl SigningKey {
         Self::EllipticCurve(Box::new(key.expect("a key")))
     }
 
-    /// A new key for RS256.
+    /// A new key for ES384.
+    pub(crate) fn elliptic_curve_384() -> Self {
+        let key = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING);
+        Self::EllipticCurve384(Box::new(key.expect("a key")))
+    }
+
+    /// A new key for `EdDSA`.
+    pub(crate) fn edwards() -> Self {
+        Self::Edwards(Box::new(Ed25519KeyPair::generate().expect("a key")))
+    }
+
+    /// A new key for RS256, and the other algorithms of RSA.
     pub(crate) fn rsa() -> Self {
         let key = RsaKeyPair::generate(rsa::KeySize::Rsa2048);
         Self::Rsa(Box::new(key.expect("a key")))
@@ -84,10 +99,11 @@ impl SigningKey {
         self.sign_with_header(&header, claims)
     }
 
-    /// A token with any header.
+    /// A token with any header, signed by the algorithm that it names where the key can do that.
     pub(crate) fn sign_with_header(&self, header: &Value, claims: &Value) -> String {
         let message = message(header, claims);
-        let signature = self.signature(message.as_bytes());
+        let algorithm = header["alg"].as_str().unwrap_or_default();
+        let signature = self.signature(algorithm, message.as_bytes());
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
@@ -99,6 +115,13 @@ impl SigningKey {
             Self::EllipticCurve(key) => {
                 let point = key.public_key().as_ref();
                 json!({ "kty": "EC", "crv": "P-256", "x": text(&point[1..33]), "y": text(&point[33..]) })
+            }
+            Self::EllipticCurve384(key) => {
+                let point = key.public_key().as_ref();
+                json!({ "kty": "EC", "crv": "P-384", "x": text(&point[1..49]), "y": text(&point[49..]) })
+            }
+            Self::Edwards(key) => {
+                json!({ "kty": "OKP", "crv": "Ed25519", "x": text(key.public_key().as_ref()) })
             }
             Self::Rsa(key) => {
                 let public = key.public_key();
@@ -113,11 +136,22 @@ impl SigningKey {
         key
     }
 
+    /// The public key as PEM.
+    pub(crate) fn pem(&self) -> String {
+        let [_, pem, ..] = &self.public_forms()[..] else {
+            panic!("the second form is PEM");
+        };
+        String::from_utf8(pem.clone()).expect("PEM is text")
+    }
+
     /// The public key in the forms in which it goes about: what an attacker would take for a secret.
     pub(crate) fn public_forms(&self) -> Vec<Vec<u8>> {
         let der: PublicKeyX509Der<'_> = match self {
             Self::Secret(_) => panic!("a secret has no public key"),
-            Self::EllipticCurve(key) => key.public_key().as_der().expect("DER"),
+            Self::EllipticCurve(key) | Self::EllipticCurve384(key) => {
+                key.public_key().as_der().expect("DER")
+            }
+            Self::Edwards(key) => key.public_key().as_der().expect("DER"),
             Self::Rsa(key) => key.public_key().as_der().expect("DER"),
         };
         let der = der.as_ref().to_vec();
@@ -133,7 +167,10 @@ impl SigningKey {
         );
         let raw = match self {
             Self::Rsa(key) => key.public_key().as_ref().to_vec(),
-            Self::EllipticCurve(key) => key.public_key().as_ref().to_vec(),
+            Self::EllipticCurve(key) | Self::EllipticCurve384(key) => {
+                key.public_key().as_ref().to_vec()
+            }
+            Self::Edwards(key) => key.public_key().as_ref().to_vec(),
             Self::Secret(_) => Vec::new(),
         };
         let published = self.published("x");
@@ -156,29 +193,40 @@ impl SigningKey {
         match self {
             Self::Secret(_) => "HS256",
             Self::EllipticCurve(_) => "ES256",
+            Self::EllipticCurve384(_) => "ES384",
+            Self::Edwards(_) => "EdDSA",
             Self::Rsa(_) => "RS256",
         }
     }
 
-    fn signature(&self, message: &[u8]) -> Vec<u8> {
+    fn signature(&self, algorithm: &str, message: &[u8]) -> Vec<u8> {
         match self {
             Self::Secret(secret) => {
-                let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+                let hash = match algorithm {
+                    "HS384" => hmac::HMAC_SHA384,
+                    "HS512" => hmac::HMAC_SHA512,
+                    _ => hmac::HMAC_SHA256,
+                };
+                let key = hmac::Key::new(hash, secret);
                 hmac::sign(&key, message).as_ref().to_vec()
             }
-            Self::EllipticCurve(key) => {
+            Self::Edwards(key) => key.sign(message).as_ref().to_vec(),
+            Self::EllipticCurve(key) | Self::EllipticCurve384(key) => {
                 let signature = key.sign(&SystemRandom::new(), message);
                 signature.expect("a signature").as_ref().to_vec()
             }
             Self::Rsa(key) => {
                 let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(
-                    &RSA_PKCS1_SHA256,
-                    &SystemRandom::new(),
-                    message,
-                    &mut signature,
-                )
-                .expect("a signature");
+                let padding: &dyn aws_lc_rs::signature::RsaEncoding = match algorithm {
+                    "RS384" => &RSA_PKCS1_SHA384,
+                    "RS512" => &RSA_PKCS1_SHA512,
+                    "PS256" => &RSA_PSS_SHA256,
+                    "PS384" => &RSA_PSS_SHA384,
+                    "PS512" => &RSA_PSS_SHA512,
+                    _ => &RSA_PKCS1_SHA256,
+                };
+                key.sign(padding, &SystemRandom::new(), message, &mut signature)
+                    .expect("a signature");
                 signature
             }
         }

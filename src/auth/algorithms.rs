@@ -1,0 +1,192 @@
+//! The algorithms that JWTs may be signed with, and those that a key is good for. A key decides, never a token: a public key
+//! is not taken for a secret, nor an elliptic curve's key for another curve.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jsonwebtoken::Algorithm;
+
+/// A set of algorithms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Algorithms(Vec<Algorithm>);
+
+/// Every algorithm that is known, with its name in a token's header, <https://www.rfc-editor.org/rfc/rfc7518#section-3.1>.
+const NAMES: [(&str, Algorithm); 12] = [
+    ("HS256", Algorithm::HS256),
+    ("HS384", Algorithm::HS384),
+    ("HS512", Algorithm::HS512),
+    ("RS256", Algorithm::RS256),
+    ("RS384", Algorithm::RS384),
+    ("RS512", Algorithm::RS512),
+    ("PS256", Algorithm::PS256),
+    ("PS384", Algorithm::PS384),
+    ("PS512", Algorithm::PS512),
+    ("ES256", Algorithm::ES256),
+    ("ES384", Algorithm::ES384),
+    ("EdDSA", Algorithm::EdDSA),
+];
+
+impl Algorithms {
+    /// Every algorithm; each key still has its own.
+    pub fn all() -> Self {
+        Self(NAMES.iter().map(|(_, algorithm)| *algorithm).collect())
+    }
+
+    /// Those of Supabase Auth: HS256 with the legacy secret, ES256 and RS256 with signing keys.
+    pub fn of_supabase() -> Self {
+        Self(vec![Algorithm::HS256, Algorithm::ES256, Algorithm::RS256])
+    }
+
+    /// Those that a shared secret is good for.
+    pub fn of_secret() -> Self {
+        Self(vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512])
+    }
+
+    /// Those that an RSA key is good for.
+    pub(super) fn of_rsa() -> Self {
+        Self(vec![
+            Algorithm::RS256,
+            Algorithm::RS384,
+            Algorithm::RS512,
+            Algorithm::PS256,
+            Algorithm::PS384,
+            Algorithm::PS512,
+        ])
+    }
+
+    /// Those that some public key is good for.
+    pub fn of_public_keys() -> Self {
+        let all = Self::all().0.into_iter();
+        Self(
+            all.filter(|algorithm| !Self::of_secret().contains(*algorithm))
+                .collect(),
+        )
+    }
+
+    /// The only one of a key on one curve.
+    pub(super) fn only(algorithm: Algorithm) -> Self {
+        Self(vec![algorithm])
+    }
+
+    /// Those that are in both sets.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let shared = self.0.iter().copied();
+        Self(
+            shared
+                .filter(|algorithm| other.contains(*algorithm))
+                .collect(),
+        )
+    }
+
+    /// Whether it is one of them.
+    pub(super) fn contains(&self, algorithm: Algorithm) -> bool {
+        self.0.contains(&algorithm)
+    }
+
+    /// Whether any of them is in the other set too.
+    pub fn intersects(&self, other: &Self) -> bool {
+        !self.intersection(other).is_empty()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The one of this name, of those in the set; none where it is not in it.
+    pub(super) fn named(&self, name: &str) -> Self {
+        let named = NAMES.iter().find(|(known, _)| *known == name);
+        let algorithm = named.map(|(_, algorithm)| *algorithm);
+        Self(
+            algorithm
+                .filter(|algorithm| self.contains(*algorithm))
+                .into_iter()
+                .collect(),
+        )
+    }
+}
+
+impl fmt::Display for Algorithms {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = |algorithm| NAMES.iter().find(|(_, known)| known == algorithm);
+        let names: Vec<&str> = self
+            .0
+            .iter()
+            .filter_map(known)
+            .map(|(name, _)| *name)
+            .collect();
+        match names.split_last() {
+            Some((last, others)) if !others.is_empty() => {
+                write!(formatter, "{} or {last}", others.join(", "))
+            }
+            _ => formatter.write_str(&names.concat()),
+        }
+    }
+}
+
+impl FromStr for Algorithms {
+    type Err = String;
+
+    /// Reads names, separated by commas.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let names = text
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        let algorithms: Option<Vec<_>> = names
+            .map(|name| {
+                NAMES
+                    .iter()
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, algorithm)| *algorithm)
+            })
+            .collect();
+        match algorithms {
+            Some(algorithms) if !algorithms.is_empty() => Ok(Self(algorithms)),
+            _ => {
+                let known = NAMES.map(|(name, _)| name).join(", ");
+                Err(format!(
+                    "is not a list of algorithms, separated by commas; allowed are {known}"
+                ))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_or_refused() {
+        let both: Algorithms = "HS512, RS256,".parse().expect("two");
+        assert_eq!(both, Algorithms(vec![Algorithm::HS512, Algorithm::RS256]));
+        for text in [
+            "",
+            ",",
+            "none",
+            "hs256",
+            "HS256;RS256",
+            "HS256 RS256",
+            "ES512",
+        ] {
+            let error = text.parse::<Algorithms>().expect_err(text);
+            assert!(
+                error.contains("allowed are HS256, ") && error.contains("EdDSA"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_secret_and_a_public_key_share_no_algorithm() {
+        let secret = Algorithms::of_secret();
+        assert!(!secret.intersects(&Algorithms::of_rsa()));
+        for curve in [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA] {
+            assert!(!secret.intersects(&Algorithms::only(curve)));
+            assert!(!Algorithms::of_rsa().intersects(&Algorithms::only(curve)));
+        }
+        assert!(Algorithms::of_rsa().named("HS256").is_empty());
+    }
+}

@@ -20,6 +20,7 @@ mod replica;
 pub mod search;
 mod snapshot;
 mod source;
+mod sql;
 mod sqlstate;
 mod trail;
 mod unit;
@@ -43,7 +44,8 @@ use options::{Options, Target};
 pub use replica::ReadPreference;
 use snapshot::Waiting;
 pub use snapshot::{Pool, TrailSnapshot};
-pub use trail::Bounds;
+pub use sql::Sql;
+pub use trail::{Bounds, TrailRead};
 pub use unit::UnitOfWork;
 
 /// How long a unit of work that met a conflict waits before each of its further attempts. Postgres has chosen it as the one

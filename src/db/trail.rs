@@ -5,11 +5,13 @@
 //! `image_gallery_sequence_events` in migration `m0003_trail`. Readers look at positions only, and sequence what waits
 //! before they look.
 
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use sea_orm::sea_query::{Alias, Asterisk, Expr, JoinType, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, StatementBuilder};
 
 use super::source::Purpose;
 use super::{Database, Dialect, Error, UnitOfWork, connection_quota};
 use crate::entity::Timestamp;
+use crate::entity::gallery_event::Model as Event;
 
 /// How many events are given their positions in one transaction.
 const SEQUENCED_AT_ONCE: i32 = 1000;
@@ -25,25 +27,54 @@ pub struct Bounds {
     pub pruned: i64,
 }
 
-#[derive(Debug, FromQueryResult)]
+/// Events, and the bounds of the trail at the moment in which they were read.
+#[derive(Clone, Debug, Default)]
+pub struct TrailRead {
+    /// The events, by position.
+    pub events: Vec<Event>,
+    /// The bounds.
+    pub bounds: Bounds,
+}
+
+/// The state of the trail.
+#[derive(Clone, Copy, Debug, Default)]
 struct State {
-    last_position: i64,
-    pruned_position: i64,
+    bounds: Bounds,
+    /// Whether a committed event has no position yet.
     is_waiting: bool,
 }
 
+/// The table with the one row of the trail's state.
+const TRAIL: &str = "image_gallery_trail";
+
+impl State {
+    /// The columns of [`Dialect::trail_state`].
+    const COLUMNS: usize = 3;
+
+    fn read(row: &QueryResult) -> Result<Self, DbErr> {
+        Ok(Self {
+            bounds: Bounds {
+                last: row.try_get_by_index(0)?,
+                pruned: row.try_get_by_index(1)?,
+            },
+            is_waiting: row.try_get_by_index(2)?,
+        })
+    }
+}
+
 impl Dialect {
+    /// The columns that [`State::read`] reads.
     fn trail_state(self) -> &'static str {
         match self {
-            // The order makes it the partial index that is read, whatever the statistics say.
+            // The order makes Postgres use the partial index, whatever the statistics say.
             Self::Postgres => {
-                "SELECT last_position, pruned_position, \
+                "last_position, pruned_position, \
                  (SELECT sequence FROM image_gallery_event WHERE position IS NULL ORDER BY sequence LIMIT 1) \
-                 IS NOT NULL AS is_waiting FROM image_gallery_trail"
+                 IS NOT NULL"
             }
             Self::Sqlite => {
-                "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'image_gallery_event'), 0) \
-                 AS last_position, pruned_position, false AS is_waiting FROM image_gallery_trail"
+                "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'image_gallery_event'), 0), \
+                 pruned_position, false"
             }
         }
     }
@@ -54,7 +85,7 @@ impl Database {
     pub async fn settled_trail(&self) -> Result<Bounds, Error> {
         let state = self.trail_state().await?;
         if !state.is_waiting {
-            return Ok(state.into());
+            return Ok(state.bounds);
         }
         // One of this process is enough: the others would only hold connections while they wait for it.
         let _turn = self.sequencing.lock().await;
@@ -63,7 +94,7 @@ impl Database {
             loop {
                 let state = self.trail_state().await?;
                 if !state.is_waiting {
-                    return Ok(state.into());
+                    return Ok(state.bounds);
                 }
                 // The lock of the trail's row is held for no longer than the server needs.
                 self.execute_alone(&format!(
@@ -75,8 +106,71 @@ impl Database {
         .await
     }
 
+    /// Runs a query of events once every event that is committed by now has its position. Usually this is one statement.
+    pub async fn read_settled_trail(&self, events: &SelectStatement) -> Result<TrailRead, Error> {
+        let (state, events_read) = self.read_state_and_events(events).await?;
+        if !state.is_waiting {
+            let bounds = state.bounds;
+            return Ok(TrailRead {
+                events: events_read,
+                bounds,
+            });
+        }
+        self.settled_trail().await?;
+        self.read_trail(events).await
+    }
+
+    /// Runs a query of events in one statement with the bounds of the trail. Events without a position are left waiting.
+    pub async fn read_trail(&self, events: &SelectStatement) -> Result<TrailRead, Error> {
+        let (State { bounds, .. }, events) = self.read_state_and_events(events).await?;
+        Ok(TrailRead { events, bounds })
+    }
+
+    /// The query has to select the columns of the table, in their order.
+    async fn read_state_and_events(
+        &self,
+        events: &SelectStatement,
+    ) -> Result<(State, Vec<Event>), Error> {
+        let page = Alias::new("page");
+        let mut query = Query::select();
+        query
+            .expr(Expr::cust(self.dialect().trail_state()))
+            .column((page.clone(), Asterisk))
+            .from(TRAIL)
+            // The state is there also where there are no events.
+            .join_subquery(
+                JoinType::LeftJoin,
+                events.clone(),
+                page,
+                Expr::cust("1 = 1"),
+            );
+        let statement = StatementBuilder::build(&query, &self.dialect().backend());
+        self.read_primary(move |unit| {
+            let statement = statement.clone();
+            Box::pin(async move {
+                let rows = unit.query_all_raw(statement).await?;
+                let state = State::read(rows.first().ok_or_else(no_state)?)?;
+                let events = rows.iter().map(|row| Event::read(row, State::COLUMNS));
+                let events: Result<Vec<Event>, _> = events.filter_map(Result::transpose).collect();
+                let mut events = events?;
+                // In order already, as a rule, but a join need not keep it.
+                events.sort_by_key(|event| event.position);
+                Ok((state, events))
+            })
+        })
+        .await
+    }
+
     async fn trail_state(&self) -> Result<State, Error> {
-        self.read_primary(|unit| Box::pin(trail_state(unit))).await
+        let sql = format!("SELECT {} FROM {TRAIL}", self.dialect().trail_state());
+        self.read_primary(move |unit| {
+            let statement = Statement::from_string(unit.get_database_backend(), sql.as_str());
+            Box::pin(async move {
+                let row = unit.query_one_raw(statement).await?;
+                Ok(State::read(&row.ok_or_else(no_state)?)?)
+            })
+        })
+        .await
     }
 
     /// Drops the next events that are older than an instant, from the trail's beginning up to the first younger one, and
@@ -91,11 +185,6 @@ impl Database {
 }
 
 impl UnitOfWork {
-    /// Where the trail begins and ends now, for those who have looked at it already.
-    pub async fn trail_bounds(&self) -> Result<Bounds, Error> {
-        Ok(trail_state(self).await?.into())
-    }
-
     /// Makes this transaction the only one that does retention's work; false while another one is.
     pub async fn try_retention_lock(&self) -> Result<bool, Error> {
         let Some(turn) = self.dialect().turn() else {
@@ -130,22 +219,8 @@ impl UnitOfWork {
     }
 }
 
-impl From<State> for Bounds {
-    fn from(state: State) -> Self {
-        Self {
-            last: state.last_position,
-            pruned: state.pruned_position,
-        }
-    }
-}
-
-async fn trail_state(unit: &UnitOfWork) -> Result<State, Error> {
-    let statement =
-        Statement::from_string(unit.get_database_backend(), unit.dialect().trail_state());
-    let row = unit.query_one_raw(statement).await?;
-    let missing = || sea_orm::DbErr::RecordNotFound("image_gallery_trail has no row".to_owned());
-    let row = row.ok_or_else(missing)?;
-    Ok(State::from_query_result(&row, "")?)
+fn no_state() -> DbErr {
+    DbErr::RecordNotFound(format!("{TRAIL} has no row"))
 }
 
 async fn prune(unit: &UnitOfWork, before: Timestamp) -> Result<Option<u64>, Error> {

@@ -1,7 +1,6 @@
 //! Table `image_gallery`: one row for each image, active or in the trash.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::SelectStatement;
 use sea_orm::{ActiveValue, Iterable, QueryResult, TryGetable, Unchanged};
 use sqlx::Row;
 
@@ -70,14 +69,9 @@ impl Columns {
         Self(self.0 | other.0)
     }
 
-    fn iter(self) -> impl Iterator<Item = Column> {
+    /// The columns, in the order of the table.
+    pub fn iter(self) -> impl Iterator<Item = Column> {
         Column::iter().filter(move |column| self.0 & (1 << *column as u16) != 0)
-    }
-
-    /// Has a query without columns select these.
-    pub fn select(self, query: &mut SelectStatement) -> &mut SelectStatement {
-        // With the table's name: a column that is not there would be a text for SQLite, in its double quotes.
-        query.columns(self.iter().map(|column| (Entity, column)))
     }
 
     /// How many they are: where other values of a row begin.

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, StatementBuilder};
+use sea_orm::{ConnectionTrait, Statement};
 use uuid::Uuid;
 
-use super::{Columns, Error, Gallery, ImageId, PartialImage, rows_in};
-use crate::auth::Caller;
-use crate::entity::image;
+use super::{Column, Columns, Error, Gallery, ImageId, PartialImage, from_rows_in};
+use crate::auth::{Caller, Scope};
+use crate::db::{Dialect, Sql};
 
 impl Gallery {
     /// Reads these columns of the images of these ids, active or in the trash, in the order of the ids; none in the place
@@ -24,10 +24,7 @@ impl Gallery {
         if known.is_empty() {
             return Ok(vec![None; ids.len()]);
         }
-        let mut rows = rows_in(&scope);
-        rows.and_where(image::Column::ImageId.is_in(known));
-        let backend = self.database.dialect().backend();
-        let statement = StatementBuilder::build(columns.select(&mut rows), &backend);
+        let statement = statement(&scope, &known, columns, self.database.dialect());
         let rows = self
             .database
             .read(move |unit| {
@@ -47,4 +44,16 @@ impl Gallery {
             .map(|id| id.and_then(|id| by_id.get(&id.0).cloned()))
             .collect())
     }
+}
+
+fn statement(scope: &Scope, ids: &[Uuid], columns: Columns, dialect: Dialect) -> Statement {
+    let mut sql = Sql::new(dialect, "SELECT ");
+    sql.columns(columns.iter());
+    from_rows_in(scope, &mut sql);
+    sql.text(" AND ").column(Column::ImageId).text(" IN (");
+    for (place, id) in ids.iter().enumerate() {
+        sql.text(if place > 0 { ", " } else { "" }).value(*id);
+    }
+    sql.text(")");
+    sql.into_statement()
 }

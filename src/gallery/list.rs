@@ -1,14 +1,12 @@
 //! Lists of images with keyset paging: a page costs the same wherever it lies, and stays correct under inserts and deletes.
 
-use sea_orm::sea_query::{
-    Asterisk, Expr, ExprTrait, Func, QueryStatementBuilder, SelectStatement, SimpleExpr,
-};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, QueryResult, Statement, StatementBuilder};
+use sea_orm::sea_query::SimpleExpr;
+use sea_orm::{Condition, ConnectionTrait, DbErr, QueryResult, Statement};
 
 use super::page::{End, Order, Page, Side, SortKey};
-use super::{Error, Filter, Gallery, PartialImage, rows_in};
-use crate::auth::{Caller, Denied, UserId};
-use crate::db::Dialect;
+use super::{Error, Filter, Gallery, PartialImage, from_rows_in};
+use crate::auth::{Caller, Denied, Scope, UserId};
+use crate::db::{Dialect, Sql};
 use crate::entity::image::{self, Columns};
 
 /// Which images.
@@ -75,7 +73,7 @@ impl Gallery {
             columns: parts.columns.and(Columns::of(&[page.order.column()])),
             ..parts
         };
-        let statement = statement(&rows, page, parts, self.dialect());
+        let statement = rows.page(page, parts);
         let rows = self
             .database
             .read(move |unit| {
@@ -88,8 +86,7 @@ impl Gallery {
 
     /// Counts the images of a list.
     pub async fn count(&self, caller: &Caller, list: &List) -> Result<u64, Error> {
-        let count = counting(self.rows(caller, list)?);
-        let count = StatementBuilder::build(&count, &self.dialect().backend());
+        let count = self.rows(caller, list)?.count();
         let row = self.one_row(count).await?;
         let count = row.map(|row| row.try_get_by_index(0)).transpose()?;
         Ok(count.map_or(0, to_count))
@@ -104,9 +101,7 @@ impl Gallery {
         key: SortKey,
         side: Side,
     ) -> Result<bool, Error> {
-        let rows = self.rows(caller, list)?;
-        let nearest = nearest(rows, order, key, side, self.dialect());
-        let nearest = StatementBuilder::build(&nearest, &self.dialect().backend());
+        let nearest = self.rows(caller, list)?.nearest(order, key, side);
         Ok(self.one_row(nearest).await?.is_some())
     }
 
@@ -119,47 +114,102 @@ impl Gallery {
             .await
     }
 
-    fn dialect(&self) -> Dialect {
-        self.database.dialect()
-    }
-
-    fn rows(&self, caller: &Caller, list: &List) -> Result<SelectStatement, Denied> {
-        let scope = caller.scope(list.user_id.clone())?;
-        let deleted_at = image::Column::DeletedAt;
-        let is_in_collection = match list.collection {
-            Collection::Active => deleted_at.is_null(),
-            Collection::Trash => deleted_at.is_not_null(),
-        };
-        let mut rows = rows_in(&scope);
-        rows.and_where(is_in_collection)
-            .cond_where(list.filter.condition(self.dialect()));
-        Ok(rows)
+    fn rows(&self, caller: &Caller, list: &List) -> Result<Rows, Denied> {
+        let dialect = self.database.dialect();
+        let filter = list.filter.condition(dialect);
+        Ok(Rows {
+            scope: caller.scope(list.user_id.clone())?,
+            collection: list.collection,
+            filter: (!filter.is_empty()).then(|| Condition::into(filter)),
+            dialect,
+        })
     }
 }
 
-/// One statement for a page. Values of the list as a whole are repeated in each row, behind the image's columns.
-fn statement(rows: &SelectStatement, page: &Page, parts: Parts, dialect: Dialect) -> Statement {
-    let order = page.order;
-    let mut query = rows.clone();
-    order.sort(parts.columns.select(&mut query), page.end);
-    for (key, side) in [(page.after, Side::After), (page.before, Side::Before)] {
-        if let Some(key) = key {
-            query.and_where(order.beyond(key, side, dialect));
+/// The rows of a list.
+#[derive(Clone, Debug)]
+struct Rows {
+    scope: Scope,
+    collection: Collection,
+    filter: Option<SimpleExpr>,
+    dialect: Dialect,
+}
+
+impl Rows {
+    /// One statement for a page. Values of the list as a whole are repeated in each row, behind the image's columns.
+    fn page(&self, page: &Page, parts: Parts) -> Statement {
+        let order = page.order;
+        let mut sql = Sql::new(self.dialect, "SELECT ");
+        sql.columns(parts.columns.iter());
+        if parts.total_count {
+            sql.text(", (");
+            self.write_count(&mut sql);
+            sql.text(")");
+        }
+        let before = page.after.filter(|_| parts.has_before);
+        let behind = page.before.filter(|_| parts.has_behind);
+        for (key, side) in [(before, Side::UpTo), (behind, Side::FromOn)] {
+            if let Some(key) = key {
+                sql.text(", (");
+                self.write_nearest(order, key, side, &mut sql);
+                sql.text(") IS NOT NULL");
+            }
+        }
+        self.write_from(&mut sql);
+        for (key, side) in [(page.after, Side::After), (page.before, Side::Before)] {
+            if let Some(key) = key {
+                sql.text(" AND ");
+                order.write_beyond(key, side, &mut sql);
+            }
+        }
+        order.write(page.end, &mut sql);
+        sql.text(" LIMIT ").value(page.limit.saturating_add(1));
+        sql.into_statement()
+    }
+
+    fn count(&self) -> Statement {
+        let mut sql = Sql::new(self.dialect, "");
+        self.write_count(&mut sql);
+        sql.into_statement()
+    }
+
+    fn nearest(&self, order: Order, key: SortKey, side: Side) -> Statement {
+        let mut sql = Sql::new(self.dialect, "");
+        self.write_nearest(order, key, side, &mut sql);
+        sql.into_statement()
+    }
+
+    fn write_count(&self, sql: &mut Sql) {
+        sql.text("SELECT count(*)");
+        self.write_from(sql);
+    }
+
+    /// The row on that side of a sort key that is nearest to it: the index is read from there and not from its end.
+    fn write_nearest(&self, order: Order, key: SortKey, side: Side, sql: &mut Sql) {
+        let from = match side {
+            Side::After | Side::FromOn => End::Front,
+            Side::Before | Side::UpTo => End::Back,
+        };
+        sql.text("SELECT ").columns(Columns::KEY.iter());
+        self.write_from(sql);
+        sql.text(" AND ");
+        order.write_beyond(key, side, sql);
+        order.write(from, sql);
+        sql.text(" LIMIT 1");
+    }
+
+    fn write_from(&self, sql: &mut Sql) {
+        from_rows_in(&self.scope, sql);
+        sql.text(" AND ")
+            .column(image::Column::DeletedAt)
+            .text(match self.collection {
+                Collection::Active => " IS NULL",
+                Collection::Trash => " IS NOT NULL",
+            });
+        if let Some(filter) = &self.filter {
+            sql.text(" AND (").expression(filter).text(")");
         }
     }
-    if parts.total_count {
-        query.expr_as(subquery(counting(rows.clone())), "total_count");
-    }
-    if let Some(after) = page.after.filter(|_| parts.has_before) {
-        let nearest = nearest(rows.clone(), order, after, Side::UpTo, dialect);
-        query.expr_as(subquery(nearest).is_not_null(), "has_before");
-    }
-    if let Some(before) = page.before.filter(|_| parts.has_behind) {
-        let nearest = nearest(rows.clone(), order, before, Side::FromOn, dialect);
-        query.expr_as(subquery(nearest).is_not_null(), "has_behind");
-    }
-    query.limit(page.limit.saturating_add(1));
-    StatementBuilder::build(&query, &dialect.backend())
 }
 
 fn slice(rows: &[QueryResult], page: &Page, parts: Parts) -> Result<Slice, DbErr> {
@@ -192,32 +242,6 @@ fn slice(rows: &[QueryResult], page: &Page, parts: Parts) -> Result<Slice, DbErr
             .map(|(row, place)| row.try_get_by_index(place))
             .transpose()?,
     })
-}
-
-/// The row on that side of a sort key that is nearest to it: the index is read from there and not from its end.
-fn nearest(
-    mut rows: SelectStatement,
-    order: Order,
-    key: SortKey,
-    side: Side,
-    dialect: Dialect,
-) -> SelectStatement {
-    let from = match side {
-        Side::After | Side::FromOn => End::Front,
-        Side::Before | Side::UpTo => End::Back,
-    };
-    rows.and_where(order.beyond(key, side, dialect));
-    order.sort(Columns::KEY.select(&mut rows), from).limit(1);
-    rows
-}
-
-fn subquery(query: SelectStatement) -> SimpleExpr {
-    SimpleExpr::SubQuery(None, Box::new(query.into_sub_query_statement()))
-}
-
-fn counting(mut rows: SelectStatement) -> SelectStatement {
-    rows.expr(Func::count(Expr::col(Asterisk)).cast_as("bigint"));
-    rows
 }
 
 fn to_count(rows: i64) -> u64 {

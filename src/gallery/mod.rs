@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Query, ReturningClause, SelectStatement};
+use sea_orm::sea_query::{Query, ReturningClause};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoSimpleExpr,
     Iterable, QueryFilter, Select, StatementBuilder,
@@ -37,7 +37,7 @@ use uuid::Uuid;
 use crate::auth::{Denied, Scope, UserId, UserIdError};
 use crate::cloudinary::hosts::HostPatterns;
 use crate::cloudinary::url::UrlError;
-use crate::db::{self, Database, UnitOfWork};
+use crate::db::{self, Database, Sql, UnitOfWork};
 use crate::entity::{Timestamp, image};
 use feed::Feed;
 use id_probe_limiter::IdProbeLimiter;
@@ -266,12 +266,14 @@ fn visible(scope: &Scope) -> Select<image::Entity> {
     image::Entity::find().filter(is_in_scope(scope))
 }
 
-/// As [`visible`], but a plain statement without columns, for the most frequent reads: sea-orm builds an expression for each
-/// column of [`visible`] and drops it where other columns are selected.
-fn rows_in(scope: &Scope) -> SelectStatement {
-    let mut rows = Query::select();
-    rows.from(image::Entity).cond_where(is_in_scope(scope));
-    rows
+/// As [`visible`], for statements that are written as text: appends `FROM` and `WHERE` with a condition, to which others can
+/// be added by `AND`.
+fn from_rows_in(scope: &Scope, sql: &mut Sql) {
+    sql.text(" FROM image_gallery WHERE ");
+    match scope.owner() {
+        Some(owner) => sql.column(Column::UserId).text(" = ").value(owner.as_str()),
+        None => sql.text("true"),
+    };
 }
 
 /// The condition of [`visible`].

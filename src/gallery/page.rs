@@ -3,11 +3,9 @@
 //! Rows are ordered by an instant and, where that is equal, by id in the same direction. A sort key is such a pair, so a
 //! page begins right behind a row whether or not the row is still there.
 
-use sea_orm::Order as SqlOrder;
-use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement, SimpleExpr};
 use uuid::Uuid;
 
-use crate::db::Dialect;
+use crate::db::Sql;
 use crate::entity::{Timestamp, image};
 
 /// The instant by which images are ordered.
@@ -64,37 +62,33 @@ impl Order {
         })
     }
 
-    /// Sorts a query in this order, or against it.
-    pub fn sort(self, query: &mut SelectStatement, from: End) -> &mut SelectStatement {
+    /// Appends `ORDER BY`: this order, or from the back its reverse.
+    pub fn write(self, from: End, sql: &mut Sql) {
         let is_ascending = (self.direction == Direction::Ascending) == (from == End::Front);
-        let order = if is_ascending {
-            SqlOrder::Asc
-        } else {
-            SqlOrder::Desc
-        };
-        query
-            .order_by(self.column(), order.clone())
-            .order_by(image::Column::ImageId, order)
+        let direction = if is_ascending { " ASC" } else { " DESC" };
+        sql.text(" ORDER BY ")
+            .column(self.column())
+            .text(direction)
+            .text(", ")
+            .column(image::Column::ImageId)
+            .text(direction);
     }
 
-    /// The rows on one side of a sort key, as a comparison of row values: one range of the index.
-    pub fn beyond(self, key: SortKey, side: Side, dialect: Dialect) -> SimpleExpr {
-        let row = Expr::tuple([Expr::col(self.column()), Expr::col(image::Column::ImageId)]);
-        let key = Expr::tuple([dialect.timestamp(key.instant), Expr::value(key.id)]);
-        match (side, self.direction) {
-            (Side::After, Direction::Ascending) | (Side::Before, Direction::Descending) => {
-                row.gt(key)
-            }
-            (Side::After, Direction::Descending) | (Side::Before, Direction::Ascending) => {
-                row.lt(key)
-            }
-            (Side::FromOn, Direction::Ascending) | (Side::UpTo, Direction::Descending) => {
-                row.gte(key)
-            }
-            (Side::FromOn, Direction::Descending) | (Side::UpTo, Direction::Ascending) => {
-                row.lte(key)
-            }
-        }
+    /// Appends the condition for the rows on one side of a sort key. It compares row values, so it is one range of the index.
+    pub fn write_beyond(self, key: SortKey, side: Side, sql: &mut Sql) {
+        let comparison = match (side, self.direction) {
+            (Side::After, Direction::Ascending) | (Side::Before, Direction::Descending) => ") > (",
+            (Side::After, Direction::Descending) | (Side::Before, Direction::Ascending) => ") < (",
+            (Side::FromOn, Direction::Ascending) | (Side::UpTo, Direction::Descending) => ") >= (",
+            (Side::FromOn, Direction::Descending) | (Side::UpTo, Direction::Ascending) => ") <= (",
+        };
+        sql.text("(")
+            .column(self.column())
+            .text(", ")
+            .column(image::Column::ImageId)
+            .text(comparison);
+        let instant = sql.dialect().timestamp(key.instant);
+        sql.expression(&instant).text(", ").value(key.id).text(")");
     }
 }
 

@@ -1,16 +1,16 @@
 //! The audit trail: pages of events, oldest first.
 //!
-//! A page takes three steps: events without a position get one, the page is read, and then it is checked that retention has
-//! deleted none of it meanwhile.
+//! One statement reads a page together with the state of the trail: whether events still wait for their positions, in which
+//! case they get them and the page is read again, and whether retention has deleted events behind a cursor.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select,
+    ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select,
 };
 use uuid::Uuid;
 
@@ -138,12 +138,11 @@ impl Gallery {
         page: TrailPage,
     ) -> Result<TrailSlice, Error> {
         let scope = caller.scope(filter.user_id.clone())?;
-        self.database.settled_trail().await?;
-        let query = recorded(&scope).filter(filter.condition());
-        let (events, has_more) = self
-            .database
-            .read_primary(move |unit| Box::pin(read_page(unit, query.clone(), page)))
-            .await?;
+        let query = page.query(recorded(&scope).filter(filter.condition()));
+        let read = self.database.read_settled_trail(&query).await?;
+        page.check_kept(read.bounds)?;
+        let mut events = read.events;
+        let has_more = page.cut(&mut events);
         Ok(TrailSlice {
             places: 0..events.len(),
             read: EventBatch::new(events),
@@ -159,16 +158,10 @@ impl Gallery {
         page: TrailPage,
     ) -> Result<HashMap<OwnedImage, TrailSlice>, Error> {
         let scope = caller.scope(None)?;
-        self.database.settled_trail().await?;
-        let events = self
-            .database
-            .read_primary(move |unit| {
-                let images = images.clone();
-                let scope = scope.clone();
-                Box::pin(async move { read_pages(unit, &scope, images, page).await })
-            })
-            .await?;
-        Ok(slices(events, page))
+        let query = page.query_of_each(&scope, &images);
+        let read = self.database.read_settled_trail(&query).await?;
+        page.check_kept(read.bounds)?;
+        Ok(slices(read.events, page))
     }
 
     /// Whether the trail has a matching event after or before a cursor; with `inclusive`, the cursor's own event counts.
@@ -240,16 +233,9 @@ pub(super) async fn events_between(
         .filter(Column::Position.lte(until))
         .order_by_asc(Column::Position)
         .limit(limit);
-    database
-        .read_primary(move |unit| {
-            let query = query.clone();
-            Box::pin(async move {
-                let events = query.all(unit).await?;
-                check_kept(TrailCursor(after), unit.trail_bounds().await?)?;
-                Ok(events)
-            })
-        })
-        .await
+    let read = database.read_trail(&query.into_query()).await?;
+    check_kept(TrailCursor(after), read.bounds)?;
+    Ok(read.events)
 }
 
 /// The ids of the images that were purged according to the trail in this scope, events without a position included.
@@ -279,18 +265,71 @@ impl TrailPage {
             .add_option(self.after.map(|after| Column::Position.gt(after.0)))
             .add_option(self.before.map(|before| Column::Position.lt(before.0)))
     }
-}
 
-/// Call after the page was read, to notice what was deleted meanwhile.
-async fn check_bounds(unit: &UnitOfWork, page: TrailPage) -> Result<(), Error> {
-    if page.after.is_none() && page.before.is_none() {
-        return Ok(());
+    /// Selects the page, and one event more to learn whether there is one.
+    fn query(self, events: Select<gallery_event::Entity>) -> SelectStatement {
+        let order = match self.end {
+            End::Front => Order::Asc,
+            End::Back => Order::Desc,
+        };
+        events
+            // An event without a position is not in the trail yet.
+            .filter(Column::Position.is_not_null())
+            .filter(self.condition())
+            .order_by(Column::Position, order)
+            .limit(self.limit.saturating_add(1))
+            .into_query()
     }
-    let bounds = unit.trail_bounds().await?;
-    for cursor in [page.after, page.before].into_iter().flatten() {
-        check_kept(cursor, bounds)?;
+
+    /// Selects the page of each image, and of each image one event more.
+    fn query_of_each(self, scope: &Scope, images: &[OwnedImage]) -> SelectStatement {
+        let direction = match self.end {
+            End::Front => "ASC",
+            End::Back => "DESC",
+        };
+        let owned = images.iter().map(|image| {
+            Column::ImageId
+                .eq(image.image_id)
+                .and(Column::UserId.eq(image.owner.as_str()))
+        });
+        let owned = owned.fold(Condition::any(), Condition::add);
+        // An event without a position is not in the trail yet.
+        let numbered = recorded(scope)
+            .filter(owned)
+            .filter(Column::Position.is_not_null())
+            .filter(self.condition())
+            .expr_as(
+                Expr::cust(format!(
+                    "ROW_NUMBER() OVER (PARTITION BY image_id, user_id ORDER BY position {direction})"
+                )),
+                "place",
+            )
+            .into_query();
+        let mut query = Query::select();
+        query
+            .column(Asterisk)
+            .from_subquery(numbered, "numbered")
+            .and_where(Expr::col("place").lte(self.limit.saturating_add(1)));
+        query
     }
-    Ok(())
+
+    fn check_kept(self, bounds: Bounds) -> Result<(), Error> {
+        for cursor in [self.after, self.before].into_iter().flatten() {
+            check_kept(cursor, bounds)?;
+        }
+        Ok(())
+    }
+
+    /// Cuts events, oldest first, at the page's limit; true where there was one more.
+    fn cut(self, events: &mut Vec<Event>) -> bool {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let excess = events.len().saturating_sub(limit);
+        match self.end {
+            End::Front => events.truncate(limit),
+            End::Back => drop(events.drain(..excess)),
+        }
+        excess > 0
+    }
 }
 
 /// A cursor is valid while every event behind it is kept. One beyond the end of the trail was given out before the database
@@ -302,78 +341,11 @@ pub(super) fn check_kept(cursor: TrailCursor, bounds: Bounds) -> Result<(), Erro
     Err(Error::CursorExpired)
 }
 
-async fn read_page(
-    unit: &UnitOfWork,
-    query: Select<gallery_event::Entity>,
-    page: TrailPage,
-) -> Result<(Vec<Event>, bool), Error> {
-    let order = match page.end {
-        End::Front => Order::Asc,
-        End::Back => Order::Desc,
-    };
-    // An event without a position is not in the trail yet.
-    let query = query
-        .filter(Column::Position.is_not_null())
-        .filter(page.condition())
-        .order_by(Column::Position, order)
-        .limit(page.limit.saturating_add(1));
-    let mut events = query.all(unit).await?;
-    check_bounds(unit, page).await?;
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let has_more = events.len() > limit;
-    events.truncate(limit);
-    if page.end == End::Back {
-        events.reverse();
-    }
-    Ok((events, has_more))
-}
-
-/// The events of a page of each image, and of each image one event more than the page may have.
-async fn read_pages(
-    unit: &UnitOfWork,
-    scope: &Scope,
-    images: Vec<OwnedImage>,
-    page: TrailPage,
-) -> Result<Vec<Event>, Error> {
-    let direction = match page.end {
-        End::Front => "ASC",
-        End::Back => "DESC",
-    };
-    let owned = images.iter().map(|image| {
-        Column::ImageId
-            .eq(image.image_id)
-            .and(Column::UserId.eq(image.owner.as_str()))
-    });
-    let owned = owned.fold(Condition::any(), Condition::add);
-    // An event without a position is not in the trail yet.
-    let numbered = recorded(scope)
-        .filter(owned)
-        .filter(Column::Position.is_not_null())
-        .filter(page.condition())
-        .expr_as(
-            Expr::cust(format!(
-                "ROW_NUMBER() OVER (PARTITION BY image_id, user_id ORDER BY position {direction})"
-            )),
-            "place",
-        )
-        .into_query();
-    let mut query = Query::select();
-    query
-        .column(Asterisk)
-        .from_subquery(numbered, "numbered")
-        .and_where(Expr::col("place").lte(page.limit.saturating_add(1)))
-        .order_by("image_id", Order::Asc)
-        .order_by("user_id", Order::Asc)
-        .order_by("position", Order::Asc);
-    let rows = unit.query_all(&query).await?;
-    let events = rows.iter().map(|row| Event::from_query_result(row, ""));
-    let events = events.collect::<Result<_, _>>()?;
-    check_bounds(unit, page).await?;
-    Ok(events)
-}
-
 /// Splits the events into pages by image, and cuts each page at its limit.
-fn slices(events: Vec<Event>, page: TrailPage) -> HashMap<OwnedImage, TrailSlice> {
+fn slices(mut events: Vec<Event>, page: TrailPage) -> HashMap<OwnedImage, TrailSlice> {
+    // Stable: the events of an image stay in the order of the trail.
+    events
+        .sort_by(|one, other| (one.image_id, &one.user_id).cmp(&(other.image_id, &other.user_id)));
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let read = EventBatch::new(events);
     let mut slices = HashMap::new();

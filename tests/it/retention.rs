@@ -278,7 +278,7 @@ async fn a_process_waits_for_its_turn_and_goes_on_when_the_other_one_is_gone() {
         let waits = async || {
             process
                 .log()
-                .contains("another process is at work")
+                .contains("another process holds the retention lock")
                 .then_some(())
         };
         eventually("it waits", waits).await;

@@ -61,9 +61,9 @@ fn of_bytes(bytes: usize) -> Value {
     json!({ "a": "é".repeat((bytes - 8) / 2) + if bytes.is_multiple_of(2) { "" } else { "x" } })
 }
 
-#[apply(each_database!)]
-async fn what_cannot_be_stored_is_refused_with_its_code(app: TestApp) {
-    let cases = [
+/// Inputs that are refused, with the code and the field.
+fn refused_inputs() -> Vec<(Value, &'static str, &'static str)> {
+    vec![
         (json!({ "userId": "" }), "INVALID_USER_ID", "userId"),
         (json!({ "userId": " \t" }), "INVALID_USER_ID", "userId"),
         (json!({ "userId": null }), "INVALID_USER_ID", "userId"),
@@ -167,8 +167,12 @@ async fn what_cannot_be_stored_is_refused_with_its_code(app: TestApp) {
             "INVALID_TEXT",
             "metadata",
         ),
-    ];
-    for (input, code, field) in cases {
+    ]
+}
+
+#[apply(each_database!)]
+async fn what_cannot_be_stored_is_refused_with_its_code(app: TestApp) {
+    for (input, code, field) in refused_inputs() {
         let answer = create(&app, input.clone()).await;
         assert_eq!(answer["image"], Value::Null, "{code}");
         assert_eq!(

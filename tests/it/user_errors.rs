@@ -202,6 +202,37 @@ fn with(whole: &Value, given: &Value) -> Value {
     whole
 }
 
+/// Mutations of one image and of several, with an id that they refuse.
+fn wrong_moves(active: &Value) -> Vec<(&'static str, &'static str, Value, &'static str)> {
+    vec![
+        (
+            "softDeleteImage",
+            "softDeleteImages",
+            json!("nonsense"),
+            "IMAGE_NOT_FOUND",
+        ),
+        (
+            "softDeleteImage",
+            "softDeleteImages",
+            json!(NONE),
+            "IMAGE_NOT_FOUND",
+        ),
+        (
+            "restoreImage",
+            "restoreImages",
+            json!(NONE),
+            "IMAGE_NOT_FOUND",
+        ),
+        ("purgeImage", "purgeImages", json!(NONE), "IMAGE_NOT_FOUND"),
+        (
+            "purgeImage",
+            "purgeImages",
+            active.clone(),
+            "IMAGE_NOT_DELETED",
+        ),
+    ]
+}
+
 #[apply(each_database!)]
 async fn a_user_error_leads_to_the_field_at_fault(app: TestApp) {
     let alice = app.user("alice");
@@ -256,33 +287,7 @@ async fn a_user_error_leads_to_the_field_at_fault(app: TestApp) {
         );
         seen.insert(code);
     }
-    for (single, batch, id, code) in [
-        (
-            "softDeleteImage",
-            "softDeleteImages",
-            json!("nonsense"),
-            "IMAGE_NOT_FOUND",
-        ),
-        (
-            "softDeleteImage",
-            "softDeleteImages",
-            json!(NONE),
-            "IMAGE_NOT_FOUND",
-        ),
-        (
-            "restoreImage",
-            "restoreImages",
-            json!(NONE),
-            "IMAGE_NOT_FOUND",
-        ),
-        ("purgeImage", "purgeImages", json!(NONE), "IMAGE_NOT_FOUND"),
-        (
-            "purgeImage",
-            "purgeImages",
-            active.clone(),
-            "IMAGE_NOT_DELETED",
-        ),
-    ] {
+    for (single, batch, id, code) in wrong_moves(&active) {
         let one = errors(&app, single, ("id", "ID!"), id.clone()).await;
         assert_eq!(
             one,

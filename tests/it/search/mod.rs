@@ -236,7 +236,7 @@ async fn the_index_follows_what_is_written(app: TestApp) {
         .and_then(|id| id.parse().ok())
         .expect("a UUID");
     let finds = async |text: &str, expected: &[Uuid]| {
-        assert_eq!(search(&app, text).await, expected, "{text}")
+        assert_eq!(search(&app, text).await, expected, "{text}");
     };
     let run = async |mutation: &str, variables: Value| app.run(mutation, variables).await;
     finds("cat blue", &[key]).await;

@@ -17,20 +17,24 @@ FROM rust:${RUST}-${DEBIAN} AS binary
 WORKDIR /build
 # Dependencies first, without our code, in a layer that only a change of Cargo.lock rebuilds.
 COPY Cargo.toml Cargo.lock ./
+COPY decimal/Cargo.toml decimal/
+COPY front/Cargo.toml front/
 COPY migration/Cargo.toml migration/
-RUN mkdir src migration/src \
+RUN mkdir src decimal/src front/src migration/src \
     && echo 'fn main() {}' >src/main.rs \
-    && touch src/lib.rs migration/src/lib.rs \
+    && touch src/lib.rs decimal/src/lib.rs front/src/lib.rs migration/src/lib.rs \
     && cargo build --release --locked \
-    && rm -r src migration/src
+    && rm -r src decimal/src front/src migration/src
 COPY build.rs ./
 COPY src src
+COPY decimal decimal
+COPY front front
 COPY migration migration
 # The server includes parts of it, for the CDN page.
 COPY web/src web/src
 COPY --from=web /build/web/dist web/dist
 # Cargo compares modification times, and a checkout may be older than the layer above.
-RUN touch build.rs src/lib.rs src/main.rs migration/src/lib.rs \
+RUN touch build.rs src/lib.rs src/main.rs decimal/src/lib.rs front/src/lib.rs migration/src/lib.rs \
     && cargo build --release --locked
 
 FROM debian:${DEBIAN}-slim

@@ -7,16 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use graphql_front::limits::Limits;
+use graphql_front::{DocumentPolicy, Parameters};
 use image_gallery::auth::Caller;
 use image_gallery::cloudinary::hosts::HostPatterns;
 use image_gallery::cloudinary::url::ImageUrl;
 use image_gallery::config::Settings;
 use image_gallery::db::Database;
 use image_gallery::entity::Timestamp;
-use image_gallery::execution::Executor;
-use image_gallery::front::limits::Limits;
-use image_gallery::front::operation::{Operation, Parameters};
-use image_gallery::front::policy::DocumentPolicy;
+use image_gallery::execution::{Executor, OperationRequest};
 use image_gallery::gallery::Gallery;
 use image_gallery::gallery::{Direction, Field, ListCursor, Order, SortKey};
 use uuid::Uuid;
@@ -72,11 +71,9 @@ fn requests(criterion: &mut Criterion) {
     }
 }
 
-fn operation(body: &str) -> Operation {
+fn operation(body: &str) -> OperationRequest {
     let parameters = Parameters::from_json(black_box(body).as_bytes()).expect("a request");
-    parameters
-        .into_operation("bench", false)
-        .expect("a request")
+    OperationRequest::new(parameters, "bench", false).expect("a request")
 }
 
 async fn executor(folder: &Path) -> Executor {
@@ -92,6 +89,7 @@ async fn executor(folder: &Path) -> Executor {
         Arc::new(gallery),
         DocumentPolicy::default(),
         Limits::default(),
+        Executor::DEFAULT_MAX_ANSWER_BYTES,
         time_out,
     )
 }

@@ -9,15 +9,15 @@
 //! | [`server`] | HTTP: router, layers, start and stop |
 //! | [`execution`] | runs operations: every one of them goes through its executor |
 //! | [`contract`] | the API: types and resolvers |
-//! | [`front`] | what stands before the library: requests, documents, limits, cost |
 //! | [`gallery`] | what the product does, one verb or noun to a file |
 //! | [`auth`] | from a token to who asks, and which rows they may touch |
 //! | [`cloudinary`] | image URL → id, URL + transformation → URL |
 //! | [`db`] | connections, units of work, the two SQLs, keyset paging |
 //! | [`entity`] | the tables |
 //!
-//! Arrows point one way: `cli` → { `config`, `server` }, `server` → `execution` → { `front`, `contract` },
-//! `contract` → `gallery` → `db` → `entity`.
+//! Arrows point one way: `cli` → { `config`, `server` }, `server` → `execution` → `contract` → `gallery` → `db` → `entity`.
+//! What stands before the library (requests, documents, limits, cost) is a crate of its own, [`graphql_front`]: from
+//! `contract` upwards it is used, and it knows nothing of the gallery.
 //! `auth` (`Caller`, `Scope`) and `cloudinary` are pure, for everyone above `db`; `auth::Authenticator` is for `server` alone.
 
 pub mod auth;
@@ -26,10 +26,8 @@ pub mod cloudinary;
 pub mod config;
 pub mod contract;
 pub mod db;
-mod decimal;
 pub mod entity;
 pub mod execution;
-pub mod front;
 pub mod gallery;
 mod loopback;
 pub mod metrics;

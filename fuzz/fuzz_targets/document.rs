@@ -3,7 +3,7 @@
 #![no_main]
 
 use async_graphql::parser::parse_query;
-use image_gallery::front::limits::{Limits, measure_document, scan};
+use graphql_front::limits::{Limits, measure_document, scan};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

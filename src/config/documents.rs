@@ -5,13 +5,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use graphql_front::limits::Limits;
+use graphql_front::trusted::{MAX_BYTES, ManifestError, Mode, TrustedDocuments};
+use graphql_front::{DocumentPolicy, PolicyNames};
 
 use super::SettingError;
 use super::value::{Checked, boolean};
 use crate::db::options::readable_file;
-use crate::front::limits::Limits;
-use crate::front::policy::DocumentPolicy;
-use crate::front::trusted::{MAX_BYTES, ManifestError, Mode, TrustedDocuments};
 
 const DOCUMENTS: &str = "Trusted documents and introspection";
 
@@ -58,6 +58,10 @@ impl DocumentSettings {
         Ok(DocumentPolicy {
             trusted,
             has_introspection: self.graphql_introspection,
+            names: PolicyNames {
+                trusted: Some("TRUSTED_DOCUMENTS"),
+                introspection: Some("GRAPHQL_INTROSPECTION"),
+            },
         })
     }
 

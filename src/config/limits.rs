@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
+use graphql_front::limits::{LimitNames, Limits};
 
 use super::value::{Checked, seconds, whole_number};
-use crate::front::limits::Limits;
 
 const LIMITS: &str = "Limits of one request";
 
@@ -70,8 +70,13 @@ impl LimitSettings {
             max_depth: self.graphql_max_depth,
             max_complexity: self.graphql_max_complexity,
             max_aliases: self.graphql_max_aliases,
-            max_answer_bytes: self.graphql_max_answer_bytes,
             max_tokens: self.graphql_max_tokens,
+            names: LimitNames {
+                max_tokens: Some("GRAPHQL_MAX_TOKENS"),
+                max_depth: Some("GRAPHQL_MAX_DEPTH"),
+                max_complexity: Some("GRAPHQL_MAX_COMPLEXITY"),
+                max_aliases: Some("GRAPHQL_MAX_ALIASES"),
+            },
         }
     }
 }

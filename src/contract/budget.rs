@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_graphql::{Context, ServerError, Value};
 use sea_orm::ActiveValue;
 
+use super::code::Code;
 use super::json_text::raw_text;
-use crate::front::code::Code;
 use crate::gallery::PartialImage;
 
 /// What a value takes beside its text.

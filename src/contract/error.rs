@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sea_orm::DbErr;
 
+use super::code::{Code, set_code};
 use crate::auth::Denied;
-use crate::front::code::{Code, set_code};
 use crate::gallery::{ArgumentError, MAX_DAYS};
 use crate::{db, gallery};
 

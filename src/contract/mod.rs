@@ -2,6 +2,7 @@
 
 mod argument;
 pub(crate) mod budget;
+pub mod code;
 mod connection;
 pub mod error;
 mod event;
@@ -24,9 +25,9 @@ mod transform;
 mod user_error;
 
 use async_graphql::{Context, SDLExportOptions, Schema, SchemaBuilder};
+use graphql_front::limits::MAX_NESTING;
 
 use crate::auth::Caller;
-use crate::front::limits::MAX_NESTING;
 use crate::gallery::Gallery;
 use mutation::Mutation;
 use query::Query;

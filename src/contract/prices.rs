@@ -1,7 +1,8 @@
 //! What the API's fields cost where the schema does not tell: the list for the complexity limit.
 
+use graphql_front::limits::{FieldPrice, InputPrice, Prices, SizedList};
+
 use super::page::PageArguments;
-use crate::front::limits::{FieldPrice, InputPrice, Prices, SizedList};
 use crate::gallery::{MAX_BATCH, MAX_DAYS};
 
 pub(crate) static PRICES: Prices = Prices {
@@ -58,41 +59,29 @@ pub(crate) static PRICES: Prices = Prices {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::parse_query;
-    use async_graphql::{Name, Variables};
+    use async_graphql::Variables;
+    use graphql_front::{Document, Front, Operation, Options};
 
     use super::*;
     use crate::contract::types_sdl;
-    use crate::front::collect_fields::collect_fields;
-    use crate::front::limits::{CostModel, LatestCost};
-    use crate::front::schema_index::SchemaIndex;
 
-    #[test]
-    fn the_schema_has_every_field_of_the_list() {
-        let index = SchemaIndex::of_schema(&types_sdl());
-        let fields = PRICES.fields.iter();
-        let fields = fields.map(|price| (price.parent, price.field));
-        let lists = PRICES.sized_lists.iter();
-        for (parent, field) in fields.chain(lists.map(|list| (list.parent, list.field))) {
-            let found = index.of_field(Some(&Name::new(parent)), &Name::new(field));
-            assert!(found.is_some(), "{parent}.{field}");
-        }
+    /// Fails where the list names a field that the schema does not have.
+    fn front() -> Front {
+        let options = Options {
+            prices: &PRICES,
+            ..Options::default()
+        };
+        Front::new(&types_sdl(), options).expect("a schema with every field of the list")
     }
 
-    fn cost(text: &str) -> usize {
-        let index = SchemaIndex::of_schema(&types_sdl());
-        let mut document = parse_query(text).expect("the test's document parses");
-        collect_fields(&mut document, &index).expect("it is small");
-        let (_, operation) = document.operations.iter().next().expect("an operation");
-        let model = CostModel {
-            index: &index,
-            prices: &PRICES,
+    fn cost(text: &str) -> Option<usize> {
+        let operation = Operation {
+            document: Document::Text(text.to_owned()),
+            operation_name: None,
+            variables: Ok(Variables::default()),
         };
-        let latest = LatestCost::default();
-        let variables = Variables::default();
-        latest
-            .of(&document, &operation.node, &variables, model)
-            .complexity
+        let prepared = front().prepare(operation).expect("it is within the limits");
+        prepared.cost().complexity()
     }
 
     #[test]
@@ -129,7 +118,7 @@ mod tests {
                 1 + 100 * (20 + 2),
             ),
         ] {
-            assert_eq!(cost(text), expected, "{text}");
+            assert_eq!(cost(text), Some(expected), "{text}");
         }
     }
 }

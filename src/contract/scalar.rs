@@ -2,10 +2,10 @@
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{DateTime as ChronoDateTime, NaiveDate};
+use graphql_front::inexact_number;
 
 use super::json_text::raw;
 use crate::entity::Timestamp;
-use crate::front::numbers::inexact_number;
 use crate::gallery::InexactNumber;
 
 /// The scalar `DateTime`.

@@ -3,10 +3,10 @@
 
 use async_graphql::Request;
 use async_graphql::parser::types::ExecutableDocument;
+use graphql_front::selects_at_root;
 
 use super::error::{Failure, Result};
 use crate::auth::Caller;
-use crate::front::document::selects_at_root;
 use crate::gallery::{Gallery, TrailCursor};
 
 /// Where the trail ended before the request's fields were resolved.

@@ -4,10 +4,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use decimal::Decimal;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
-
-use crate::decimal::Decimal;
 
 type Members<'t> = BTreeMap<String, &'t RawValue>;
 

@@ -8,15 +8,15 @@ use std::time::Duration;
 use async_graphql::ServerError;
 use async_graphql::parser::types::{DocumentOperations, OperationType};
 use futures_util::stream::BoxStream;
+use graphql_front::code_of;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use super::{Executor, Prepared, Refused};
+use super::{Executor, OperationRequest, Prepared, Refused};
 use crate::auth::Caller;
+use crate::contract::code::Code;
 use crate::execution::reply::{Reply, StreamItem};
-use crate::front::code::{Code, code_of};
-use crate::front::operation::Operation;
 use crate::metrics::{Metrics, Outcome};
 
 /// The type of an operation that was refused before its type was known.
@@ -56,9 +56,9 @@ impl InstrumentedExecutor {
     }
 
     /// See [`Executor::prepare`].
-    pub fn prepare(&self, operation: Operation) -> Result<Prepared, Refused> {
+    pub fn prepare(&self, request: OperationRequest) -> Result<Prepared, Refused> {
         let started = Instant::now();
-        self.executor.prepare(operation).inspect_err(|refused| {
+        self.executor.prepare(request).inspect_err(|refused| {
             let reply = &refused.reply;
             count_errors(&self.metrics, reply.errors());
             self.metrics
@@ -238,17 +238,17 @@ fn milliseconds(duration: Duration) -> u64 {
 
 fn count_errors(metrics: &Metrics, errors: &[ServerError]) {
     for error in errors {
-        metrics.count_error(&code(error));
+        metrics.count_error(code(error));
     }
 }
 
-fn code(error: &ServerError) -> String {
-    code_of(error).unwrap_or_else(|| Code::Internal.as_str().to_owned())
+fn code(error: &ServerError) -> &str {
+    code_of(error).unwrap_or(Code::Internal.as_str())
 }
 
 /// Each code once, in the order of the errors.
 fn codes(errors: &[ServerError]) -> String {
-    let mut codes: Vec<String> = Vec::new();
+    let mut codes: Vec<&str> = Vec::new();
     for code in errors.iter().map(code) {
         if !codes.contains(&code) {
             codes.push(code);

@@ -11,7 +11,6 @@ mod instrumented;
 pub mod reply;
 mod request_errors;
 mod schema_description;
-mod stages;
 mod subscribe;
 mod trusted;
 
@@ -22,29 +21,54 @@ use std::time::Duration;
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{Request, Response, ServerError, ValidationMode};
 use futures_util::FutureExt;
+use graphql_front::limits::{Cost, Limits};
+use graphql_front::{
+    DocumentPolicy, Front, Operation, Options, Parameters, PreparedOperation, ValidateOnly, code_of,
+};
 use tokio::time::{Instant, timeout_at};
 
 use self::reply::Reply;
 use self::request_errors::ExecutedPart;
 use crate::auth::Caller;
 use crate::contract::budget::ResponseBudget;
+use crate::contract::code::{Code, set_code};
 use crate::contract::error::database_error;
 use crate::contract::loader::Loaders;
 use crate::contract::prices::PRICES;
 use crate::contract::trail_end::TrailEnd;
 use crate::contract::{GallerySchema, builder, types_sdl};
 use crate::db::ReadPreference;
-use crate::front::code::{Code, code_of, set_code};
-use crate::front::limits::{Cost, Limits};
-use crate::front::operation::Operation;
-use crate::front::policy::DocumentPolicy;
-use crate::front::prepare::{Front, PreparedOperation};
 use crate::gallery::{self, Gallery};
 
 use schema_description::description_keys;
-use stages::ValidateOnly;
 
 pub use instrumented::InstrumentedExecutor;
+
+/// An operation as a transport passes it on.
+#[derive(Debug)]
+pub struct OperationRequest {
+    /// What is asked for.
+    pub operation: Operation,
+    /// Names the request in the log and in internal errors.
+    pub request_id: String,
+    /// Whether its replies tell what it costs.
+    pub shows_cost: bool,
+}
+
+impl OperationRequest {
+    /// Reads the parameters of a request.
+    pub fn new(
+        parameters: Parameters,
+        request_id: &str,
+        shows_cost: bool,
+    ) -> Result<Self, ServerError> {
+        Ok(Self {
+            operation: parameters.into_operation()?,
+            request_id: request_id.to_owned(),
+            shows_cost,
+        })
+    }
+}
 
 /// An operation that may be executed.
 #[derive(Clone, Debug)]
@@ -67,7 +91,7 @@ impl Prepared {
     }
 
     fn document(&self) -> &ExecutableDocument {
-        &self.operation.document().document
+        self.operation.document()
     }
 }
 
@@ -104,20 +128,26 @@ pub struct Executor {
     strict: GallerySchema,
     front: Front,
     gallery: Arc<Gallery>,
+    max_answer_bytes: usize,
     time_out: Duration,
 }
 
 impl Executor {
-    /// An executor over a gallery.
+    /// What an answer takes in memory while it is made, unless the operator says otherwise.
+    pub const DEFAULT_MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+    /// An executor over a gallery. `max_answer_bytes` is what an answer may take in memory while it is made.
     pub fn new(
         gallery: Arc<Gallery>,
         policy: DocumentPolicy,
         limits: Limits,
+        max_answer_bytes: usize,
         time_out: Duration,
     ) -> Self {
+        let has_introspection = policy.has_introspection;
         let schema = || {
             let schema = builder().data(Arc::clone(&gallery));
-            if policy.has_introspection {
+            if has_introspection {
                 return schema;
             }
             // `Did you mean …` would tell the schema name by name.
@@ -126,22 +156,21 @@ impl Executor {
         Self {
             strict: schema().extension(ValidateOnly).finish(),
             schema: schema().validation_mode(ValidationMode::Fast).finish(),
-            front: Front::new(&types_sdl(), &PRICES, policy, limits),
+            front: front(policy, limits),
             gallery,
+            max_answer_bytes,
             time_out,
         }
     }
 
     /// Parses an operation and checks it against the limits; nothing of it is executed yet.
-    pub fn prepare(&self, operation: Operation) -> Result<Prepared, Refused> {
-        let Operation {
-            document,
-            operation_name,
-            variables,
+    pub fn prepare(&self, request: OperationRequest) -> Result<Prepared, Refused> {
+        let OperationRequest {
+            operation,
             request_id,
             shows_cost,
-        } = operation;
-        match self.front.prepare(document, operation_name, variables) {
+        } = request;
+        match self.front.prepare(operation) {
             Ok(operation) => Ok(Prepared {
                 shown_cost: shows_cost.then(|| operation.cost()),
                 operation,
@@ -175,11 +204,7 @@ impl Executor {
         &self,
         prepared: &PreparedOperation,
     ) -> Result<Vec<ServerError>, ServerError> {
-        let operation = &prepared.operation()?.node;
-        let samples = self.front.sample_variables(operation);
-        let mut request = Request::new("").variables(samples);
-        request.operation_name = prepared.operation_name().map(ToOwned::to_owned);
-        request.set_parsed_query(prepared.document().document.clone());
+        let request = self.front.validation_request(prepared)?;
         Ok(self.strict.execute(request).await.errors)
     }
 
@@ -269,7 +294,7 @@ impl Executor {
         };
         let description_keys = description_keys(&prepared);
         let trail_end = TrailEnd::read_for(document, &self.gallery, &caller).await;
-        let budget = ResponseBudget::at_most(self.front.limits().max_answer_bytes);
+        let budget = ResponseBudget::at_most(self.max_answer_bytes);
         let request_id = prepared.request_id.clone();
         let request = prepared.into_request(caller).data(budget.clone());
         let request = TrailEnd::add_to(trail_end, request);
@@ -315,6 +340,19 @@ impl Prepared {
         let request = self.operation.into_request();
         request.data(caller).data(Loaders::default())
     }
+}
+
+/// The checks before the library, for this schema and its prices.
+fn front(policy: DocumentPolicy, limits: Limits) -> Front {
+    let options = Options {
+        policy,
+        limits,
+        prices: &PRICES,
+    };
+    let front = Front::new(&types_sdl(), options);
+    front.expect(
+        "the library reads the schema that it prints, and a test holds its prices against it",
+    )
 }
 
 fn panicked(request_id: &str) -> Reply {

@@ -1,11 +1,11 @@
 //! The result of an operation, and what a transport has to know about it.
 
 use async_graphql::{Name, PathSegment, ServerError, Value};
+use graphql_front::limits::Cost;
 use serde::{Serialize, Serializer};
 
+use crate::contract::code::Code;
 use crate::contract::json_text::Written;
-use crate::front::code::Code;
-use crate::front::limits::Cost;
 
 /// The result of an operation.
 #[derive(Debug, Serialize)]

@@ -4,8 +4,7 @@
 
 use async_graphql::parser::types::{OperationDefinition, OperationType, Selection};
 use async_graphql::{PathSegment, ServerError};
-
-use crate::front::code::code_of;
+use graphql_front::code_of;
 
 /// Of which operations it may be said that nothing was executed.
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use super::request_errors::ExecutedPart;
 use super::{Executor, Prepared, Reply, finish, panicked};
 use crate::auth::Caller;
 use crate::contract::budget::ResponseBudget;
+use crate::contract::code::Code;
 use crate::contract::progress::Progress;
-use crate::front::code::Code;
 
 impl Executor {
     /// Begins a subscription for a caller, and gives its replies as they come: one for each event. Nothing is read ahead of
@@ -91,7 +91,7 @@ impl Executor {
         self.validate(&prepared).await?;
         let request_id = prepared.request_id.clone();
         let request = prepared.into_request(caller);
-        let answer = ResponseBudget::at_most(self.front.limits().max_answer_bytes);
+        let answer = ResponseBudget::at_most(self.max_answer_bytes);
         let request = request.data(progress.clone()).data(answer.clone());
         let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         Ok(responses.map(move |response| {

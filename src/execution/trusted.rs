@@ -1,9 +1,9 @@
 //! The documents of the manifest, validated when the server starts.
 
 use async_graphql::ServerError;
+use graphql_front::trusted::{Mode, TrustedDocument};
 
 use super::Executor;
-use crate::front::trusted::{Mode, TrustedDocument};
 
 /// An operation of a trusted document that no request can execute.
 struct InvalidDocument {

@@ -20,10 +20,10 @@ use super::request::{self, Requested};
 use super::stream::{self, Framing};
 use super::{State, graphiql, replica, websocket};
 use crate::auth::{Caller, SignedIn};
+use crate::contract::code::Code;
+use crate::execution::OperationRequest;
 use crate::execution::Prepared;
 use crate::execution::reply::Reply;
-use crate::front::code::Code;
-use crate::front::operation::Operation;
 
 /// How long a client should wait before it tries again while the database is away.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -169,7 +169,7 @@ async fn execute_one(
     head: &Parts,
     formats: ResponseFormats,
     signed_in: SignedIn,
-    operation: Operation,
+    operation: OperationRequest,
 ) -> Response {
     let deadline = state.executor.deadline();
     let is_get = head.method == Method::GET;
@@ -258,7 +258,11 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<String>, ServerError> {
 }
 
 /// Executes the operations of a batch in their order, all within the time of one request.
-async fn execute_batch(state: &State, caller: &Caller, operations: Vec<Operation>) -> Vec<Reply> {
+async fn execute_batch(
+    state: &State,
+    caller: &Caller,
+    operations: Vec<OperationRequest>,
+) -> Vec<Reply> {
     let deadline = state.executor.deadline();
     let mut replies = Vec::with_capacity(operations.len());
     for operation in operations {

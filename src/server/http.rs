@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use super::body;
 use super::media::Media;
+use crate::contract::code::Code;
 use crate::execution::reply::Reply;
-use crate::front::code::Code;
 
 /// The endpoint. It is served with a slash at its end, too.
 pub(super) const GRAPHQL: &str = "/graphql";

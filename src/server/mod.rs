@@ -36,8 +36,8 @@ use tower_http::cors::{AllowHeaders, CorsLayer};
 
 use self::rate_limit::{Allowance, Limited, RateLimiter};
 use crate::auth::{Authenticator, Caller};
+use crate::contract::code::Code;
 use crate::execution::InstrumentedExecutor;
-use crate::front::code::Code;
 use crate::gallery::Gallery;
 use crate::metrics::Metrics;
 use middleware::origin::Origins;

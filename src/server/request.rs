@@ -2,11 +2,12 @@
 //! <https://graphql.github.io/graphql-over-http/draft/#sec-Request>.
 
 use async_graphql::ServerError;
+use graphql_front::{Parameters, json_error};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::front::code::Code;
-use crate::front::operation::{Operation, Parameters, reason};
+use crate::contract::code::Code;
+use crate::execution::OperationRequest;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -14,9 +15,9 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 #[derive(Debug)]
 pub(super) enum Requested {
     /// A JSON object.
-    One(Operation),
+    One(OperationRequest),
     /// A JSON array of such objects, answered by an array.
-    Batch(Vec<Operation>),
+    Batch(Vec<OperationRequest>),
 }
 
 impl Requested {
@@ -40,7 +41,7 @@ pub(super) fn from_body(
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     if body.trim_ascii_start().first() != Some(&b'[') {
         let parameters = Parameters::from_json(body)?;
-        let operation = parameters.into_operation(request_id, shows_cost);
+        let operation = OperationRequest::new(parameters, request_id, shows_cost);
         return operation.map(Requested::One);
     }
     let entries: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
@@ -57,7 +58,7 @@ pub(super) fn from_body(
     }
     let operations = entries.iter().enumerate().map(|(place, entry)| {
         Parameters::from_json(entry.get().as_bytes())
-            .and_then(|parameters| parameters.into_operation(request_id, shows_cost))
+            .and_then(|parameters| OperationRequest::new(parameters, request_id, shows_cost))
             .map_err(|mut error| {
                 error.message = format!("[{place}]: {}", error.message);
                 error
@@ -71,7 +72,7 @@ pub(super) fn from_query(
     query: &str,
     request_id: &str,
     shows_cost: bool,
-) -> Result<Operation, ServerError> {
+) -> Result<OperationRequest, ServerError> {
     let mut parameters = Parameters::default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
@@ -85,7 +86,7 @@ pub(super) fn from_query(
             _ => {}
         }
     }
-    parameters.into_operation(request_id, shows_cost)
+    OperationRequest::new(parameters, request_id, shows_cost)
 }
 
 /// Sets a parameter once. An empty one counts as left out.
@@ -113,7 +114,7 @@ fn text(value: &str) -> Result<Option<String>, String> {
 
 fn id(value: &str) -> Result<Option<Box<RawValue>>, String> {
     let text = serde_json::value::to_raw_value(value);
-    text.map(Some).map_err(|error| reason(&error))
+    text.map(Some).map_err(|error| json_error(&error))
 }
 
 fn json<T: DeserializeOwned>(value: &str) -> Result<Option<T>, String> {
@@ -122,5 +123,5 @@ fn json<T: DeserializeOwned>(value: &str) -> Result<Option<T>, String> {
         return Err("must be a JSON object".to_owned());
     }
     serde_json::from_str(value)
-        .map_err(|error| format!("must be a JSON object: {}", reason(&error)))
+        .map_err(|error| format!("must be a JSON object: {}", json_error(&error)))
 }

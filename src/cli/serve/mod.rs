@@ -63,6 +63,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         Arc::clone(&gallery),
         policy,
         limits,
+        settings.limits.graphql_max_answer_bytes,
         settings.limits.request_timeout,
     );
     let metrics = Arc::new(Metrics::new().context("cannot set up what is counted")?);

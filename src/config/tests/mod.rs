@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use graphql_front::limits::Limits;
 use url::Url;
 
 use super::error::variable;
 use super::*;
 use crate::db::options::{Pooler, Target};
-use crate::front::limits::Limits;
 use crate::{auth, telemetry};
 
 mod wrong_settings;

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use url::Url;
 
-use crate::front::code::Code;
+use crate::contract::code::Code;
 use crate::loopback::is_loopback;
 use crate::server::body;
 use crate::server::http::refused;

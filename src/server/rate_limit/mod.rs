@@ -19,8 +19,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use crate::auth::Caller;
+use crate::contract::code::Code;
 use crate::execution::reply::Reply;
-use crate::front::code::Code;
 pub use proxies::TrustedProxies;
 
 const MINUTE: Duration = Duration::from_mins(1);

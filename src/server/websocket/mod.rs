@@ -15,7 +15,7 @@ use tracing::{Instrument, Span};
 use super::State;
 use super::authentication::sign_in;
 use super::http::{peer, refused, shows_cost};
-use crate::front::code::Code;
+use crate::contract::code::Code;
 use protocol::Negotiated;
 use session::Session;
 

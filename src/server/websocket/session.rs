@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_graphql::parser::types::OperationType;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::stream::{self, BoxStream, StreamExt};
+use graphql_front::Parameters;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
@@ -16,8 +17,8 @@ use super::super::connections::FLUSH_TIME;
 use super::super::http::COST;
 use super::protocol::{ClientMessage, Negotiated, Protocol};
 use crate::auth::{Caller, Denied, SignedIn};
+use crate::execution::OperationRequest;
 use crate::execution::reply::{Reply, StreamItem};
-use crate::front::operation::Parameters;
 
 /// How long a client may take to introduce itself.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -258,13 +259,15 @@ impl Running {
         &self,
         payload: &RawValue,
     ) -> Result<(BoxStream<'static, OperationOutput>, OperationType), Reply> {
-        let operation = Parameters::from_json(payload.get().as_bytes())
-            .and_then(|parameters| parameters.into_operation(&self.request_id, self.shows_cost))
+        let request = Parameters::from_json(payload.get().as_bytes())
+            .and_then(|parameters| {
+                OperationRequest::new(parameters, &self.request_id, self.shows_cost)
+            })
             .map_err(Reply::refused)?;
         let caller = self.signed_in.caller.clone();
         (self.state.check_rate(&caller, self.address, 1)).map_err(|limited| limited.reply())?;
         let executor = self.state.executor.clone();
-        let prepared = executor.prepare(operation)?;
+        let prepared = executor.prepare(request)?;
         let kind = prepared.operation_type();
         let output = if kind == OperationType::Subscription {
             let items = async move { executor.subscribe(caller, prepared, None).await };

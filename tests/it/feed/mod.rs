@@ -11,13 +11,12 @@ use std::time::Duration;
 use async_graphql::Variables;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
+use graphql_front::limits::Limits;
+use graphql_front::{Document, DocumentPolicy, Operation};
 use image_gallery::auth::Caller;
 use image_gallery::config::Settings;
 use image_gallery::db::Database;
-use image_gallery::execution::Executor;
-use image_gallery::front::limits::Limits;
-use image_gallery::front::operation::{Document, Operation};
-use image_gallery::front::policy::DocumentPolicy;
+use image_gallery::execution::{Executor, OperationRequest};
 use image_gallery::gallery::Gallery;
 use serde_json::{Value, json};
 
@@ -49,6 +48,7 @@ impl Process {
             Arc::clone(&gallery),
             DocumentPolicy::default(),
             Limits::default(),
+            Executor::DEFAULT_MAX_ANSWER_BYTES,
             Duration::from_secs(15),
         );
         Self { gallery, executor }
@@ -106,11 +106,13 @@ impl Process {
     }
 }
 
-fn operation(query: &str, variables: Value) -> Operation {
-    Operation {
-        document: Document::Text(query.to_owned()),
-        operation_name: None,
-        variables: Ok(Variables::from_json(variables)),
+fn operation(query: &str, variables: Value) -> OperationRequest {
+    OperationRequest {
+        operation: Operation {
+            document: Document::Text(query.to_owned()),
+            operation_name: None,
+            variables: Ok(Variables::from_json(variables)),
+        },
         request_id: "test".to_owned(),
         shows_cost: false,
     }

@@ -1,0 +1,298 @@
+//! Fields that an operation selects more than once under one key are executed once, with all that is selected of them,
+//! <https://spec.graphql.org/October2021/#sec-Field-Collection>.
+//!
+//! The library executes each of them and keeps the first value of every key: a mutation would run twice, and a list read
+//! twice could mix the rows of two moments (and 1,600 spreads of one list are 1,600 queries). So the document is rewritten
+//! before it is executed:
+//!
+//! 1. A fragment on the very type that it is spread in is written out there, once for each selection set.
+//! 2. Fields with the same key, name, arguments and directives become one, with the selection sets of all.
+//! 3. The directives of `__typename` move to an inline fragment around it: the library validates no directive of the field
+//!    itself, and takes the variables in them for unused.
+//!
+//! What differs is left as it is: validation, which comes next, refuses it.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::parser::types::{
+    Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition, InlineFragment,
+    OperationType, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned};
+
+use super::schema_index::SchemaIndex;
+
+/// The most bytes of arguments once every fragment is written out: as many as a whole request may have by default.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// The arguments of a document would not fit into memory once its fragments are written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the document's arguments have more than {MAX_BYTES} bytes once its fragments are written out; at most {MAX_BYTES} are allowed"
+)]
+pub(crate) struct TooLarge;
+
+/// Rewrites a document whose fragments have been found to form no ring.
+pub(crate) fn collect_fields(
+    document: &mut ExecutableDocument,
+    types: &SchemaIndex,
+) -> Result<(), TooLarge> {
+    let mut collector = FieldCollector {
+        types,
+        fragments: &document.fragments,
+        inlined: HashSet::new(),
+        bytes: 0,
+    };
+    for operation in match &mut document.operations {
+        DocumentOperations::Single(operation) => vec![operation],
+        DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
+    } {
+        let root = types.root(operation.node.ty);
+        let set = &mut operation.node.selection_set.node;
+        *set = collector.selection_set(Some(root), &[set])?;
+    }
+    let inlined: HashSet<Name> = collector.inlined.into_iter().cloned().collect();
+    let mut spread = HashSet::new();
+    for (_, operation) in document.operations.iter() {
+        note_spreads(
+            &operation.node.selection_set.node,
+            &document.fragments,
+            &mut spread,
+        );
+    }
+    // A fragment of which nothing is left would be refused as unused.
+    let spread: HashSet<Name> = spread.into_iter().cloned().collect();
+    document
+        .fragments
+        .retain(|name, _| spread.contains(name) || !inlined.contains(name));
+    Ok(())
+}
+
+type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
+
+/// Every fragment that is spread in a selection set, through fragments too.
+pub(super) fn note_spreads<'a>(
+    set: &'a SelectionSet,
+    fragments: &'a Fragments,
+    found: &mut HashSet<&'a Name>,
+) {
+    for selection in &set.items {
+        match &selection.node {
+            Selection::Field(field) => {
+                note_spreads(&field.node.selection_set.node, fragments, found);
+            }
+            Selection::InlineFragment(inline) => {
+                note_spreads(&inline.node.selection_set.node, fragments, found);
+            }
+            Selection::FragmentSpread(spread) => {
+                let name = &spread.node.fragment_name.node;
+                if found.insert(name)
+                    && let Some(fragment) = fragments.get(name)
+                {
+                    note_spreads(&fragment.node.selection_set.node, fragments, found);
+                }
+            }
+        }
+    }
+}
+
+struct FieldCollector<'a> {
+    types: &'a SchemaIndex,
+    fragments: &'a Fragments,
+    inlined: HashSet<&'a Name>,
+    bytes: usize,
+}
+
+/// What a selection set comes to.
+#[derive(Default)]
+struct Collected<'s> {
+    groups: Vec<Group<'s>>,
+    /// The last group of each response key.
+    by_key: HashMap<&'s Name, usize>,
+    /// The fragments that have been written out in it.
+    fragments: HashSet<&'s Name>,
+}
+
+enum Group<'s> {
+    /// Fields that are one.
+    Fields(Vec<&'s Positioned<Field>>),
+    /// A fragment that stays.
+    Fragment(&'s Positioned<Selection>),
+}
+
+impl<'a> FieldCollector<'a> {
+    fn selection_set(
+        &mut self,
+        parent: Option<&Name>,
+        sets: &[&SelectionSet],
+    ) -> Result<SelectionSet, TooLarge> {
+        let mut collected = Collected::default();
+        for set in sets {
+            self.collect(parent, set, &mut collected);
+        }
+        let mut items = Vec::with_capacity(collected.groups.len());
+        for group in collected.groups {
+            items.push(match group {
+                Group::Fields(fields) => self.field(parent, &fields)?,
+                Group::Fragment(fragment) => self.fragment(parent, fragment)?,
+            });
+        }
+        Ok(SelectionSet { items })
+    }
+
+    fn collect<'s>(
+        &mut self,
+        parent: Option<&Name>,
+        set: &'s SelectionSet,
+        into: &mut Collected<'s>,
+    ) where
+        'a: 's,
+    {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => into.add(field),
+                Selection::InlineFragment(inline)
+                    if inline.node.directives.is_empty()
+                        && inline
+                            .node
+                            .type_condition
+                            .as_ref()
+                            .is_none_or(|condition| Some(&condition.node.on.node) == parent) =>
+                {
+                    self.collect(parent, &inline.node.selection_set.node, into);
+                }
+                Selection::FragmentSpread(spread) if spread.node.directives.is_empty() => {
+                    match self
+                        .fragments
+                        .get_key_value(&spread.node.fragment_name.node)
+                    {
+                        Some((name, fragment))
+                            if fragment.node.directives.is_empty()
+                                && Some(&fragment.node.type_condition.node.on.node) == parent =>
+                        {
+                            self.inlined.insert(name);
+                            if into.fragments.insert(name) {
+                                self.collect(parent, &fragment.node.selection_set.node, into);
+                            }
+                        }
+                        _ => into.groups.push(Group::Fragment(selection)),
+                    }
+                }
+                _ => into.groups.push(Group::Fragment(selection)),
+            }
+        }
+    }
+
+    /// One field for all that are the same.
+    fn field(
+        &mut self,
+        parent: Option<&Name>,
+        fields: &[&Positioned<Field>],
+    ) -> Result<Positioned<Selection>, TooLarge> {
+        let first = fields.first().expect("a group has a field");
+        self.bytes += first
+            .node
+            .arguments
+            .iter()
+            .map(|(_, value)| value.node.to_string().len())
+            .sum::<usize>();
+        if self.bytes > MAX_BYTES {
+            return Err(TooLarge);
+        }
+        let own_type = self.types.of_field(parent, &first.node.name.node);
+        let sets: Vec<&SelectionSet> = fields
+            .iter()
+            .map(|field| &field.node.selection_set.node)
+            .collect();
+        let selection_set = self.selection_set(own_type, &sets)?;
+        let field = Field {
+            alias: first.node.alias.clone(),
+            name: first.node.name.clone(),
+            arguments: first.node.arguments.clone(),
+            directives: first.node.directives.clone(),
+            selection_set: Positioned::new(selection_set, first.node.selection_set.pos),
+        };
+        let field = Positioned::new(field, first.pos);
+        // At the root of a subscription it is no field at all, and refused as such.
+        let is_typename = field.node.name.node == "__typename"
+            && parent != Some(self.types.root(OperationType::Subscription));
+        let selection = if is_typename && !field.node.directives.is_empty() {
+            Selection::InlineFragment(with_directives_around(field))
+        } else {
+            Selection::Field(field)
+        };
+        Ok(Positioned::new(selection, first.pos))
+    }
+
+    /// A fragment that is not written out: within it fields are merged all the same.
+    fn fragment(
+        &mut self,
+        parent: Option<&Name>,
+        fragment: &Positioned<Selection>,
+    ) -> Result<Positioned<Selection>, TooLarge> {
+        let Selection::InlineFragment(inline) = &fragment.node else {
+            return Ok(fragment.clone());
+        };
+        let condition = inline.node.type_condition.as_ref();
+        let of = condition
+            .map(|condition| &condition.node.on.node)
+            .or(parent);
+        let set = self.selection_set(of, &[&inline.node.selection_set.node])?;
+        let mut inline = inline.clone();
+        inline.node.selection_set.node = set;
+        Ok(Positioned::new(
+            Selection::InlineFragment(inline),
+            fragment.pos,
+        ))
+    }
+}
+
+impl<'s> Collected<'s> {
+    fn add(&mut self, field: &'s Positioned<Field>) {
+        let key = &field.node.response_key().node;
+        let place = self.by_key.get(key).copied();
+        if let Some(Group::Fields(fields)) = place.and_then(|place| self.groups.get_mut(place))
+            && fields
+                .first()
+                .is_some_and(|first| is_same(&first.node, &field.node))
+        {
+            fields.push(field);
+            return;
+        }
+        self.by_key.insert(key, self.groups.len());
+        self.groups.push(Group::Fields(vec![field]));
+    }
+}
+
+/// An inline fragment of this field alone, which takes its directives.
+fn with_directives_around(mut field: Positioned<Field>) -> Positioned<InlineFragment> {
+    let place = field.pos;
+    let directives = std::mem::take(&mut field.node.directives);
+    let items = vec![Positioned::new(Selection::Field(field), place)];
+    let fragment = InlineFragment {
+        type_condition: None,
+        directives,
+        selection_set: Positioned::new(SelectionSet { items }, place),
+    };
+    Positioned::new(fragment, place)
+}
+
+/// Whether two fields of one response key are one. One of them without a selection set is not valid, and stays apart.
+fn is_same(one: &Field, other: &Field) -> bool {
+    let same_directive = |(one, other): (&Positioned<Directive>, &Positioned<Directive>)| {
+        one.node.name == other.node.name && one.node.arguments == other.node.arguments
+    };
+    one.name == other.name
+        && one.arguments.len() == other.arguments.len()
+        && one
+            .arguments
+            .iter()
+            .all(|(name, value)| other.get_argument(&name.node) == Some(value))
+        && one.directives.len() == other.directives.len()
+        && one
+            .directives
+            .iter()
+            .zip(&other.directives)
+            .all(same_directive)
+        && one.selection_set.node.items.is_empty() == other.selection_set.node.items.is_empty()
+}

@@ -1,0 +1,204 @@
+//! Complexity: what an operation asks for in fields, each as often as it will be given.
+//!
+//! - A field costs 1, and what is selected within a connection counts as often as the page is long. `edges`, `node`,
+//!   `nodes`, `cursor`, `pageInfo` and what is in it are free: they are the page's frame.
+//! - `Query.nodes` and mutations of a list count what is selected within as often as there are items.
+//! - What costs more than its fields tell has a price in [`Prices`].
+//! - What is selected of an interface by fragments on several objects costs as much as the dearest of them.
+//! - What `@skip` or `@include` leaves out of this request costs nothing.
+//! - `__schema` and `__type` cost nothing: they are answered from memory, and the selections bound them.
+//!
+//! Sums stop at the greatest number instead of passing it, and each fragment is priced once, however often it is spread.
+
+mod argument_value;
+mod field_cost;
+mod latest_cost;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+mod variable_expansion;
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{
+    Directive, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned};
+
+pub(crate) use self::field_cost::CostModel;
+pub use self::field_cost::{FieldPrice, InputPrice, Prices, SizedList};
+pub(crate) use self::latest_cost::LatestCost;
+pub(crate) use self::variable_expansion::check_variable_expansion;
+
+use self::argument_value::Values;
+use self::field_cost::FieldCost;
+use self::variable_expansion::ArgumentWeights;
+use super::{Limit, LimitExceeded, Limits};
+use crate::schema_index::ConnectionRole;
+
+/// The fragments of a document, by name.
+type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
+
+/// Holds a complexity against its limit.
+pub(crate) fn check_complexity(complexity: usize, limits: &Limits) -> Result<(), LimitExceeded> {
+    let maximum = limits.max_complexity;
+    if complexity > maximum {
+        return Err(limits.exceeded(Limit::Complexity {
+            complexity,
+            maximum,
+        }));
+    }
+    Ok(())
+}
+
+/// What a selection set costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct SelectionCost {
+    once: usize,
+    /// Within a connection, for each item of its page; how long that is, its field knows.
+    per_item: usize,
+}
+
+impl SelectionCost {
+    fn once(once: usize) -> Self {
+        Self { once, per_item: 0 }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.once = self.once.saturating_add(other.once);
+        self.per_item = self.per_item.saturating_add(other.per_item);
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            once: self.once.max(other.once),
+            per_item: self.per_item.max(other.per_item),
+        }
+    }
+}
+
+struct CostVisitor<'a> {
+    model: CostModel<'a>,
+    fragments: &'a Fragments,
+    values: Values<'a>,
+    priced: HashMap<&'a Name, SelectionCost>,
+    /// Instead of its price, what a field's arguments weigh.
+    weights: Option<ArgumentWeights>,
+}
+
+impl<'a> CostVisitor<'a> {
+    fn new(fragments: &'a Fragments, values: Values<'a>, model: CostModel<'a>) -> Self {
+        Self {
+            model,
+            fragments,
+            values,
+            priced: HashMap::new(),
+            weights: None,
+        }
+    }
+
+    fn whole(&mut self, operation: &'a OperationDefinition) -> usize {
+        let root = self.model.index.root(operation.ty);
+        self.selection_set(Some(root), &operation.selection_set.node)
+            .once
+    }
+
+    /// What a field costs by itself, where its tariff says so much.
+    fn own(&mut self, own: usize, field: &Field) -> usize {
+        match &mut self.weights {
+            Some(weights) => weights.weight_of_arguments(self.values, field),
+            None => own,
+        }
+    }
+
+    fn selection_set(&mut self, parent: Option<&Name>, set: &'a SelectionSet) -> SelectionCost {
+        let mut total = SelectionCost::default();
+        let mut by_object: HashMap<&Name, SelectionCost> = HashMap::new();
+        for Positioned { node, .. } in &set.items {
+            if self.values.is_left_out(directives(node)) {
+                continue;
+            }
+            let (on, price) = match node {
+                Selection::Field(field) => (None, self.field(parent, &field.node)),
+                Selection::InlineFragment(inline) => {
+                    let on = inline.node.type_condition.as_ref();
+                    let on = on.map(|condition| &condition.node.on.node);
+                    let set = &inline.node.selection_set.node;
+                    (on, self.selection_set(on.or(parent), set))
+                }
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
+            };
+            match on {
+                Some(on)
+                    if self.model.index.is_interface(parent)
+                        && !self.model.index.is_interface(Some(on)) =>
+                {
+                    by_object.entry(on).or_default().add(price);
+                }
+                _ => total.add(price),
+            }
+        }
+        total.add(
+            by_object
+                .into_values()
+                .fold(SelectionCost::default(), SelectionCost::max),
+        );
+        total
+    }
+
+    /// The type that a fragment is on, and its price. An unknown one is left to validation.
+    fn fragment(&mut self, name: &'a Name) -> (Option<&'a Name>, SelectionCost) {
+        let Some(fragment) = self.fragments.get(name) else {
+            return (None, SelectionCost::default());
+        };
+        let on = &fragment.node.type_condition.node.on.node;
+        if let Some(price) = self.priced.get(name) {
+            return (Some(on), *price);
+        }
+        let price = self.selection_set(Some(on), &fragment.node.selection_set.node);
+        self.priced.insert(name, price);
+        (Some(on), price)
+    }
+
+    fn field(&mut self, parent: Option<&Name>, field: &'a Field) -> SelectionCost {
+        let name = &field.name.node;
+        if matches!(name.as_str(), "__schema" | "__type") {
+            return SelectionCost::once(self.own(0, field));
+        }
+        let own_type = self.model.index.of_field(parent, name);
+        let within = self.selection_set(own_type, &field.selection_set.node);
+        match (self.model.index.connection_role(parent), name.as_str()) {
+            (Some(ConnectionRole::Connection), "edges" | "nodes") => SelectionCost {
+                once: 0,
+                per_item: within.once,
+            },
+            (Some(ConnectionRole::Connection), "pageInfo")
+            | (Some(ConnectionRole::Edge), "node" | "cursor") => within,
+            (Some(ConnectionRole::PageInfo), _) => SelectionCost::default(),
+            _ => {
+                let FieldCost { own, times } = self.model.field_cost(self.values, parent, field);
+                let own = self.own(own, field);
+                SelectionCost::once(own.saturating_add(self.total(own_type, within, times)))
+            }
+        }
+    }
+
+    /// What is selected within a field, for all of its items.
+    fn total(&self, own_type: Option<&Name>, within: SelectionCost, times: usize) -> usize {
+        if self.model.index.connection_role(own_type) == Some(ConnectionRole::Connection) {
+            return within
+                .once
+                .saturating_add(within.per_item.saturating_mul(times));
+        }
+        within.once.saturating_mul(times)
+    }
+}
+
+fn directives(selection: &Selection) -> &[Positioned<Directive>] {
+    match selection {
+        Selection::Field(field) => &field.node.directives,
+        Selection::InlineFragment(inline) => &inline.node.directives,
+        Selection::FragmentSpread(spread) => &spread.node.directives,
+    }
+}

@@ -1,0 +1,257 @@
+//! How much an operation's arguments come to: the library copies a variable's value wherever it is used, once to validate
+//! it and once for each object that the field is resolved of.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{
+    Directive, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned, Value as Sent, Variables};
+use async_graphql_value::Value as Literal;
+
+use super::argument_value::Values;
+use super::{CostModel, CostVisitor, directives};
+use crate::limits::{Limit, LimitExceeded};
+
+/// The most bytes that arguments may come to beyond what was sent: as many as a whole request may have by default.
+pub(super) const MAX_COPIED_BYTES: usize = 8 * 1024 * 1024;
+/// What a value weighs beside its text: the most values of variables weigh as much as the most bytes.
+pub(super) const VALUE_BYTES: usize = 8;
+
+/// Refuses a document that uses large variables so often that the copies would not fit into memory: once wherever they
+/// stand, as validation walks every definition of the document, and for each object that the operation gives. `sent_bytes`
+/// is the document's length; it and the variables may be as large as a request may be, and be used once.
+pub(crate) fn check_variable_expansion(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    variables: &Variables,
+    model: CostModel<'_>,
+    sent_bytes: usize,
+) -> Result<(), LimitExceeded> {
+    let sent = variables.values().map(weight_of_value);
+    let sent = sent.fold(sent_bytes, usize::saturating_add);
+    let maximum = sent.saturating_add(MAX_COPIED_BYTES);
+    let values = Values::of(operation, variables, None);
+    let mut visitor = CostVisitor::new(&document.fragments, values, model);
+    let mut weights = ArgumentWeights::default();
+    let as_written = weights.weight_of_document(values, document);
+    visitor.weights = Some(weights);
+    let bytes = as_written.max(visitor.whole(operation));
+    if bytes > maximum {
+        return Err(Limit::Copies { bytes, maximum }.into());
+    }
+    Ok(())
+}
+
+/// Weighs arguments, each variable once, however often it is used.
+#[derive(Debug, Default)]
+pub(super) struct ArgumentWeights {
+    of_variables: HashMap<Name, usize>,
+    /// What every variable weighs, whatever its value.
+    of_each_variable: Option<usize>,
+}
+
+impl ArgumentWeights {
+    /// Weights where every variable weighs the same.
+    pub(super) fn with_variables_of(weight: usize) -> Self {
+        Self {
+            of_variables: HashMap::new(),
+            of_each_variable: Some(weight),
+        }
+    }
+
+    pub(super) fn weight_of_document(
+        &mut self,
+        values: Values<'_>,
+        document: &ExecutableDocument,
+    ) -> usize {
+        let operations = document.operations.iter().map(|(_, operation)| {
+            let operation = &operation.node;
+            (&operation.directives, &operation.selection_set.node)
+        });
+        let fragments = document.fragments.values().map(|fragment| {
+            let fragment = &fragment.node;
+            (&fragment.directives, &fragment.selection_set.node)
+        });
+        operations
+            .chain(fragments)
+            .map(|(directives, set)| {
+                let weight = self.weight_of_directives(values, directives);
+                weight.saturating_add(self.weight_of_set(values, set))
+            })
+            .fold(0, usize::saturating_add)
+    }
+
+    /// Without what fragments bring that are spread in it: these are definitions of their own.
+    fn weight_of_set(&mut self, values: Values<'_>, set: &SelectionSet) -> usize {
+        let mut weight = 0_usize;
+        for Positioned { node, .. } in &set.items {
+            let within = match node {
+                Selection::Field(field) => {
+                    let own = self.weight_of_arguments(values, &field.node);
+                    own.saturating_add(self.weight_of_set(values, &field.node.selection_set.node))
+                }
+                Selection::InlineFragment(inline) => {
+                    self.weight_of_set(values, &inline.node.selection_set.node)
+                }
+                Selection::FragmentSpread(_) => 0,
+            };
+            weight = weight
+                .saturating_add(within)
+                .saturating_add(self.weight_of_directives(values, directives(node)));
+        }
+        weight
+    }
+
+    fn weight_of_directives(
+        &mut self,
+        values: Values<'_>,
+        directives: &[Positioned<Directive>],
+    ) -> usize {
+        let arguments = directives
+            .iter()
+            .flat_map(|directive| &directive.node.arguments);
+        let weights = arguments.map(|(_, value)| self.weight(values, &value.node));
+        weights.fold(0, usize::saturating_add)
+    }
+
+    pub(super) fn weight_of_arguments(&mut self, values: Values<'_>, field: &Field) -> usize {
+        let arguments = field.arguments.iter();
+        let weights = arguments.map(|(_, value)| self.weight(values, &value.node));
+        weights.fold(0, usize::saturating_add)
+    }
+
+    /// The nesting of a literal is bounded by the scan.
+    fn weight(&mut self, values: Values<'_>, literal: &Literal) -> usize {
+        let within = match literal {
+            Literal::Variable(name) => return self.weight_of_variable(values, name),
+            Literal::String(text) => text.len(),
+            Literal::List(items) => items
+                .iter()
+                .map(|item| self.weight(values, item))
+                .fold(0, usize::saturating_add),
+            Literal::Object(fields) => fields
+                .values()
+                .map(|field| self.weight(values, field))
+                .fold(0, usize::saturating_add),
+            _ => 0,
+        };
+        within.saturating_add(VALUE_BYTES)
+    }
+
+    fn weight_of_variable(&mut self, values: Values<'_>, name: &Name) -> usize {
+        if let Some(weight) = self.of_each_variable {
+            return weight;
+        }
+        if let Some(weight) = self.of_variables.get(name) {
+            return *weight;
+        }
+        let weight = values.variable(name).map_or(VALUE_BYTES, weight_of_value);
+        self.of_variables.insert(name.clone(), weight);
+        weight
+    }
+}
+
+/// The nesting of variables is bounded before they are built.
+pub(super) fn weight_of_value(value: &Sent) -> usize {
+    let within = match value {
+        Sent::String(text) => text.len(),
+        Sent::Enum(name) => name.len(),
+        Sent::Binary(bytes) => bytes.len(),
+        Sent::List(items) => items
+            .iter()
+            .map(weight_of_value)
+            .fold(0, usize::saturating_add),
+        Sent::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| name.len().saturating_add(weight_of_value(field)))
+            .fold(0, usize::saturating_add),
+        Sent::Null | Sent::Number(_) | Sent::Boolean(_) => 0,
+    };
+    within.saturating_add(VALUE_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use serde_json::{Value as Json, json};
+
+    use super::super::sample;
+    use super::*;
+    use crate::collect_fields::collect_fields;
+
+    fn checked(text: &str, variables: Json) -> Result<(), Limit> {
+        let index = sample::index();
+        let mut document = parse_query(text).expect("the test's document parses");
+        collect_fields(&mut document, &index).expect("it is small");
+        let (_, operation) = document.operations.iter().next().expect("an operation");
+        let variables = Variables::from_json(variables);
+        check_variable_expansion(
+            &document,
+            &operation.node,
+            &variables,
+            sample::model(&index),
+            text.len(),
+        )
+        .map_err(|exceeded| exceeded.limit)
+    }
+
+    fn is_refused(text: &str, variables: Json) -> bool {
+        matches!(
+            checked(text, variables),
+            Err(Limit::Copies { bytes, maximum }) if bytes > maximum
+        )
+    }
+
+    #[test]
+    fn what_is_used_once_may_be_large() {
+        let list = vec![0; 900_000];
+        let text = "query($m: JSON) { images(filter: { metadataContains: $m }) { nodes { id } } }";
+        assert_eq!(checked(text, json!({ "m": list })), Ok(()));
+        let text = "query($c: String) { images(after: $c) { nodes { id } } }";
+        let long = "x".repeat(8_000_000);
+        assert_eq!(checked(text, json!({ "c": long })), Ok(()));
+    }
+
+    #[test]
+    fn a_small_variable_may_be_used_often() {
+        let uses = "$s ".repeat(2000);
+        let text = format!("query($s: ID!) {{ nodes(ids: [{uses}]) {{ id }} }}");
+        assert_eq!(checked(&text, json!({ "s": "x" })), Ok(()));
+    }
+
+    #[test]
+    fn a_large_variable_used_often_is_refused() {
+        let uses = "$s ".repeat(2000);
+        let within_list = format!(
+            "query($s: JSON) {{ images(filter: {{ metadataContains: {{ a: [{uses}] }} }}) {{ nodes {{ id }} }} }}"
+        );
+        assert!(is_refused(&within_list, json!({ "s": vec![0; 50_000] })));
+        let default =
+            within_list.replace("$s: JSON", &format!("$s: JSON = \"{}\"", "x".repeat(9000)));
+        assert!(is_refused(&default, json!({})));
+        let alias = |number| format!("a{number}: nodes(ids: $s) {{ id }} ");
+        let aliases: Vec<_> = (0..30).map(alias).collect();
+        let text = format!("query($s: [ID!]!) {{ {} }}", aliases.concat());
+        assert!(is_refused(&text, json!({ "s": vec!["x"; 900_000] })));
+        // Validation looks at what is left out, too, and at what another operation or nobody uses.
+        for text in [
+            format!("query($s: JSON) {{ nodes(ids: [{uses}]) @skip(if: true) {{ id }} }}"),
+            format!("query($s: JSON) {{ __typename @skip(if: [{uses}]) }}"),
+            format!("query($s: JSON) @skip(if: [{uses}]) {{ __typename }}"),
+            format!(
+                "query($s: JSON) {{ __schema {{ types {{ fields(a: [{uses}]) {{ name }} }} }} }}"
+            ),
+            format!("query a {{ id }} query b($s: JSON) {{ nodes(ids: [{uses}]) {{ id }} }}"),
+            format!("{{ id }} fragment f on Query {{ nodes(ids: [{uses}]) {{ id }} }}"),
+        ] {
+            assert!(is_refused(&text, json!({ "s": vec![0; 50_000] })), "{text}");
+        }
+        // Once for each of a hundred images, through a fragment too.
+        let text =
+            "query($s: String) { images(first: 100) { nodes { ... @include(if: true) { ...f } } } }
+            fragment f on Image { events(after: $s) { nodes { id } } }";
+        assert!(is_refused(text, json!({ "s": "x".repeat(200_000) })));
+        assert_eq!(checked(text, json!({ "s": "x".repeat(80_000) })), Ok(()));
+    }
+}

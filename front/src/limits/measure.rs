@@ -1,0 +1,342 @@
+//! The parsed document: what its fragments come to once they are written out.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned};
+
+use super::{Limit, LimitExceeded, Limits, MAX_INTROSPECTED_LISTS, MAX_NESTING, MAX_SELECTIONS};
+
+/// What leads from one type to many others: nested, an answer grows at every level. Other implementations count the same
+/// four, <https://github.com/graphql/graphql-js/blob/16.x.x/src/validation/rules/MaxIntrospectionDepthRule.ts>.
+const INTROSPECTED_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
+
+/// What an operation measures once every fragment is written out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Fields within fields.
+    pub depth: usize,
+    /// Fields that are renamed.
+    pub aliases: usize,
+}
+
+/// Measures a parsed document against the limits: the selected operation (all of them without one), and for the work of
+/// validation, every definition.
+pub fn measure_document(
+    document: &ExecutableDocument,
+    selected: Option<&OperationDefinition>,
+    limits: &Limits,
+) -> Result<Measured, LimitExceeded> {
+    let mut measure = Measure {
+        document,
+        fragments: HashMap::new(),
+    };
+    let mut of_fragments = 0_usize;
+    let mut selections = 0_usize;
+    let mut of_selected = Measured::default();
+    for name in document.fragments.keys() {
+        of_fragments = of_fragments.max(measure.fragment(name, 0)?.selections);
+    }
+    for (_, operation) in document.operations.iter() {
+        let size = measure.selection_set(&operation.node.selection_set.node, 0)?;
+        // Every operation is expanded and validated, whichever is selected.
+        selections = selections.saturating_add(size.selections);
+        if selected.is_none_or(|selected| std::ptr::eq(selected, &raw const operation.node)) {
+            size.check(limits)?;
+            of_selected = Measured {
+                depth: size.depth,
+                aliases: size.aliases,
+            };
+        }
+    }
+    let selections = selections.max(of_fragments);
+    if selections > MAX_SELECTIONS {
+        return Err(Limit::Selections(selections).into());
+    }
+    Ok(of_selected)
+}
+
+/// What a selection set costs once every fragment is written out.
+#[derive(Clone, Copy, Debug, Default)]
+struct SelectionSize {
+    selections: usize,
+    depth: usize,
+    aliases: usize,
+    /// Fragments within fragments.
+    spreads: usize,
+    /// Lists of the schema within each other.
+    introspected_lists: usize,
+}
+
+impl SelectionSize {
+    fn check(self, limits: &Limits) -> Result<(), LimitExceeded> {
+        if self.depth > limits.max_depth {
+            return Err(limits.exceeded(Limit::Depth {
+                depth: self.depth,
+                maximum: limits.max_depth,
+            }));
+        }
+        if self.aliases > limits.max_aliases {
+            return Err(limits.exceeded(Limit::Aliases {
+                aliases: self.aliases,
+                maximum: limits.max_aliases,
+            }));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, other: Self) {
+        self.selections = self.selections.saturating_add(other.selections);
+        self.depth = self.depth.max(other.depth);
+        self.aliases = self.aliases.saturating_add(other.aliases);
+        self.spreads = self.spreads.max(other.spreads);
+        self.introspected_lists = self.introspected_lists.max(other.introspected_lists);
+    }
+}
+
+struct Measure<'a> {
+    document: &'a ExecutableDocument,
+    /// What each fragment costs; none while it is being measured.
+    fragments: HashMap<&'a Name, Option<SelectionSize>>,
+}
+
+impl<'a> Measure<'a> {
+    /// `spreads` counts the fragments that the set is in; brackets within a definition are bounded by [`scan`].
+    fn selection_set(
+        &mut self,
+        set: &'a SelectionSet,
+        spreads: usize,
+    ) -> Result<SelectionSize, LimitExceeded> {
+        let mut total = SelectionSize::default();
+        for Positioned {
+            node: selection, ..
+        } in &set.items
+        {
+            let size = match selection {
+                Selection::Field(field) => self.field(&field.node, spreads)?,
+                Selection::InlineFragment(inline) => {
+                    self.selection_set(&inline.node.selection_set.node, spreads)?
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.fragment(&spread.node.fragment_name.node, spreads + 1)?
+                }
+            };
+            total.add(SelectionSize {
+                selections: size.selections.saturating_add(1),
+                ..size
+            });
+        }
+        Ok(total)
+    }
+
+    fn field(&mut self, field: &'a Field, spreads: usize) -> Result<SelectionSize, LimitExceeded> {
+        let within = self.selection_set(&field.selection_set.node, spreads)?;
+        let name = field.name.node.as_str();
+        let is_introspection = matches!(name, "__schema" | "__type");
+        let is_list = INTROSPECTED_LISTS.contains(&name);
+        let introspected_lists = within.introspected_lists + usize::from(is_list);
+        if is_introspection && introspected_lists > MAX_INTROSPECTED_LISTS {
+            return Err(Limit::Introspection(introspected_lists).into());
+        }
+        Ok(SelectionSize {
+            introspected_lists,
+            depth: if is_introspection {
+                1
+            } else {
+                within.depth.saturating_add(1)
+            },
+            aliases: within
+                .aliases
+                .saturating_add(usize::from(field.alias.is_some())),
+            ..within
+        })
+    }
+
+    fn fragment(&mut self, name: &'a Name, spreads: usize) -> Result<SelectionSize, LimitExceeded> {
+        if spreads > MAX_NESTING {
+            return Err(Limit::FragmentNesting.into());
+        }
+        let size = match self.fragments.get(name) {
+            Some(Some(size)) => *size,
+            Some(None) => {
+                return Err(Limit::FragmentCycle {
+                    name: name.to_string(),
+                }
+                .into());
+            }
+            None => self.measure_fragment(name, spreads)?,
+        };
+        if spreads + size.spreads > MAX_NESTING {
+            return Err(Limit::FragmentNesting.into());
+        }
+        Ok(size)
+    }
+
+    fn measure_fragment(
+        &mut self,
+        name: &'a Name,
+        spreads: usize,
+    ) -> Result<SelectionSize, LimitExceeded> {
+        // An unknown fragment is left to validation.
+        let Some(fragment) = self.document.fragments.get(name) else {
+            return Ok(SelectionSize::default());
+        };
+        self.fragments.insert(name, None);
+        let within = self.selection_set(&fragment.node.selection_set.node, spreads)?;
+        let size = SelectionSize {
+            spreads: within.spreads + 1,
+            ..within
+        };
+        self.fragments.insert(name, Some(size));
+        Ok(size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::super::scan;
+    use super::*;
+
+    fn checked(text: &str) -> Result<(), Limit> {
+        scan(text, &Limits::default()).map_err(|exceeded| exceeded.limit)?;
+        measure_document(
+            &parse_query(text).expect("the test's document parses"),
+            None,
+            &Limits::default(),
+        )
+        .map(|_| ())
+        .map_err(|exceeded| exceeded.limit)
+    }
+
+    fn doubling(levels: usize) -> String {
+        let fragments = (0..levels).map(|level| {
+            format!(
+                "fragment f{level} on Query {{ ...f{} ...f{} }} ",
+                level + 1,
+                level + 1
+            )
+        });
+        let last = format!("fragment f{levels} on Query {{ __typename }} ");
+        fragments.chain([last]).collect()
+    }
+
+    #[test]
+    fn fragments_are_written_out_in_numbers_only() {
+        assert_eq!(checked(&format!("{{ ...f0 }} {}", doubling(5))), Ok(()));
+        let bomb = doubling(40);
+        assert!(matches!(
+            checked(&format!("{{ ...f0 }} {bomb}")),
+            Err(Limit::Selections(_))
+        ));
+        assert!(matches!(
+            checked(&format!("{{ __typename }} {bomb}")),
+            Err(Limit::Selections(_))
+        ));
+    }
+
+    #[test]
+    fn a_ring_of_fragments_is_refused() {
+        for text in [
+            "{ ...a } fragment a on Query { ...a }",
+            "{ ...a } fragment a on Query { ...b } fragment b on Query { images { ...a } }",
+            "{ __typename } fragment a on Query { ...b } fragment b on Query { ...a }",
+        ] {
+            assert!(
+                matches!(checked(text), Err(Limit::FragmentCycle { .. })),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_chain_of_fragments_is_bounded() {
+        let chain = |length: usize| {
+            let links = (0..length)
+                .map(|link| format!("fragment f{link} on Query {{ ...f{} }} ", link + 1));
+            let text: String = links.collect();
+            format!("{{ ...f0 }} {text}")
+        };
+        assert_eq!(checked(&chain(60)), Ok(()));
+        assert_eq!(checked(&chain(500)), Err(Limit::FragmentNesting));
+    }
+
+    #[test]
+    fn depth_and_aliases_count_through_fragments() {
+        let depth = |levels: usize| format!("{}{}", "{a".repeat(levels), "}".repeat(levels));
+        assert_eq!(checked(&depth(15)), Ok(()));
+        assert_eq!(
+            checked(&depth(16)),
+            Err(Limit::Depth {
+                depth: 16,
+                maximum: 15
+            })
+        );
+        let text = format!("{{ b {{ ...f }} }} fragment f on Query {}", depth(15));
+        assert_eq!(
+            checked(&text),
+            Err(Limit::Depth {
+                depth: 16,
+                maximum: 15
+            })
+        );
+        let text = "{ ...f ...f } fragment f on Query { a:x b:x c:x d:x e:x f:x g:x h:x i:x j:x k:x l:x m:x n:x o:x p:x }";
+        assert_eq!(
+            checked(text),
+            Err(Limit::Aliases {
+                aliases: 32,
+                maximum: 30
+            })
+        );
+    }
+
+    #[test]
+    fn introspection_goes_from_types_to_types_twice_at_most() {
+        let nested = |levels: usize| {
+            format!(
+                "{}name{}",
+                "possibleTypes { ...n interfaces { ".repeat(levels),
+                "} }".repeat(levels)
+            )
+        };
+        let type_of = |levels| {
+            let nested = nested(levels);
+            format!(r#"{{ __type(name: "Node") {{ {nested} }} }} fragment n on __Type {{ name }}"#)
+        };
+        assert_eq!(checked(&type_of(1)), Ok(()));
+        assert_eq!(checked(&type_of(15)), Err(Limit::Introspection(30)));
+        let text = "{ __schema { types { ...f } } }
+            fragment f on __Type { fields { args { type { ofType { ...i } } } } }
+            fragment i on __Type { inputFields { type { fields { name } } } }";
+        assert_eq!(checked(text), Err(Limit::Introspection(3)));
+    }
+
+    #[test]
+    fn every_operation_is_counted_whichever_is_meant() {
+        let fields: Vec<_> = (0..90).map(|number| format!("a{number}:id ")).collect();
+        let other = |number| format!("query q{number} {{ images {{ nodes {{ ...f }} }} }} ");
+        let others: Vec<_> = (0..110).map(other).collect();
+        let text = format!(
+            "query q {{ __typename }} {} fragment f on Image {{ {} }}",
+            others.concat(),
+            fields.concat()
+        );
+        let document = parse_query(&text).expect("the test's document parses");
+        let selected = crate::document::get_operation(&document, Some("q"));
+        let selected = &selected.expect("an operation").node;
+        assert_eq!(
+            measure_document(&document, Some(selected), &Limits::default())
+                .map_err(|exceeded| exceeded.limit),
+            Err(Limit::Selections(110 * 93 + 1))
+        );
+    }
+
+    #[test]
+    fn introspection_may_be_deep() {
+        let text = format!("{{ __schema {}{} }}", "{a".repeat(30), "}".repeat(30));
+        assert_eq!(checked(&text), Ok(()));
+    }
+}

@@ -1,0 +1,344 @@
+//! The raw text of a document: tokens and nesting.
+
+use super::{Limit, LimitExceeded, Limits, MAX_BYTES, MAX_NESTING};
+
+/// Counts the tokens and the nesting of a document's text, and gives the number of tokens. Malformed text is left to the
+/// parser, but never counted as less than the parser might make of it.
+pub fn scan(text: &str, limits: &Limits) -> Result<usize, LimitExceeded> {
+    let Counted {
+        tokens,
+        nesting,
+        bytes,
+    } = count(text);
+    let maximum = limits.max_tokens;
+    if nesting > MAX_NESTING {
+        return Err(Limit::Nesting(nesting).into());
+    }
+    if tokens > maximum {
+        return Err(limits.exceeded(Limit::Tokens { tokens, maximum }));
+    }
+    if bytes > MAX_BYTES {
+        return Err(Limit::Size(bytes).into());
+    }
+    Ok(tokens)
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    tokens: usize,
+    nesting: usize,
+    /// Outside of strings.
+    bytes: usize,
+}
+
+/// Walks the text once to its end, so that a refusal can say how much it was.
+fn count(text: &str) -> Counted {
+    let mut counted = Counted::default();
+    let mut nesting = 0_usize;
+    let mut lexer = Lexer::new(text);
+    while let Some((first, token)) = lexer.next_token() {
+        counted.bytes += if first == '"' { 0 } else { token.len() };
+        match first {
+            _ if is_ignored(first) => continue,
+            '(' | '[' | '{' => nesting += 1,
+            ')' | ']' | '}' => nesting = nesting.saturating_sub(1),
+            _ => {}
+        }
+        counted.tokens += 1;
+        counted.nesting = counted.nesting.max(nesting);
+    }
+    counted
+}
+
+struct Lexer<'t> {
+    rest: &'t str,
+    /// Whether a block string may end in the rest: a text full of beginnings is not searched anew for each.
+    has_block_end: bool,
+}
+
+impl<'t> Lexer<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            rest: text,
+            has_block_end: true,
+        }
+    }
+
+    /// The next token, comment or ignored character, and the character that it begins with.
+    fn next_token(&mut self) -> Option<(char, &'t str)> {
+        let first = self.rest.chars().next()?;
+        let length = if first == '"' {
+            self.string_length()
+        } else {
+            token_length(self.rest, first)
+        };
+        let (token, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some((first, token))
+    }
+
+    /// A block string without an end is taken for an empty string, as the parser does that looks for another reading.
+    fn string_length(&mut self) -> usize {
+        const BLOCK: &str = "\"\"\"";
+        if self.has_block_end
+            && let Some(content) = self.rest.strip_prefix(BLOCK)
+        {
+            if let Some(length) = block_length(content) {
+                return BLOCK.len() + length + BLOCK.len();
+            }
+            self.has_block_end = false;
+        }
+        line_string_length(self.rest)
+    }
+}
+
+/// The lexical tokens of a text, without what stands between them and says nothing,
+/// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Ignored-Tokens>.
+pub(crate) fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    tokens_and_ignored(text)
+        .filter(|(first, _)| !is_ignored(*first))
+        .map(|(_, token)| token)
+}
+
+/// The whole text in pieces: lexical tokens and what stands between them, each with the character that it begins with.
+pub(crate) fn tokens_and_ignored(text: &str) -> impl Iterator<Item = (char, &str)> {
+    let mut lexer = Lexer::new(text);
+    std::iter::from_fn(move || lexer.next_token())
+}
+
+fn is_ignored(first: char) -> bool {
+    matches!(first, ' ' | ',' | '\t' | '\n' | '\r' | '\u{feff}' | '#')
+}
+
+/// Length in bytes of the lexical token but for strings, the comment or the ignored character that the text begins with,
+/// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Lexical-Tokens>.
+fn token_length(text: &str, first: char) -> usize {
+    let until = |end: fn(char) -> bool| text.find(end).unwrap_or(text.len());
+    match first {
+        '#' => until(|character| matches!(character, '\n' | '\r')),
+        '.' if text.starts_with("...") => "...".len(),
+        '0'..='9' | 'A'..='Z' | 'a'..='z' | '_' => {
+            until(|character| !(character.is_ascii_alphanumeric() || character == '_'))
+        }
+        other => other.len_utf8(),
+    }
+}
+
+/// A string ends with its line at the latest.
+fn line_string_length(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (place, character) in text.char_indices().skip(1) {
+        match character {
+            '\n' | '\r' => return place,
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return place + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Length of a block string's content, up to the first `"""` that has no backslash before it.
+fn block_length(content: &str) -> Option<usize> {
+    let mut ends = content.match_indices("\"\"\"");
+    ends.find(|(place, _)| {
+        !content
+            .get(..*place)
+            .is_some_and(|before| before.ends_with('\\'))
+    })
+    .map(|(place, _)| place)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scanned(text: &str) -> Result<(), Limit> {
+        match scan(text, &Limits::default()) {
+            Ok(_) => Ok(()),
+            Err(exceeded) => Err(exceeded.limit),
+        }
+    }
+
+    fn nested(levels: usize) -> String {
+        format!("{{f(x:{}{})}}", "[".repeat(levels), "]".repeat(levels))
+    }
+
+    #[test]
+    fn nesting_is_bounded_before_anything_parses() {
+        assert_eq!(scanned(&nested(62)), Ok(()));
+        for (text, levels) in [
+            (nested(63), 65),
+            (nested(1600), 1602),
+            ("{a".repeat(1000), 1000),
+            (format!("query($a:{}", "[".repeat(100)), 101),
+        ] {
+            assert_eq!(scanned(&text), Err(Limit::Nesting(levels)));
+        }
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_do_not_nest() {
+        let brackets = "[".repeat(100);
+        for text in [
+            format!(r#"{{f(x:"{brackets}\"{brackets}")}}"#),
+            format!(r#"{{f(x:"""{brackets}\"""{brackets}"{brackets}""")}}"#),
+            format!("{{f #{brackets}\n}}"),
+        ] {
+            assert_eq!(scanned(&text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_string_hides_no_brackets() {
+        let brackets = "[".repeat(1600);
+        for text in [
+            // Without an end this is an empty string, and a string that begins behind it.
+            format!("{{f(x:[\"\"\" \" {brackets}"),
+            format!("{{f(x:\"\n{brackets}"),
+            format!("{{f #\r{brackets}"),
+        ] {
+            assert!(
+                matches!(scanned(&text), Err(Limit::Nesting(1600..=1603))),
+                "{:?}",
+                text.get(..20)
+            );
+        }
+    }
+
+    /// Each beginning used to be searched for its end anew: a minute for eight megabytes.
+    #[test]
+    fn block_strings_that_do_not_end_are_searched_once() {
+        let text = "\\\"\"\"\n".repeat(1_600_000);
+        let tokens = 3 * 1_600_000;
+        assert_eq!(
+            scanned(&text),
+            Err(Limit::Tokens {
+                tokens,
+                maximum: 5000
+            })
+        );
+    }
+
+    #[test]
+    fn only_strings_may_be_long() {
+        let long = "x".repeat(MAX_BYTES);
+        assert_eq!(scanned(&format!(r#"{{f(x:"{long}")}}"#)), Ok(()));
+        for text in [
+            format!("{{f}} # {long}"),
+            format!("{{{long}}}"),
+            " ".repeat(MAX_BYTES + 1),
+        ] {
+            assert!(matches!(scanned(&text), Err(Limit::Size(_))));
+        }
+    }
+
+    #[test]
+    fn tokens_are_counted() {
+        let limits = Limits {
+            max_tokens: 10,
+            ..Limits::default()
+        };
+        // { a ( b : "c d" ) ... f }
+        assert_eq!(scan(r#"{a(b:"c d")...f}#,,, {"#, &limits), Ok(10));
+        for text in [r#"{a(b:"c d")...f} x"#, &"é".repeat(11)] {
+            assert_eq!(
+                scan(text, &limits).map_err(|exceeded| exceeded.limit),
+                Err(Limit::Tokens {
+                    tokens: 11,
+                    maximum: 10
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn tokens_are_what_means_something() {
+        let text =
+            "\u{feff}query Q ($a:[ID!]=\"a # b\"){, ...f # {\n b(c:\"\"\" d \"\"\", e:-1.5) }";
+        let expected = [
+            "query",
+            "Q",
+            "(",
+            "$",
+            "a",
+            ":",
+            "[",
+            "ID",
+            "!",
+            "]",
+            "=",
+            "\"a # b\"",
+            ")",
+            "{",
+            "...",
+            "f",
+            "b",
+            "(",
+            "c",
+            ":",
+            "\"\"\" d \"\"\"",
+            "e",
+            ":",
+            "-",
+            "1",
+            ".",
+            "5",
+            ")",
+            "}",
+        ];
+        assert_eq!(tokens(text).collect::<Vec<_>>(), expected);
+    }
+
+    /// Minutes, if the end were looked for at each of them.
+    #[test]
+    fn block_strings_without_an_end_are_found_out_once() {
+        let unit = "\n\\\"\"\"";
+        let text = format!("\"\"\"{}", unit.repeat(8 * 1024 * 1024 / unit.len()));
+        assert!(matches!(scanned(&text), Err(Limit::Tokens { .. })));
+    }
+
+    fn deepest(text: &str) -> usize {
+        let mut depth = 0_usize;
+        let mut deepest = 0;
+        for character in text.chars() {
+            match character {
+                '(' | '[' | '{' => depth += 1,
+                ')' | ']' | '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            deepest = deepest.max(depth);
+        }
+        deepest
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_scan(text in "\\PC{0,80}", mixed in "[\\[\\](){}\"\\\\#.\n\ra0 ]{0,200}") {
+            let _ = scanned(&text);
+            let _ = scanned(&mixed);
+        }
+
+        #[test]
+        fn where_a_block_string_has_no_end_no_later_one_has(text in "(\"|\"\"\"|\\\\|a|\n){0,12}") {
+            let looked_for_each_time = std::iter::successors(Some(text.as_str()), |rest| {
+                let (_, token) = Lexer::new(rest).next_token()?;
+                rest.strip_prefix(token)
+            });
+            let rests: Vec<&str> = looked_for_each_time.collect();
+            let expected = rests.windows(2).filter_map(|pair| pair[0].strip_suffix(pair[1]));
+            let expected = expected.filter(|token| !token.starts_with(is_ignored));
+            prop_assert!(tokens(&text).eq(expected));
+        }
+
+        /// Where a document parses and holds neither strings nor comments, the scan sees just its brackets.
+        #[test]
+        fn brackets_of_plain_documents_are_all_seen(text in "[\\[\\](){}a:, ]{0,150}", levels in 0_usize..100) {
+            let text = format!("{}{text}", "{a".repeat(levels));
+            prop_assert_eq!(scanned(&text).is_err(), deepest(&text) > MAX_NESTING);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The types of the schema's fields: read from its SDL, so that a field added later is known by construction.
+
+use std::collections::HashMap;
+
+use async_graphql::Name;
+use async_graphql::Positioned;
+use async_graphql::parser::types::{
+    BaseType, FieldDefinition, OperationType, SchemaDefinition, ServiceDocument, Type, TypeKind,
+    TypeSystemDefinition,
+};
+
+/// Why operations of a schema cannot be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// It is not SDL that the library reads. It reads no description of the schema itself.
+    #[error("the schema does not parse: {0}")]
+    Malformed(#[from] async_graphql::parser::Error),
+    /// [`Prices`](crate::limits::Prices) have a field that the schema does not.
+    #[error("the schema has no field `{parent}.{field}`, which has a price")]
+    UnknownField {
+        /// The object type.
+        parent: &'static str,
+        /// The field's name.
+        field: &'static str,
+    },
+}
+
+/// The objects and interfaces of the schema.
+#[derive(Debug)]
+pub(crate) struct SchemaIndex {
+    types: HashMap<Name, IndexedType>,
+    roots: Roots,
+}
+
+/// The types that operations begin at, <https://spec.graphql.org/October2021/#sec-Root-Operation-Types>.
+#[derive(Debug)]
+struct Roots {
+    query: Name,
+    mutation: Name,
+    subscription: Name,
+}
+
+/// An object or an interface.
+#[derive(Debug)]
+pub(crate) struct IndexedType {
+    is_interface: bool,
+    /// Its role in a paginated list, <https://relay.dev/graphql/connections.htm>.
+    connection_role: Option<ConnectionRole>,
+    fields: HashMap<Name, IndexedField>,
+}
+
+/// The role of a type in a paginated list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnectionRole {
+    /// The page.
+    Connection,
+    /// One of its items, in its place.
+    Edge,
+    /// Where the page lies.
+    PageInfo,
+}
+
+/// A field.
+#[derive(Debug)]
+pub(crate) struct IndexedField {
+    /// The type that it leads to, lists and non-null aside.
+    of: Name,
+    /// Arguments that are lists and have to be given: what the field works through, item by item.
+    required_lists: Vec<Name>,
+}
+
+impl SchemaIndex {
+    /// Reads it from a schema.
+    pub(crate) fn of_schema(schema: &ServiceDocument) -> Self {
+        let mut index = Self {
+            types: HashMap::new(),
+            roots: Roots::default(),
+        };
+        for definition in &schema.definitions {
+            let definition = match definition {
+                TypeSystemDefinition::Schema(schema) => {
+                    index.roots = Roots::of(&schema.node);
+                    continue;
+                }
+                TypeSystemDefinition::Type(definition) => &definition.node,
+                TypeSystemDefinition::Directive(_) => continue,
+            };
+            let (is_interface, fields) = match &definition.kind {
+                TypeKind::Object(object) => (false, &object.fields),
+                TypeKind::Interface(interface) => (true, &interface.fields),
+                _ => continue,
+            };
+            let indexed = IndexedType {
+                is_interface,
+                connection_role: None,
+                fields: fields.iter().map(indexed_field).collect(),
+            };
+            index.types.insert(definition.name.node.clone(), indexed);
+        }
+        index.note_connection_roles();
+        index
+    }
+
+    /// The type that an operation begins at.
+    pub(crate) fn root(&self, operation_type: OperationType) -> &Name {
+        match operation_type {
+            OperationType::Query => &self.roots.query,
+            OperationType::Mutation => &self.roots.mutation,
+            OperationType::Subscription => &self.roots.subscription,
+        }
+    }
+
+    /// A connection is what has `edges` and `pageInfo`.
+    fn note_connection_roles(&mut self) {
+        let mut parts = Vec::new();
+        for (name, object) in &self.types {
+            if let (Some(edges), Some(page_info)) =
+                (object.fields.get("edges"), object.fields.get("pageInfo"))
+            {
+                parts.push((name.clone(), ConnectionRole::Connection));
+                parts.push((edges.of.clone(), ConnectionRole::Edge));
+                parts.push((page_info.of.clone(), ConnectionRole::PageInfo));
+            }
+        }
+        for (name, part) in parts {
+            if let Some(object) = self.types.get_mut(&name) {
+                object.connection_role = Some(part);
+            }
+        }
+    }
+
+    /// The type of a field.
+    pub(crate) fn of_field(&self, parent: Option<&Name>, field: &Name) -> Option<&Name> {
+        self.field(parent, field).map(|field| &field.of)
+    }
+
+    fn field(&self, parent: Option<&Name>, field: &Name) -> Option<&IndexedField> {
+        self.types.get(parent?)?.fields.get(field)
+    }
+
+    /// The arguments of a field that are lists and have to be given.
+    pub(crate) fn required_lists(&self, parent: Option<&Name>, field: &Name) -> &[Name] {
+        let field = self.field(parent, field);
+        field.map_or(&[], |field| field.required_lists.as_slice())
+    }
+
+    /// The role of a type in a paginated list.
+    pub(crate) fn connection_role(&self, of: Option<&Name>) -> Option<ConnectionRole> {
+        self.types.get(of?)?.connection_role
+    }
+
+    /// Whether a type is an interface: what is selected of it by fragments on objects excludes each other.
+    pub(crate) fn is_interface(&self, name: Option<&Name>) -> bool {
+        name.and_then(|name| self.types.get(name))
+            .is_some_and(|of| of.is_interface)
+    }
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self {
+            query: Name::new("Query"),
+            mutation: Name::new("Mutation"),
+            subscription: Name::new("Subscription"),
+        }
+    }
+}
+
+impl Roots {
+    fn of(schema: &SchemaDefinition) -> Self {
+        let default = Self::default();
+        let name = |of: &Option<Positioned<Name>>, default| {
+            of.as_ref().map_or(default, |name| name.node.clone())
+        };
+        Self {
+            query: name(&schema.query, default.query),
+            mutation: name(&schema.mutation, default.mutation),
+            subscription: name(&schema.subscription, default.subscription),
+        }
+    }
+}
+
+fn indexed_field(field: &Positioned<FieldDefinition>) -> (Name, IndexedField) {
+    let FieldDefinition {
+        name,
+        arguments,
+        ty,
+        ..
+    } = &field.node;
+    let lists = arguments.iter().filter_map(|argument| {
+        let of = &argument.node.ty.node;
+        let is_list = matches!(of.base, BaseType::List(_));
+        (is_list && !of.nullable).then(|| argument.node.name.node.clone())
+    });
+    let indexed = IndexedField {
+        of: named(&ty.node).clone(),
+        required_lists: lists.collect(),
+    };
+    (name.node.clone(), indexed)
+}
+
+/// The named type within a type reference.
+fn named(reference: &Type) -> &Name {
+    match &reference.base {
+        BaseType::Named(name) => name,
+        BaseType::List(item) => named(item),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_schema;
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::new(text)
+    }
+
+    #[test]
+    fn connections_and_lists_are_known_by_the_schema() {
+        let index = crate::limits::sample::index();
+        for (of, expected) in [
+            ("ImageConnection", Some(ConnectionRole::Connection)),
+            ("GalleryEventConnection", Some(ConnectionRole::Connection)),
+            ("GalleryEventEdge", Some(ConnectionRole::Edge)),
+            ("PageInfo", Some(ConnectionRole::PageInfo)),
+            ("Image", None),
+            ("Nothing", None),
+        ] {
+            assert_eq!(index.connection_role(Some(&name(of))), expected, "{of}");
+        }
+        for (of, field, expected) in [
+            ("Query", "nodes", vec![name("ids")]),
+            ("Query", "galleryEvents", vec![]),
+            ("Mutation", "createImages", vec![name("input")]),
+            ("Mutation", "createImage", vec![]),
+        ] {
+            let lists = index.required_lists(Some(&name(of)), &name(field));
+            assert_eq!(lists, expected, "{of}.{field}");
+        }
+        assert!(index.is_interface(Some(&name("Node"))));
+        assert!(!index.is_interface(Some(&name("Image"))));
+    }
+
+    #[test]
+    fn the_schema_says_where_operations_begin() {
+        let index = |sdl| SchemaIndex::of_schema(&parse_schema(sdl).expect("a schema"));
+        let root = |index: &SchemaIndex, of| index.root(of).to_string();
+        let default = index("type Query { a: Int }");
+        assert_eq!(root(&default, OperationType::Query), "Query");
+        assert_eq!(root(&default, OperationType::Subscription), "Subscription");
+        let named = index("type Q { a: Int } type M { a: Int } schema { query: Q mutation: M }");
+        assert_eq!(root(&named, OperationType::Query), "Q");
+        assert_eq!(root(&named, OperationType::Mutation), "M");
+    }
+}

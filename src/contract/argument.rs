@@ -1,6 +1,6 @@
-//! Arguments that may not be null and have a default, `Boolean! = false` for example. A variable that is declared but not
-//! sent leaves its argument out, <https://spec.graphql.org/October2021/#sec-Coercing-Field-Arguments>, so the default
-//! counts; the library would take it for null, and has the argument's own type decide.
+//! Wrappers for arguments that are non-null with a default, e.g. `Boolean! = false`. A declared variable that is not
+//! sent means that the argument is absent, <https://spec.graphql.org/October2021/#sec-Coercing-Field-Arguments>, so the
+//! default applies. The library would pass null to the argument's type instead.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
-//! How large a response may become: it is counted while it is made, and given up when it is too much. Complexity counts
-//! fields, and a thousand of them may be a thousand booleans, or a thousand times 64 KiB of metadata. What a row holds is
-//! known only once it is read, so rows count as well: they are kept until their fields have been resolved.
+//! Limits the size of a response while it is built. Complexity counts fields, but a thousand fields may be a thousand
+//! booleans or a thousand times 64 KiB of metadata. The size of a row is known only once it is read, so rows count as
+//! well: they stay in memory until their fields are resolved.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,14 +12,14 @@ use super::code::Code;
 use super::json_text::raw_text;
 use crate::gallery::PartialImage;
 
-/// What a value takes beside its text.
+/// Size of a value without its text.
 const VALUE_BYTES: usize = size_of::<Value>();
-/// What a row takes beside its texts.
+/// Size of a row without its texts.
 const ROW_BYTES: usize = 512;
-/// After so many bytes other requests get their turn: making a response waits for nothing.
+/// Building a response never awaits, so it yields to other tasks after this many bytes.
 const TURN_BYTES: usize = 1024 * 1024;
 
-/// The size of one response so far, or of one event's; clones count together.
+/// The size of one response, or of one event's response. Clones share the count.
 #[derive(Clone, Debug)]
 pub(crate) struct ResponseBudget(Arc<Usage>);
 
@@ -30,7 +30,7 @@ struct Usage {
 }
 
 impl ResponseBudget {
-    /// Nothing so far, and at most `maximum` bytes in memory.
+    /// An empty budget of at most `maximum` bytes.
     pub(crate) fn at_most(maximum: usize) -> Self {
         Self(Arc::new(Usage {
             bytes: AtomicUsize::new(0),
@@ -38,38 +38,37 @@ impl ResponseBudget {
         }))
     }
 
-    /// Begins anew, with the next event.
+    /// Resets the count for the next event.
     pub(crate) fn clear(&self) {
         self.0.bytes.store(0, Ordering::Relaxed);
     }
 
-    /// Fails once it is too much: from then on nothing more is worth making.
+    /// Fails once the limit is exceeded.
     pub(crate) fn check(&self) -> Result<(), ServerError> {
         let maximum = self.0.maximum;
         if self.0.bytes.load(Ordering::Relaxed) <= maximum {
             return Ok(());
         }
         Err(Code::TooComplex.error(format!(
-            "the answer takes more than {maximum} bytes in memory; at most {maximum} are allowed \
+            "the response takes more than {maximum} bytes in memory; at most {maximum} are allowed \
              (GRAPHQL_MAX_ANSWER_BYTES): ask for shorter pages or fewer fields"
         )))
     }
 
-    /// Counts the values of an object's fields; what is selected within another object, that one counts. Returns
-    /// whether
-    /// it is time to let other tasks run.
+    /// Counts the values of an object's fields; nested objects count their own. Returns whether it is time to yield to
+    /// other tasks.
     pub(crate) fn count<'v>(&self, values: impl IntoIterator<Item = &'v Value>) -> bool {
         self.add(values.into_iter().map(size_of_field).sum())
     }
 
-    /// Counts bytes. Returns whether it is time to let other tasks run.
+    /// Counts bytes. Returns whether it is time to yield to other tasks.
     pub(crate) fn add(&self, bytes: usize) -> bool {
         let before = self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
         before / TURN_BYTES != before.saturating_add(bytes) / TURN_BYTES
     }
 }
 
-/// Counts rows that the response is about to be made of. Where they are too many, none of their fields is resolved.
+/// Counts rows that the response is built from. If they exceed the limit, none of their fields is resolved.
 pub(super) fn count_rows<'i>(
     ctx: &Context<'_>,
     images: impl IntoIterator<Item = &'i PartialImage>,
@@ -82,7 +81,7 @@ pub(super) fn count_rows<'i>(
 fn size_of_field(value: &Value) -> usize {
     let text = match value {
         Value::String(text) => text.len(),
-        // Within an object that says so.
+        // Inside a raw object.
         value => raw_text(value).map_or(0, |text| VALUE_BYTES.saturating_add(text.len())),
     };
     VALUE_BYTES.saturating_add(text)

@@ -12,11 +12,11 @@ use super::immediate::{Immediate, List, Ready};
 use super::{caller, gallery};
 use crate::gallery::{self, Columns, End, ListCursor, Page, Parts, Side, Slice, SortKey};
 
-/// A page of images, and where it lies in the list.
+/// A page of images, and its position in the list.
 #[derive(Debug, Description)]
 pub(super) struct ImageConnection(Arc<PageResult>);
 
-/// What a page was asked of, and what was answered.
+/// The requested page and its result.
 #[derive(Debug)]
 struct PageResult {
     list: gallery::List,
@@ -26,7 +26,7 @@ struct PageResult {
 }
 
 impl ImageConnection {
-    /// What to read for the fields that are selected of a connection.
+    /// What to read for the selected fields of a connection.
     pub(super) fn parts(connection: SelectionField<'_>) -> Parts {
         let mut parts = Parts {
             columns: Columns::KEY,
@@ -65,10 +65,11 @@ impl ImageConnection {
     }
 }
 
-/// An image in its place in a list.
+/// An image and its position in a list.
 #[derive(Debug, SimpleObject)]
 pub(super) struct ImageEdge {
-    /// Opaque place in the list, for `after` and `before` under the same `orderBy`; it stays good when the image goes.
+    /// Opaque position in the list, for `after` and `before` with the same `orderBy`; stays valid when the image is
+    /// deleted.
     cursor: String,
     /// The image.
     node: Immediate<Image>,
@@ -96,7 +97,7 @@ impl ImageConnection {
         List(&self.0.images)
     }
 
-    /// Where the page lies in the list.
+    /// The page's position in the list.
     async fn page_info(&self) -> PageInfo {
         let answer: Arc<PageResult> = Arc::clone(&self.0);
         PageInfo(answer)
@@ -113,14 +114,14 @@ impl ImageConnection {
     }
 }
 
-/// A page of a list, as far as [`PageInfo`] asks.
+/// A page of a list, as [`PageInfo`] sees it.
 #[async_trait]
 pub(super) trait Paged: Debug + Send + Sync {
-    /// The end that the page was taken from, where something was found beyond the other one.
+    /// The end that the page was read from, if there are more items beyond its other end.
     fn cut_from(&self) -> Option<End>;
-    /// Whether the list has something behind the page; asks the database.
+    /// Whether the list has items after the page; queries the database.
     async fn has_more_behind(&self, ctx: &Context<'_>) -> Result<bool>;
-    /// Whether the list has something before the page; asks the database.
+    /// Whether the list has items before the page; queries the database.
     async fn has_more_before(&self, ctx: &Context<'_>) -> Result<bool>;
     /// Cursor of the first edge.
     fn start_cursor(&self) -> Option<String>;
@@ -128,18 +129,18 @@ pub(super) trait Paged: Debug + Send + Sync {
     fn end_cursor(&self) -> Option<String>;
 }
 
-/// Where a page lies in its list.
+/// A page's position in its list.
 #[derive(Debug, Description)]
 pub(super) struct PageInfo(pub(super) Arc<dyn Paged>);
 
 #[Object(use_type_description)]
 impl PageInfo {
-    /// Whether the list goes on behind the page, whichever way one pages.
+    /// Whether the list has items after the page, in either paging direction.
     async fn has_next_page(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(self.0.cut_from() == Some(End::Front) || self.0.has_more_behind(ctx).await?)
     }
 
-    /// Whether the list has something before the page, whichever way one pages.
+    /// Whether the list has items before the page, in either paging direction.
     async fn has_previous_page(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(self.0.cut_from() == Some(End::Back) || self.0.has_more_before(ctx).await?)
     }
@@ -192,7 +193,7 @@ impl PageResult {
         Some(cursor.encode())
     }
 
-    /// Only of an empty page is it not known yet.
+    /// Only needed for an empty page.
     async fn has_beyond(&self, ctx: &Context<'_>, key: SortKey, side: Side) -> Result<bool> {
         let Self { list, page, .. } = self;
         let found = gallery(ctx).has_beyond(caller(ctx), list, page.order, key, side);

@@ -1,4 +1,4 @@
-//! What the client reads of each failure of the gallery.
+//! Translates the gallery's errors for the client.
 
 use std::sync::Arc;
 
@@ -9,28 +9,28 @@ use crate::auth::Denied;
 use crate::gallery::{ArgumentError, MAX_DAYS};
 use crate::{db, gallery};
 
-/// A failed operation on its way to the client. It has no `Display`: the library would make a message of it, and tell
-/// the client what only the log should know.
+/// A failed operation, to be returned to the client. It has no `Display`, because the library would use that as the
+/// message and expose internals.
 #[derive(Clone, Debug)]
 pub struct Failure(Cause);
 
 #[derive(Clone, Debug)]
 enum Cause {
-    /// An argument that never came to the gallery; the message says what is allowed.
+    /// An argument that was rejected before the gallery was called; the message says what is allowed.
     BadInput(String),
     Gallery(Arc<gallery::Error>),
 }
 
-/// What a resolver answers.
+/// The result of a resolver.
 pub type Result<T> = std::result::Result<T, Failure>;
 
 impl Failure {
-    /// An argument is outside what is allowed.
+    /// An argument is outside the allowed values.
     pub fn bad_input(message: impl Into<String>) -> Self {
         Self(Cause::BadInput(message.into()))
     }
 
-    /// A field shows a column that its query has not read.
+    /// A field needs a column that its query did not read.
     pub fn not_read() -> Self {
         let column = "a field needs a column that was not read".to_owned();
         gallery::Error::from(DbErr::AttrNotSet(column)).into()
@@ -64,14 +64,14 @@ impl From<Failure> for async_graphql::Error {
         let mut error = Self::new(message);
         set_code(&mut error.extensions, code);
         if let Cause::Gallery(error_of_gallery) = cause {
-            // For the log, which `executor` writes once the request is known.
+            // Logged by `execution`, which knows the request.
             error.source = Some(error_of_gallery);
         }
         error
     }
 }
 
-/// What the client reads of a failure.
+/// The client's code and message for an error.
 fn client_error(error: &gallery::Error) -> (Code, String) {
     match error {
         gallery::Error::Argument(error) => (Code::BadUserInput, argument_message(error)),
@@ -79,7 +79,7 @@ fn client_error(error: &gallery::Error) -> (Code, String) {
         gallery::Error::TooManyTaken => (Code::RateLimited, error.to_string()),
         gallery::Error::CursorExpired => (
             Code::CursorExpired,
-            format!("{error}: read the lists anew, and go on from trailCursor"),
+            format!("{error}: reload the lists, and continue from trailCursor"),
         ),
         gallery::Error::Denied(denied) => denied_error(denied),
         gallery::Error::Database(error) => database_error(error),
@@ -96,17 +96,17 @@ fn denied_error(denied: &Denied) -> (Code, String) {
         ),
         Denied::EveryOwner => (
             Code::Forbidden,
-            "all: true is for service tokens; leave it out for what is yours".to_owned(),
+            "all: true requires a service token; leave it out for your own images".to_owned(),
         ),
         Denied::KeysUnavailable => (Code::Unavailable, denied.to_string()),
     }
 }
 
-/// In the API's own names.
+/// Uses the API's names.
 fn argument_message(error: &ArgumentError) -> String {
     match error {
         ArgumentError::NulInLabel => {
-            "filter.intentLabels contains U+0000, which no label has".to_owned()
+            "filter.intentLabels contains U+0000, which is not allowed".to_owned()
         }
         ArgumentError::TooManyLabels { given, maximum } => format!(
             "filter.intentLabels has {given} different labels; at most {maximum} are allowed"
@@ -119,13 +119,13 @@ fn argument_message(error: &ArgumentError) -> String {
             "userId and all: true cannot be given together; send one of them".to_owned()
         }
         ArgumentError::NoOwner => {
-            "say whose trash: give userId, or all: true for everybody's".to_owned()
+            "userId is missing: send it, or all: true for everybody's trash".to_owned()
         }
         ArgumentError::Days(days) => format!("days: {days} is not in 1 to {MAX_DAYS}"),
     }
 }
 
-/// What the client reads of a failure of the database: nothing of SQL, hosts or paths.
+/// The client's code and message for a database error, without SQL, hosts or paths.
 pub(crate) fn database_error(error: &db::Error) -> (Code, String) {
     match error {
         db::Error::Unavailable(_) | db::Error::Refused(_) => (
@@ -134,16 +134,16 @@ pub(crate) fn database_error(error: &db::Error) -> (Code, String) {
         ),
         db::Error::MigrationsPending(_) => (
             Code::Unavailable,
-            "the database's schema is not up to date yet: its operator has to run `image-gallery migrate up`".to_owned(),
+            "the database's schema is not up to date: the operator has to run `image-gallery migrate up`".to_owned(),
         ),
-        db::Error::Timeout => (Code::Timeout, "the database took too long, and the request was given up".to_owned()),
+        db::Error::Timeout => (Code::Timeout, "the database took too long, and the request was cancelled".to_owned()),
         db::Error::MigrationStopped(_) | db::Error::NoDirectConnection | db::Error::Other(_) => {
             (Code::Internal, "internal server error".to_owned())
         }
     }
 }
 
-/// A nullable field that failed is null beside its error; as `Result<Option<T>>` the library would take the parent too.
+/// Makes a failed nullable field null, with an error. With `Result<Option<T>>` the library would null the parent too.
 pub(super) fn nullable<T>(result: Result<Option<T>>) -> Option<async_graphql::Result<T>> {
     result.map_err(Into::into).transpose()
 }

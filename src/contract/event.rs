@@ -1,4 +1,4 @@
-//! `GalleryEvent`: one change of an image, and pages of them.
+//! `GalleryEvent`: one change of an image, and pages of events.
 
 use std::sync::Arc;
 
@@ -25,17 +25,17 @@ use crate::gallery::{
 pub(super) enum GalleryEventType {
     /// It was stored.
     Created,
-    /// A stored value changed; `updatedAt` alone is none. Another owner counts as a change, told to the new one.
+    /// A stored value changed (not `updatedAt` alone). A change of owner counts, and is reported to the new owner.
     Updated,
-    /// It was put in the trash.
+    /// It was moved to the trash.
     SoftDeleted,
-    /// It was taken out of the trash.
+    /// It was restored from the trash.
     Restored,
-    /// It was deleted for good.
+    /// It was permanently deleted.
     Purged,
 }
 
-/// One change of an image, whoever made it.
+/// One change of an image, by any application.
 #[derive(Clone, Debug, Description)]
 pub(super) struct GalleryEvent {
     page: Arc<EventBatch>,
@@ -113,7 +113,7 @@ impl GalleryEvent {
     }
 }
 
-/// An event in its place in the trail.
+/// An event and its position in the trail.
 #[derive(Debug, SimpleObject)]
 pub(super) struct GalleryEventEdge {
     /// The event's cursor.
@@ -126,11 +126,11 @@ impl Ready for GalleryEventEdge {
     const OBJECTS: &'static [&'static str] = &["node"];
 }
 
-/// A page of the trail, oldest event first, and where it lies in the trail.
+/// A page of the trail, oldest event first.
 #[derive(Debug, Description)]
 pub(super) struct GalleryEventConnection(Arc<PageResult>);
 
-/// What a page was asked of, and what was answered.
+/// The requested page and its result.
 #[derive(Debug)]
 struct PageResult {
     filter: EventFilter,
@@ -139,7 +139,7 @@ struct PageResult {
 }
 
 impl GalleryEventConnection {
-    /// Reads the page that the arguments ask for.
+    /// Reads the page described by the arguments.
     pub(super) async fn read(
         ctx: &Context<'_>,
         filter: EventFilter,
@@ -150,7 +150,7 @@ impl GalleryEventConnection {
         Ok(Self::new(filter, page, slice))
     }
 
-    /// Reads the page of an image's own events that the arguments ask for.
+    /// Reads a page of one image's events.
     pub(super) async fn of_image(
         ctx: &Context<'_>,
         image: OwnedImage,
@@ -192,7 +192,7 @@ impl GalleryEventConnection {
         List(GalleryEvent::of_slice(&self.0.slice))
     }
 
-    /// Where the page lies in the trail.
+    /// The page's position in the trail.
     async fn page_info(&self) -> PageInfo {
         let answer: Arc<PageResult> = Arc::clone(&self.0);
         PageInfo(answer)
@@ -237,7 +237,7 @@ impl PageResult {
         self.slice.events()
     }
 
-    /// Beyond the page's own edge, or where it is empty, beyond the cursor that bounds it, that one's event included.
+    /// Looks beyond the page's edge or, if the page is empty, from its cursor on, including the event at the cursor.
     async fn has_beyond(
         &self,
         ctx: &Context<'_>,

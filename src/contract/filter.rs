@@ -54,7 +54,7 @@ impl ImageFilter {
     }
 }
 
-/// An owner named as an argument.
+/// Parses an owner given as an argument.
 pub(super) fn user_id(user_id: Option<&str>) -> Result<Option<UserId>> {
     user_id
         .map(|text| {

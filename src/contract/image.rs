@@ -1,4 +1,4 @@
-//! `Image`: one stored image as the API shows it, and `Node`.
+//! `Image`: one stored image, and `Node`.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::gallery;
 use crate::gallery::intent::Intent;
 use crate::gallery::{Column, Columns, OwnedImage};
 
-/// Anything that can be found by its id alone.
+/// Any object that can be found by its id.
 #[derive(Debug, Interface)]
 #[graphql(field(
     name = "id",
@@ -32,7 +32,7 @@ pub(super) enum Node {
     GalleryEvent(Immediate<GalleryEvent>),
 }
 
-/// An AI-generated image whose file lies on Cloudinary.
+/// An AI-generated image whose file is on Cloudinary.
 #[derive(Clone, Debug, Description)]
 pub(super) struct Image(pub(super) Arc<gallery::PartialImage>);
 
@@ -44,7 +44,7 @@ impl From<gallery::Image> for Image {
     }
 }
 
-/// The columns that the fields of a selection show.
+/// The columns needed for the selected fields.
 pub(super) fn columns(image: SelectionField<'_>) -> Columns {
     let fields = image.selection_set();
     fields.fold(Columns::KEY, |columns, field| {
@@ -52,7 +52,7 @@ pub(super) fn columns(image: SelectionField<'_>) -> Columns {
     })
 }
 
-/// A field that is not listed costs the whole row, and is right all the same.
+/// A field that is not listed reads the whole row, which is slower but correct.
 fn columns_of_field(name: &str) -> Columns {
     match name {
         "__typename" | "id" => Columns::KEY,
@@ -69,7 +69,7 @@ fn columns_of_field(name: &str) -> Columns {
     }
 }
 
-/// What a column that may be null holds: a nullable field that fails is null beside its error, and its parent stays.
+/// The value of a nullable column: if it fails, the field is null with an error, and its parent is kept.
 fn present<'v, T, S>(
     column: &'v ActiveValue<Option<T>>,
     show: impl FnOnce(&'v T) -> S,
@@ -81,7 +81,7 @@ where
     Some(value.map(show))
 }
 
-/// What was read of a column.
+/// The value of a column, if it was read.
 fn read<T: Into<sea_orm::Value>>(column: &ActiveValue<T>) -> Result<&T> {
     column.try_as_ref().ok_or_else(Failure::not_read)
 }
@@ -106,7 +106,7 @@ impl Image {
     /// (`s--…--`) or one without `/upload/` comes back as stored. A value out of range is `BAD_USER_INPUT`.
     async fn image_url(
         &self,
-        #[graphql(desc = "Left out: the URL as stored.")] transform: Option<ImageTransform>,
+        #[graphql(desc = "If left out: the URL as stored.")] transform: Option<ImageTransform>,
     ) -> Result<Url> {
         let stored = read(&self.0.image_url)?;
         let Some(transform) = transform else {
@@ -115,17 +115,17 @@ impl Image {
         Ok(Url(delivery_url(stored, &transform.checked()?)))
     }
 
-    /// What the person typed, at most 20,000 characters where this server stored it.
+    /// The prompt as the user typed it, at most 20,000 characters if this server stored it.
     async fn original_prompt(&self) -> Option<Result<&str>> {
         present(&self.0.original_prompt, String::as_str)
     }
 
-    /// What the model was given, at most 20,000 characters where this server stored it.
+    /// The prompt that was sent to the model, at most 20,000 characters if this server stored it.
     async fn refined_prompt(&self) -> Option<Result<&str>> {
         present(&self.0.refined_prompt, String::as_str)
     }
 
-    /// What the image was made for; null when that is not known.
+    /// What the image was made for; null if not known.
     async fn intent(&self) -> Option<Result<ImageIntent>> {
         let intent = self.label()?.map(Intent::of_label);
         intent.transpose().map(|intent| intent.map(Into::into))
@@ -136,7 +136,7 @@ impl Image {
         self.label()
     }
 
-    /// Free JSON object; `{}` when there is none.
+    /// Free-form JSON object; `{}` if there is none.
     async fn metadata(&self) -> Result<Json> {
         Ok(Json::Text(read(&self.0.metadata)?.readable().into_owned()))
     }
@@ -163,20 +163,16 @@ impl Image {
         purge_at.transpose()
     }
 
-    /// Audit trail of this image under its present owner, oldest first. Arguments and errors as of
+    /// Audit trail of this image under its present owner, oldest first. Arguments and errors as in
     /// `Query.galleryEvents`.
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(
-            desc = "So many from the front, 1 to 100; 20 when neither first nor last is given."
-        )]
+        #[graphql(desc = "The first N items, 1 to 100; 20 if neither first nor last is given.")]
         first: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<
-            i32,
-        >,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last N items, 1 to 100; not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<GalleryEventConnection> {
         let image = OwnedImage {
             image_id: *read(&self.0.image_id)?,
@@ -193,7 +189,7 @@ impl Image {
 }
 
 impl Image {
-    /// Another application stores an empty label for none.
+    /// An empty label, as another application stores it, means none.
     fn label(&self) -> Option<Result<&str>> {
         let label = present(&self.0.intent, String::as_str)?;
         Some(label).filter(|label| !matches!(label, Ok("")))

@@ -1,9 +1,9 @@
-//! Objects that are resolved in one pass, without a future for each field.
+//! Resolves objects in one pass, without a future per field.
 //!
-//! The library makes a boxed future of every field and of every item of a list, since any of them may wait for something.
-//! The fields of a row that was read already wait for nothing: they are polled once, in place, and written into the
-//! response's text. So a resolver is written as any other; an [`Immediate`] object, or a [`List`] of such objects, is only
-//! given out faster. What is written counts towards the size of the response.
+//! The library creates a boxed future for each field and each list item, since any of them may await. The fields of a
+//! row that is already loaded never await, so they are polled once, in place, and serialised into the response's text.
+//! Resolvers are written as usual; [`Immediate`] objects and [`List`]s of them are only faster. The written bytes count
+//! towards the response budget.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -21,24 +21,24 @@ use futures_util::FutureExt;
 use super::budget::ResponseBudget;
 use super::json_text::{self, raw};
 
-/// What a row usually takes as text.
+/// Typical size of a serialised row.
 const ROW_BYTES: usize = 1024;
 
-/// An object of which every field without a selection of its own is there at once.
+/// An object whose leaf fields never await.
 pub(crate) trait Ready: ObjectType {
-    /// The fields with a selection of their own that are there at once as well.
+    /// Object fields that never await either.
     const OBJECTS: &'static [&'static str] = &[];
 }
 
-/// A [`Ready`] object, as it stands in payloads and edges.
+/// A [`Ready`] object in payloads and edges.
 #[derive(Clone, Debug)]
 pub(crate) struct Immediate<T>(pub(crate) T);
 
-/// A list of [`Ready`] objects: a vector of them, or a slice.
+/// A list of [`Ready`] objects: a vector or a slice.
 #[derive(Clone, Debug)]
 pub(crate) struct List<L>(pub(crate) L);
 
-/// For [`async_graphql::Interface`], which calls the object's own methods.
+/// For [`async_graphql::Interface`], which calls the object's methods.
 impl<T> Deref for Immediate<T> {
     type Target = T;
 
@@ -112,7 +112,7 @@ where
     }
 }
 
-/// A [`Ready`] object where it is.
+/// A borrowed [`Ready`] object.
 struct Row<'r, T>(&'r T);
 
 impl<T: Ready> OutputType for Row<'_, T> {
@@ -138,7 +138,7 @@ impl<T: Ready> OutputType for Row<'_, T> {
     }
 }
 
-/// How the library resolves it where a field has to wait.
+/// Fallback for the library if a field has to await.
 impl<T: Ready> ContainerType for Row<'_, T> {
     async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
         let budget = ctx.data_opt::<ResponseBudget>();
@@ -157,17 +157,17 @@ impl<T: Ready> ContainerType for Row<'_, T> {
 
 impl<T: Ready> ObjectType for Row<'_, T> {}
 
-/// The fields that are selected of an object, all of which are there at once.
+/// The selected fields of an object, none of which awaits.
 struct Fields<'s>(Vec<Selected<'s>>);
 
 struct Selected<'s> {
     field: &'s Positioned<Field>,
-    /// Its response key as it stands before the value.
+    /// Its response key as JSON, including the colon.
     key: String,
 }
 
 impl<'s> Fields<'s> {
-    /// None where something has to wait.
+    /// None if a selected field may await.
     fn of<T: Ready>(ctx: &ContextSelectionSet<'s>) -> Option<Self> {
         let selected = ctx.item.node.items.iter().map(|selection| {
             let field = ready_field(&selection.node)?;
@@ -176,14 +176,14 @@ impl<'s> Fields<'s> {
                 || T::OBJECTS.contains(&field.node.name.node.as_str()) && has_only_leaves(within);
             is_ready.then(|| Selected {
                 field,
-                // A name of GraphQL's grammar needs no escape.
+                // GraphQL names need no escaping.
                 key: format!("\"{}\":", field.node.response_key().node),
             })
         });
         selected.collect::<Option<_>>().map(Self)
     }
 
-    /// None where a field had to wait after all.
+    /// None if a field did await.
     async fn write_one<T: Ready>(
         &self,
         ctx: &ContextSelectionSet<'_>,
@@ -196,7 +196,7 @@ impl<'s> Fields<'s> {
         Some(into_value(text))
     }
 
-    /// None where a field had to wait after all.
+    /// None if a field did await.
     async fn write_all<T: Ready>(
         &self,
         ctx: &ContextSelectionSet<'_>,
@@ -217,7 +217,7 @@ impl<'s> Fields<'s> {
         Some(into_value(text))
     }
 
-    /// Counts what is written, and lets other tasks run when it is time.
+    /// Counts the written bytes, and yields to other tasks when it is time.
     async fn write_counted<T: Ready>(
         &self,
         ctx: &ContextSelectionSet<'_>,

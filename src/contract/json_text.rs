@@ -1,16 +1,16 @@
-//! JSON that is text already, within a response: it goes out as it is.
+//! Values that already are JSON text and are copied into the response.
 
 use async_graphql::{Name, Value};
 use async_graphql_value::RAW_VALUE_TOKEN;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-/// A value that is this JSON text.
+/// A value with this JSON text.
 pub(crate) fn raw(text: String) -> Value {
     let entry = (Name::new(RAW_VALUE_TOKEN), Value::String(text));
     Value::Object([entry].into_iter().collect())
 }
 
-/// The text of a value that [`raw`] made.
+/// The text of a value made by [`raw`].
 pub(crate) fn raw_text(value: &Value) -> Option<&str> {
     let Value::Object(fields) = value else {
         return None;
@@ -21,15 +21,14 @@ pub(crate) fn raw_text(value: &Value) -> Option<&str> {
     }
 }
 
-/// Writes a value of a response. The library's own way copies the text of each [`raw`] value and reads it from end to
-/// end,
-/// to make sure that it is JSON.
+/// Serialises a value of a response. The library's implementation copies and parses the text of each [`raw`] value to
+/// check that it is JSON.
 #[derive(Debug)]
 pub(crate) struct Written<'v>(pub(crate) &'v Value);
 
 impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // How serde_json writes its own `RawValue`.
+        // As serde_json serialises its own `RawValue`.
         if let Some(text) = raw_text(self.0) {
             let mut raw = serializer.serialize_struct(RAW_VALUE_TOKEN, 1)?;
             raw.serialize_field(RAW_VALUE_TOKEN, text)?;
@@ -49,7 +48,7 @@ impl Serialize for Written<'_> {
 /// Appends a value as JSON.
 pub(crate) fn write(value: &Value, json: &mut Vec<u8>) -> serde_json::Result<()> {
     match value {
-        // Most texts need no escape, and are copied faster than they are looked through letter by letter.
+        // Most strings need no escaping; copying them whole is faster than escaping byte by byte.
         Value::String(text) if !needs_escape(text) => {
             json.push(b'"');
             json.extend_from_slice(text.as_bytes());
@@ -66,7 +65,7 @@ pub(crate) fn write(value: &Value, json: &mut Vec<u8>) -> serde_json::Result<()>
     }
 }
 
-/// Without an early return, so that many bytes are compared at once.
+/// Has no early return, so that the compiler vectorises it.
 fn needs_escape(text: &str) -> bool {
     let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     text.bytes()

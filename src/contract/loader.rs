@@ -1,4 +1,4 @@
-//! What the objects of a list ask for one by one, read for all of them at once.
+//! Batches the reads of a list's objects.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -14,13 +14,13 @@ use super::error::Result;
 use crate::auth::Caller;
 use crate::gallery::{self, Gallery, OwnedImage, TrailPage, TrailSlice};
 
-/// The loaders of a request. They are made when they are first used.
+/// The data loaders of a request, created on first use.
 #[derive(Default)]
 pub(crate) struct Loaders {
     events: OnceLock<DataLoader<EventsOfImages>>,
 }
 
-/// Starts tasks that are part of the request, in the log and in traces.
+/// Spawns tasks in the request's span, for logs and traces.
 struct InCurrentSpan;
 
 impl Spawn for InCurrentSpan {
@@ -30,13 +30,13 @@ impl Spawn for InCurrentSpan {
     }
 }
 
-/// A page of the events of each image.
+/// Loads a page of events for each image.
 struct EventsOfImages {
     gallery: Arc<Gallery>,
     caller: Caller,
 }
 
-/// The images that ask for the same page are read together.
+/// Images that request the same page are loaded together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct EventsOfImage {
     image: OwnedImage,
@@ -66,7 +66,7 @@ impl Loader<EventsOfImage> for EventsOfImages {
     }
 }
 
-/// A page of an image's events; it is read together with those of other images that are asked for at the same time.
+/// Loads a page of an image's events, together with those of other images requested at the same time.
 pub(super) async fn events_of_image(
     ctx: &Context<'_>,
     image: OwnedImage,

@@ -1,4 +1,4 @@
-//! The contract: every type and field of the API, and its resolvers.
+//! The API: all types, fields and resolvers.
 
 mod argument;
 pub(crate) mod budget;
@@ -35,24 +35,24 @@ use subscription::Subscription;
 
 pub(crate) type GallerySchema = Schema<Query, Mutation, Subscription>;
 
-/// Brackets of a definition, and of the fragments within each other that it spreads.
+/// Levels of nesting in a definition and in the fragments that it spreads.
 const MAX_LIBRARY_RECURSION: usize = 2 * MAX_NESTING;
 
 pub(crate) fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query, Mutation::default(), Subscription)
         .register_output_type::<image::Node>()
-        // `limits` has bounded what the library walks; its own bound on recursion would count less than that allows.
+        // `limits` has already bounded the nesting; the library's own default is lower than that allows.
         .limit_recursive_depth(MAX_LIBRARY_RECURSION)
 }
 
-/// The schema's own description, for introspection and for the file `schema.graphql`.
-pub(crate) const DESCRIPTION: &str = "Galleries of AI-generated images: what is stored of each image, its trash, and every change as an event. The images \
-     themselves are at Cloudinary.";
+/// The schema's description, for introspection and `schema.graphql`.
+pub(crate) const DESCRIPTION: &str = "Galleries of AI-generated images: a record of each image, a trash, and every change as an event. The image files \
+     are on Cloudinary.";
 
-/// The schema in SDL, as the file `schema.graphql` holds it.
+/// The schema as SDL, identical to the file `schema.graphql`.
 pub fn sdl() -> String {
     let types = types_sdl();
-    // The library prints the schema's definition last, and without a description.
+    // The library prints the schema definition last, without a description.
     match types.rsplit_once("\nschema {") {
         Some((types, schema)) => {
             format!("{types}\n\n\"\"\"\n{DESCRIPTION}\n\"\"\"\nschema {{{schema}")
@@ -61,18 +61,18 @@ pub fn sdl() -> String {
     }
 }
 
-/// The same without the schema's description, which the library's own parser does not read.
+/// The SDL without the schema's description, which the library's parser does not support.
 pub(crate) fn types_sdl() -> String {
     let options = SDLExportOptions::new().use_space_ident().indent_width(2);
     builder().finish().sdl_with_options(options)
 }
 
-/// The gallery behind the schema.
+/// The gallery of this request.
 fn gallery<'a>(ctx: &Context<'a>) -> &'a Gallery {
     ctx.data_unchecked::<std::sync::Arc<Gallery>>()
 }
 
-/// Who asks.
+/// The caller of this request.
 fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
     ctx.data_unchecked::<Caller>()
 }

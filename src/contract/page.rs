@@ -7,7 +7,7 @@ use crate::gallery::{
     Direction, End, Field, ListCursor, Order, Page, SortKey, TrailCursor, TrailPage,
 };
 
-/// By which instant images are ordered.
+/// The timestamp that images are ordered by.
 #[expect(clippy::enum_variant_names, reason = "the names are the contract's")]
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "Field")]
@@ -16,11 +16,11 @@ pub(super) enum ImageOrderField {
     CreatedAt,
     /// When the image last changed.
     UpdatedAt,
-    /// When the image was put in the trash; only for `deletedImages`.
+    /// When the image was moved to the trash; only for `deletedImages`.
     DeletedAt,
 }
 
-/// Which end of the order comes first.
+/// The direction of the order.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "Direction")]
 pub(super) enum OrderDirection {
@@ -35,9 +35,9 @@ pub(super) enum OrderDirection {
 /// The order of a list; equal values are ordered by id, in the same direction.
 #[derive(Clone, Copy, Debug, InputObject)]
 pub(super) struct ImageOrder {
-    /// The instant that counts.
+    /// The timestamp to order by.
     field: ImageOrderField,
-    /// Which end comes first.
+    /// The direction.
     direction: OrderDirection,
 }
 
@@ -50,7 +50,7 @@ impl From<ImageOrder> for Order {
     }
 }
 
-/// The page that `first`, `after`, `last` and `before` ask for.
+/// The arguments `first`, `after`, `last` and `before`.
 #[derive(Debug)]
 pub(crate) struct PageArguments {
     pub(super) first: Option<i32>,
@@ -84,7 +84,7 @@ impl PageArguments {
         })
     }
 
-    /// From which end, and how many.
+    /// The end to read from, and the number of items.
     fn extent(&self) -> Result<(End, u64)> {
         Ok(match (self.first, self.last) {
             (Some(_), Some(_)) => {
@@ -111,7 +111,7 @@ impl PageArguments {
     }
 }
 
-/// An empty cursor is none.
+/// Decodes a cursor of a list; an empty one counts as absent.
 fn sort_key(argument: &str, cursor: Option<&str>, order: Order) -> Result<Option<SortKey>> {
     cursor
         .filter(|text| !text.is_empty())
@@ -124,7 +124,7 @@ fn sort_key(argument: &str, cursor: Option<&str>, order: Order) -> Result<Option
         })
 }
 
-/// A cursor of the trail; an empty one is none.
+/// Decodes a cursor of the trail; an empty one counts as absent.
 pub(super) fn trail_cursor(argument: &str, cursor: Option<&str>) -> Result<Option<TrailCursor>> {
     cursor
         .filter(|text| !text.is_empty())

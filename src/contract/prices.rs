@@ -1,4 +1,4 @@
-//! What the API's fields cost where the schema does not tell: the list for the complexity limit.
+//! The price list of the complexity limit: costs that cannot be derived from the schema.
 
 use graphql_front::limits::{FieldPrice, InputPrice, Prices, SizedList};
 
@@ -40,7 +40,7 @@ pub(crate) static PRICES: Prices = Prices {
             is_free_if_blank: true,
             cost: 50,
         },
-        // Reads the metadata of each row, where no index serves.
+        // Reads the metadata of each row if no index applies.
         InputPrice {
             argument: "filter",
             field: "metadataContains",
@@ -48,9 +48,9 @@ pub(crate) static PRICES: Prices = Prices {
             cost: 50,
         },
     ],
-    // Counts all rows that match.
+    // Counts all matching rows.
     total_count: 50,
-    // Up to three statements for each object, where a field of a row needs none.
+    // Up to three statements per object; other fields of a row need none.
     nested_connection: 20,
     default_page: PageArguments::DEFAULT_LIMIT as usize,
     max_page: PageArguments::MAX_LIMIT as usize,

@@ -1,19 +1,19 @@
-//! What the root of a subscription and its transport tell each other.
+//! State shared by a subscription's resolver and its transport.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-/// What the root of a subscription and its transport tell each other.
+/// State shared by a subscription's resolver and its transport.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress(Arc<ProgressState>);
 
 #[derive(Debug, Default)]
 struct ProgressState {
-    /// Goes before the argument `after`: by it a browser that reconnects says what it has seen.
+    /// Overrides the argument `after`: the last event that a reconnecting browser has received.
     resume_after: Option<String>,
     begun: Notify,
-    /// Of the event that is being answered.
+    /// Of the event that is being sent.
     cursor: Mutex<Option<String>>,
 }
 
@@ -25,12 +25,12 @@ impl Progress {
         }))
     }
 
-    /// Where to go on, whatever the argument `after` says.
+    /// Where to resume; overrides the argument `after`.
     pub(crate) fn resume_after(&self) -> Option<&str> {
         self.0.resume_after.as_deref()
     }
 
-    /// The subscription has its place: from here on nothing is missed.
+    /// Signals that the subscription has its start position: it misses nothing from here on.
     pub(crate) fn begin(&self) {
         self.0.begun.notify_one();
     }
@@ -40,7 +40,7 @@ impl Progress {
         self.0.begun.notified().await;
     }
 
-    /// The event that is answered next has this cursor.
+    /// Stores the cursor of the next event to send.
     pub(crate) fn arrive_at(&self, cursor: String) {
         *self.0.cursor.lock().unwrap_or_else(PoisonError::into_inner) = Some(cursor);
     }

@@ -1,4 +1,4 @@
-//! The root of all reading.
+//! The query root.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::gallery::{
     Order, PartialImage,
 };
 
-/// Everything that can be read.
+/// All queries.
 #[derive(Debug, Description)]
 pub(crate) struct Query;
 
@@ -64,7 +64,7 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The image's UUID, hyphenated, in any letter case.")] id: ID,
-        #[graphql(default, desc = "Whether an image in the trash is shown too.")]
+        #[graphql(default, desc = "Whether to return an image in the trash too.")]
         include_deleted: Flag,
     ) -> Option<async_graphql::Result<Immediate<Image>>> {
         let found = Box::pin(find(ctx, &id, include_deleted)).await;
@@ -80,18 +80,14 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only this owner's images.")] user_id: Option<String>,
-        #[graphql(desc = "What has to hold of each image.")] filter: Option<ImageFilter>,
-        #[graphql(desc = "By CREATED_AT, newest first, when left out; not by DELETED_AT.")]
+        #[graphql(desc = "Conditions that each image must meet.")] filter: Option<ImageFilter>,
+        #[graphql(desc = "CREATED_AT, newest first, if left out; DELETED_AT is not allowed.")]
         order_by: Option<ImageOrder>,
-        #[graphql(
-            desc = "So many from the front, 1 to 100; 20 when neither first nor last is given."
-        )]
+        #[graphql(desc = "The first N items, 1 to 100; 20 if neither first nor last is given.")]
         first: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<
-            i32,
-        >,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last N items, 1 to 100; not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<ImageConnection> {
         let order = order_by.map_or(newest_first(Field::CreatedAt), Order::from);
         caller(ctx).require_access()?;
@@ -123,19 +119,13 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only this owner's images.")] user_id: Option<String>,
-        #[graphql(desc = "What has to hold of each image.")] filter: Option<ImageFilter>,
-        #[graphql(desc = "By DELETED_AT, newest first, when left out.")] order_by: Option<
-            ImageOrder,
-        >,
-        #[graphql(
-            desc = "So many from the front, 1 to 100; 20 when neither first nor last is given."
-        )]
+        #[graphql(desc = "Conditions that each image must meet.")] filter: Option<ImageFilter>,
+        #[graphql(desc = "DELETED_AT, newest first, if left out.")] order_by: Option<ImageOrder>,
+        #[graphql(desc = "The first N items, 1 to 100; 20 if neither first nor last is given.")]
         first: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<
-            i32,
-        >,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last N items, 1 to 100; not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<ImageConnection> {
         let order = order_by.map_or(newest_first(Field::DeletedAt), Order::from);
         let arguments = PageArguments {
@@ -163,7 +153,7 @@ impl Query {
     ) -> Result<GalleryStats> {
         caller(ctx).require_access()?;
         let user_id = checked_user_id(user_id.as_deref())?;
-        // Said here and not at each count, so that the whole is refused.
+        // Checked here and not in each count, so that the whole field fails.
         if let Some(owner) = user_id.clone() {
             caller(ctx).require_access_to(owner)?;
         }
@@ -172,23 +162,21 @@ impl Query {
 
     /// The audit trail, oldest first, purged images included; an empty list of types is no condition. Cursors are the
     /// ones the subscription takes. One older than what is kept: `CURSOR_EXPIRED`. first/last: 1 to 100, not both, 20
-    /// when neither is given; an empty cursor is none. `BAD_USER_INPUT`: other numbers, what is no cursor of the trail.
+    /// when neither is given; an empty cursor is none. `BAD_USER_INPUT`: other numbers, anything that is not a cursor
+    /// of the trail.
     #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
     async fn gallery_events(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only events under this owner.")] user_id: Option<String>,
-        #[graphql(desc = "Only events of this image, which may be gone.")] image_id: Option<ID>,
+        #[graphql(desc = "Only events of this image, which may have been purged.")]
+        image_id: Option<ID>,
         #[graphql(desc = "Only events of these types.")] types: Option<Vec<GalleryEventType>>,
-        #[graphql(
-            desc = "So many from the front, 1 to 100; 20 when neither first nor last is given."
-        )]
+        #[graphql(desc = "The first N items, 1 to 100; 20 if neither first nor last is given.")]
         first: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "So many from the back, 1 to 100; not together with first.")] last: Option<
-            i32,
-        >,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last N items, 1 to 100; not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
     ) -> Result<GalleryEventConnection> {
         caller(ctx).require_access()?;
         let filter = event_filter(user_id.as_deref(), image_id.as_ref(), types)?;
@@ -212,12 +200,12 @@ impl Query {
     }
 }
 
-/// Ids as they were given; none in the place of each that is malformed.
+/// Parses ids, in order; None for each malformed one.
 pub(super) fn image_ids(ids: &[ID]) -> Vec<Option<ImageId>> {
     ids.iter().map(|id| ImageId::parse(id)).collect()
 }
 
-/// Which events are meant.
+/// Builds the filter of events.
 pub(super) fn event_filter(
     user_id: Option<&str>,
     image_id: Option<&ID>,
@@ -225,7 +213,7 @@ pub(super) fn event_filter(
 ) -> Result<EventFilter> {
     Ok(EventFilter {
         user_id: checked_user_id(user_id)?,
-        // No image has an id that is malformed, and none the nil one.
+        // No image has a malformed id or the nil UUID.
         image_id: image_id.map(|id| ImageId::parse(id).unwrap_or(ImageId(Uuid::nil()))),
         kinds: types
             .unwrap_or_default()
@@ -236,7 +224,7 @@ pub(super) fn event_filter(
     })
 }
 
-/// Images and events by their ids, in their order; none in the place of each that is not there.
+/// Images and events by id, in order; None for each that is not found.
 async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> {
     let images = gallery(ctx)
         .find(caller(ctx), &image_ids(ids), columns(ctx.field()))

@@ -1,4 +1,4 @@
-//! The contract's own scalars.
+//! The API's own scalars.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{DateTime as ChronoDateTime, NaiveDate};
@@ -12,9 +12,9 @@ use crate::gallery::InexactNumber;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct DateTime(pub(super) Timestamp);
 
-/// RFC 3339 instant; always given out in UTC with `Z` and six fractional digits, e.g. `2026-01-15T10:30:00.123456Z`.
-/// Send it back as received: a JavaScript `Date` cuts it short. As an input any offset is taken, and digits behind the
-/// sixth are cut.
+/// RFC 3339 instant; always returned in UTC with `Z` and six fractional digits, e.g. `2026-01-15T10:30:00.123456Z`.
+/// Send it back as received: a JavaScript `Date` cuts it short. Input may have any offset; digits after the sixth are
+/// cut.
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html"
@@ -62,16 +62,16 @@ impl ScalarType for Date {
 /// The scalar `JSON`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Json {
-    /// As it was sent.
+    /// As sent.
     Value(serde_json::Value),
-    /// As it is stored: a valid JSON text.
+    /// As stored: valid JSON text.
     Text(String),
-    /// What was sent holds this number, which would lose digits.
+    /// The input contains this number, which would lose digits.
     Inexact(String),
 }
 
 impl Json {
-    /// The value that was sent.
+    /// The input value.
     pub(super) fn into_value(self) -> Result<serde_json::Value, InexactNumber> {
         match self {
             Self::Value(value) => Ok(value),
@@ -81,15 +81,15 @@ impl Json {
     }
 }
 
-/// Any JSON value. `metadata` is always a JSON object. Numbers that a 64-bit integer or a double holds exactly keep
-/// their value; others are refused as input: send them as strings.
+/// Any JSON value. `metadata` is always a JSON object. Numbers that a 64-bit integer or a double represents exactly
+/// keep their value; others are rejected in inputs: send them as strings.
 #[Scalar(name = "JSON")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
         Ok(json_of(value).map_or_else(Self::Inexact, Self::Value))
     }
 
-    /// As text, which the response holds as it is: built of values, digits would take forty times their room.
+    /// As text, which is copied into the response: as values, digits would take forty times the memory.
     fn to_value(&self) -> Value {
         raw(match self {
             Self::Value(value) => value.to_string(),
@@ -99,9 +99,8 @@ impl ScalarType for Json {
     }
 }
 
-/// The library's own way would take an object that bears `RAW_VALUE_TOKEN` for JSON that is still to be read. Fails
-/// with
-/// the first number that would lose digits.
+/// The library's conversion would parse an object with the key `RAW_VALUE_TOKEN` as JSON text. Fails with the first
+/// number that would lose digits.
 fn json_of(value: Value) -> Result<serde_json::Value, String> {
     if let Some(number) = inexact_number(&value) {
         return Err(number.to_owned());

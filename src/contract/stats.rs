@@ -1,4 +1,4 @@
-//! `GalleryStats`: counts over the gallery, each counted only when selected.
+//! `GalleryStats`: counts over the gallery; only selected counts are computed.
 
 use async_graphql::{Context, Description, Object, SimpleObject};
 
@@ -10,7 +10,7 @@ use super::{caller, gallery};
 use crate::auth::UserId;
 use crate::gallery::{Collection, Filter, List};
 
-/// Counts over the gallery, or over one owner's part of it; each is counted only when selected.
+/// Counts over the gallery, or over one owner's images; only selected counts are computed.
 #[derive(Debug, Description)]
 pub(super) struct GalleryStats {
     pub(super) user_id: Option<UserId>,
@@ -65,7 +65,7 @@ impl GalleryStats {
 /// One row for each label, letter case aside, under its commonest spelling; images without an intent come as nulls.
 #[derive(Debug, SimpleObject)]
 pub(super) struct IntentCount {
-    /// What the label stands for.
+    /// The intent that the label means.
     intent: Option<ImageIntent>,
     /// The label in its commonest spelling.
     intent_label: Option<String>,

@@ -1,4 +1,4 @@
-//! The root of all subscriptions.
+//! The subscription root.
 
 use async_graphql::{Context, Description, ID, Subscription};
 use futures_util::stream::{self, BoxStream, StreamExt};
@@ -13,7 +13,7 @@ use super::query::event_filter;
 use super::{caller, gallery};
 use crate::gallery::{self, Start, TrailCursor};
 
-/// Everything that can be followed. One field to an operation.
+/// All subscriptions. One field per operation.
 #[derive(Debug, Description)]
 pub(crate) struct Subscription;
 
@@ -22,16 +22,17 @@ impl Subscription {
     /// Changes once they have committed, whoever wrote them. With `after`, first everything since that cursor (an empty
     /// string: all that is kept); without, from now on. A client library that reconnects sends its first `after` again:
     /// keep the last cursor, or tell repeats by `id`. `CURSOR_EXPIRED`: the cursor is older than what is kept;
-    /// `SERVICE_UNAVAILABLE`: the server has as many subscribers as it takes.
+    /// `SERVICE_UNAVAILABLE`: the server has reached its limit of subscribers.
     async fn gallery_events(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only events under this owner.")] user_id: Option<String>,
-        #[graphql(desc = "Only events of this image, which need not be there yet.")]
-        image_id: Option<ID>,
+        #[graphql(desc = "Only events of this image, which need not exist yet.")] image_id: Option<
+            ID,
+        >,
         #[graphql(desc = "Only events of these types; an empty list is no condition.")]
         types: Option<Vec<GalleryEventType>>,
-        #[graphql(desc = "The cursor behind which to begin; an empty string: all that is kept.")]
+        #[graphql(desc = "Start after this cursor; an empty string: all that is kept.")]
         after: Option<String>,
     ) -> Result<BoxStream<'static, Result<Immediate<GalleryEvent>>>> {
         caller(ctx).require_access()?;
@@ -43,7 +44,7 @@ impl Subscription {
             (Some(_), None) => Start::Beginning,
             (None, None) => Start::Now,
         };
-        // Boxed: what it took to begin would be kept as long as the subscription.
+        // Boxed, because the memory of the start would be kept as long as the subscription.
         let subscription = Box::pin(gallery(ctx).subscribe(caller(ctx), filter, start)).await?;
         progress.begin();
         let budget = ctx.data_opt::<ResponseBudget>().cloned();

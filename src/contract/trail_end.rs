@@ -1,4 +1,4 @@
-//! `trailCursor` is read before every other field of the request: a subscription after it then misses nothing that happens
+//! `trailCursor` is read before all other fields of the request, so a subscription from it misses nothing that happens
 //! after the request's lists were read.
 
 use async_graphql::Request;
@@ -9,12 +9,12 @@ use super::error::{Failure, Result};
 use crate::auth::Caller;
 use crate::gallery::{Gallery, TrailCursor};
 
-/// Where the trail ended before the request's fields were resolved.
+/// The end of the trail before the request's fields were resolved.
 #[derive(Debug)]
 pub(crate) struct TrailEnd(pub(super) Result<TrailCursor>);
 
 impl TrailEnd {
-    /// Reads it where a root of the document may select `trailCursor`.
+    /// Reads it if a root of the document may select `trailCursor`.
     pub(crate) async fn read_for(
         document: &ExecutableDocument,
         gallery: &Gallery,
@@ -27,7 +27,7 @@ impl TrailEnd {
         Some(Self(cursor.map_err(Failure::from)))
     }
 
-    /// Passes it on to the field.
+    /// Passes it to the resolver.
     pub(crate) fn add_to(end: Option<Self>, request: Request) -> Request {
         match end {
             Some(end) => request.data(end),

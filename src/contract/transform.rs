@@ -5,30 +5,29 @@ use async_graphql::{Enum, InputObject};
 use super::error::{Failure, Result};
 use crate::cloudinary::transform::{Crop, Format, Gravity, Transform};
 
-/// How the image is brought to the width and height asked for.
+/// How the image is fitted to the requested width and height.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "Crop")]
 pub(super) enum ImageCrop {
-    /// Fills the size exactly; what does not fit is cut off.
+    /// Fills the size exactly; the excess is cut off.
     Fill,
-    /// As large as fits within the size, also larger than it is stored.
+    /// As large as fits in the size, even if larger than stored.
     Fit,
-    /// As large as fits within the size, but never larger than it is stored.
+    /// As large as fits in the size, but not larger than stored.
     Limit,
     /// Stretched to the size exactly.
     Scale,
-    /// Cut out around the `gravity`, for thumbnails.
+    /// Cropped around the `gravity`, for thumbnails.
     Thumb,
-    /// Fits within the size; the rest is filled with background.
+    /// Fits in the size; the rest is filled with background.
     Pad,
 }
 
-/// Which part of the image stays in sight when it is cut or padded (`FILL`, `THUMB`, `PAD`); other crops pay it no
-/// heed.
+/// Which part of the image stays visible when it is cropped or padded (`FILL`, `THUMB`, `PAD`); other crops ignore it.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "Gravity")]
 pub(super) enum ImageGravity {
-    /// What Cloudinary finds most interesting; not with `PAD`.
+    /// The most interesting part, as Cloudinary detects it; not with `PAD`.
     Auto,
     /// The centre.
     Center,
@@ -48,7 +47,7 @@ pub(super) enum ImageGravity {
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "Format")]
 pub(super) enum ImageFormat {
-    /// The best one that the browser takes.
+    /// The best format that the browser supports.
     Auto,
     /// JPEG.
     Jpg,
@@ -60,21 +59,21 @@ pub(super) enum ImageFormat {
     Avif,
 }
 
-/// How Cloudinary is to deliver the asset. A value out of its range is `BAD_USER_INPUT`.
+/// How Cloudinary delivers the asset. A value out of range is `BAD_USER_INPUT`.
 #[derive(Clone, Debug, InputObject)]
 pub(super) struct ImageTransform {
     /// Pixels, 1 to 10000.
     width: Option<i32>,
     /// Pixels, 1 to 10000.
     height: Option<i32>,
-    /// How the image is brought to that size; of no effect when neither width nor height is given.
+    /// How the image is fitted to the size; has no effect without width and height.
     #[graphql(default_with = "Some(ImageCrop::Limit)")]
     crop: Option<ImageCrop>,
-    /// Which part stays in sight when the crop cuts or pads.
+    /// Which part stays visible when the image is cropped or padded.
     gravity: Option<ImageGravity>,
     /// 1 to 100; omitted means automatic.
     quality: Option<i32>,
-    /// File format; AUTO is the best one that the browser takes.
+    /// File format; AUTO is the best one that the browser supports.
     #[graphql(default_with = "Some(ImageFormat::Auto)")]
     format: Option<ImageFormat>,
 }

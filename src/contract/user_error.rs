@@ -1,4 +1,4 @@
-//! What a caller can mend, as data: the catalogue of refusals.
+//! Errors that the caller can correct, as data: the list of refusals.
 
 use async_graphql::{Enum, SimpleObject};
 
@@ -7,10 +7,10 @@ use crate::cloudinary::url::UrlError;
 use crate::gallery::intent::IntentError;
 use crate::gallery::{InputError, InputField, Refusal};
 
-/// What a caller can mend, as data; everything else is a top-level error with extensions.code.
+/// An error that the caller can correct, as data; everything else is a top-level error with extensions.code.
 #[derive(Clone, Debug, SimpleObject)]
 pub(super) struct UserError {
-    /// What is wrong, for programs.
+    /// The error for programs.
     code: UserErrorCode,
     /// What is wrong and what is allowed, for people.
     message: String,
@@ -18,16 +18,16 @@ pub(super) struct UserError {
     path: Option<Vec<String>>,
 }
 
-/// The kinds of things that a caller can mend.
+/// The kinds of errors that a caller can correct.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 pub(super) enum UserErrorCode {
-    /// It is no https URL of an allowed host, or holds what RFC 3986 does not allow; or it is another image's.
+    /// Not an https URL of an allowed host, or characters that RFC 3986 does not allow; or the URL of another image.
     InvalidImageUrl,
-    /// The URL's path holds no UUID.
+    /// The URL's path contains no UUID.
     UuidNotFound,
     /// The UUID is already stored for another owner.
     ImageIdTaken,
-    /// There is no such image that the caller may see; or the id is malformed.
+    /// There is no such image that the caller may see, or the id is malformed.
     ImageNotFound,
     /// It is in the trash: restore it first.
     ImageDeleted,
@@ -35,23 +35,23 @@ pub(super) enum UserErrorCode {
     ImageNotDeleted,
     /// updatedAt is no longer the one given.
     Conflict,
-    /// It is not a JSON object, larger than 64 KiB, deeper than 32 levels, or holds a number that cannot be kept
-    /// exactly; or metadata and metadataPatch came together.
+    /// Not a JSON object, larger than 64 KiB, deeper than 32 levels, or with a number that cannot be stored exactly; or
+    /// metadata and metadataPatch were both sent.
     InvalidMetadata,
     /// U+0000, which no database stores.
     InvalidText,
-    /// intent and intentLabel contradict each other, or OTHER stands without a label, or the label is blank.
+    /// intent and intentLabel contradict each other, OTHER stands without a label, or the label is blank.
     InvalidIntent,
-    /// It is blank; or it is left out, and the caller is nobody in particular.
+    /// Blank; or left out by a caller who is not a user.
     InvalidUserId,
-    /// A text is longer than it may be.
+    /// A text exceeds its maximum length.
     ValueTooLong,
     /// More than 100 items; nothing was done.
     TooManyItems,
 }
 
 impl UserError {
-    /// A refusal of what stands at `path`.
+    /// An error for the argument at `path`.
     pub(super) fn new(refusal: &Refusal, path: &[&str]) -> Self {
         Self {
             code: code(refusal),
@@ -60,7 +60,7 @@ impl UserError {
         }
     }
 
-    /// A refusal of a field of the input that stands at `path`.
+    /// An error for a field of the input at `path`.
     pub(super) fn of_input(fault: &InputError, path: &[&str]) -> Self {
         let field = name(fault.field);
         let path: Vec<&str> = path.iter().copied().chain([field]).collect();
@@ -75,7 +75,7 @@ impl UserError {
     }
 }
 
-/// As the API names it.
+/// The field's name in the API.
 fn name(field: InputField) -> &'static str {
     match field {
         InputField::Id => "id",
@@ -90,12 +90,12 @@ fn name(field: InputField) -> &'static str {
     }
 }
 
-/// Such a message is a sentence without the field's name before it.
+/// Such messages are complete sentences and need no field name.
 fn speaks_of_the_image(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::IdTaken(_) | Refusal::Deleted(_))
 }
 
-/// In the API's own names.
+/// Uses the API's names.
 fn message(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Intent(IntentError::LabelMissing) => {

@@ -67,7 +67,7 @@ impl Gallery {
         self.sweep(caller, sweep, BulkAction::Purge).await
     }
 
-    /// Restores at most 10,000 images from the trash; as [`Gallery::purge_trash`].
+    /// Restores at most 10,000 images from the trash; like [`Gallery::empty_trash`].
     pub async fn restore_trash(
         &self,
         caller: &Caller,

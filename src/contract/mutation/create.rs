@@ -31,8 +31,8 @@ pub(super) struct CreateImageInput {
     metadata: Option<Json>,
 }
 
-/// created is false when the image was already there: the stored one comes back unchanged (it may be in the trash).
-/// After a lost answer nobody may have been told true.
+/// created is false when the image was already there: the stored one comes back unchanged (it may be in the trash). If
+/// a response is lost, possibly no call returns true.
 #[derive(Debug, SimpleObject)]
 pub(super) struct CreateImagePayload {
     /// The stored image; null when there are userErrors.
@@ -69,7 +69,7 @@ impl CreateMutation {
         Ok(CreateImagePayload::new(outcome, &["input"]))
     }
 
-    /// Stores up to 100 images; each is stored or refused by itself.
+    /// Stores up to 100 images; each one is stored or rejected independently.
     async fn create_images(
         &self,
         ctx: &Context<'_>,

@@ -1,4 +1,4 @@
-//! The root of all changes. Input, payload and resolver of a mutation stand together, one file to a verb.
+//! The mutation root. Input, payload and resolver of a mutation are together, one file per verb.
 
 mod create;
 mod sweep;
@@ -7,7 +7,7 @@ mod update;
 
 use async_graphql::MergedObject;
 
-/// Everything that can be changed. Each mutation is one atomic change.
+/// All changes. Each mutation is one atomic change.
 #[derive(Debug, Default, MergedObject)]
 pub(crate) struct Mutation(
     create::CreateMutation,

@@ -16,7 +16,7 @@ pub(super) struct EmptyTrashPayload {
     purged_count: i32,
     /// Their ids, longest in the trash first.
     purged_ids: Vec<ID>,
-    /// Whether some are left; then call again.
+    /// Whether some are left; if so, call again.
     has_more: bool,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct RestoreTrashPayload {
     restored_count: i32,
     /// Their ids, longest in the trash first.
     restored_ids: Vec<ID>,
-    /// Whether some are left; then call again.
+    /// Whether some are left; if so, call again.
     has_more: bool,
 }
 
@@ -36,17 +36,16 @@ pub(super) struct SweepMutation;
 
 #[Object]
 impl SweepMutation {
-    /// Purges the caller's own trash, or that of userId. Everybody's only with all: true and open or service access;
-    /// neither userId nor all, where the caller is nobody in particular, or both: `BAD_USER_INPUT`. deletedBefore is
+    /// Purges the caller's own trash, or that of userId. Everybody's only with all: true and open or service access.
+    /// `BAD_USER_INPUT`: both userId and all, or neither of them from a caller who is not a user. deletedBefore is
     /// exclusive.
     async fn empty_trash(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose trash.")] user_id: Option<String>,
+        #[graphql(desc = "The owner of the trash.")] user_id: Option<String>,
         #[graphql(default, desc = "Everybody's trash; not together with userId.")] all: Flag,
-        #[graphql(desc = "Only what was put there before this instant.")] deleted_before: Option<
-            DateTime,
-        >,
+        #[graphql(desc = "Only images moved to the trash before this time.")]
+        deleted_before: Option<DateTime>,
     ) -> Result<EmptyTrashPayload> {
         caller(ctx).require_access()?;
         let sweep = TrashSelection {
@@ -69,9 +68,9 @@ impl SweepMutation {
     async fn restore_trash(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose trash.")] user_id: Option<String>,
+        #[graphql(desc = "The owner of the trash.")] user_id: Option<String>,
         #[graphql(default, desc = "Everybody's trash; not together with userId.")] all: Flag,
-        #[graphql(desc = "Only what was put there at this instant or later.")]
+        #[graphql(desc = "Only images moved to the trash at this time or later.")]
         deleted_after: Option<DateTime>,
     ) -> Result<RestoreTrashPayload> {
         caller(ctx).require_access()?;

@@ -18,7 +18,7 @@ use crate::gallery::{ImageId, Moved, Purged, Refusal, check_batch};
 pub(super) struct SoftDeleteImagePayload {
     /// The image as it is now; null when there are userErrors.
     image: Option<Immediate<Image>>,
-    /// Whether this call put it in the trash.
+    /// Whether this call moved it to the trash.
     changed: bool,
     /// Why it was not done.
     user_errors: Vec<UserError>,
@@ -29,7 +29,7 @@ pub(super) struct SoftDeleteImagePayload {
 pub(super) struct RestoreImagePayload {
     /// The image as it is now; null when there are userErrors.
     image: Option<Immediate<Image>>,
-    /// Whether this call took it out of the trash.
+    /// Whether this call restored it.
     changed: bool,
     /// Why it was not done.
     user_errors: Vec<UserError>,
@@ -38,7 +38,7 @@ pub(super) struct RestoreImagePayload {
 /// changed is false when the trail shows that it was purged before: safe to repeat.
 #[derive(Debug, SimpleObject)]
 pub(super) struct PurgeImagePayload {
-    /// The id of the image that is gone; null when there are userErrors.
+    /// The id of the purged image; null when there are userErrors.
     #[graphql(name = "purgedId")]
     purged: Option<ID>,
     /// Whether this call purged it; false when the trail shows that it was purged before.
@@ -65,10 +65,10 @@ pub(super) struct RestoreImagesPayload {
     user_errors: Vec<UserError>,
 }
 
-/// Those of which the trail shows that they were purged before are among them; so it is safe to repeat.
+/// Those that the trail shows as purged before are among them; so it is safe to repeat.
 #[derive(Debug, SimpleObject)]
 pub(super) struct PurgeImagesPayload {
-    /// The id of each image that is gone, in the order of the ids given.
+    /// The id of each purged image, in the order of the ids given.
     purged_ids: Vec<ID>,
     /// Each id that could not be done.
     user_errors: Vec<UserError>,
@@ -95,7 +95,7 @@ impl TrashMutation {
         })
     }
 
-    /// Takes an image out of the trash.
+    /// Restores an image from the trash.
     async fn restore_image(
         &self,
         ctx: &Context<'_>,
@@ -111,13 +111,13 @@ impl TrashMutation {
         })
     }
 
-    /// For good. Only from the trash, unless forced. `IMAGE_NOT_FOUND` when there is none, and the trail does not show
-    /// that it was purged.
+    /// For good. Only from the trash, unless forced. `IMAGE_NOT_FOUND` when there is no such image and the trail does
+    /// not show that it was purged.
     async fn purge_image(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The image's UUID.")] id: ID,
-        #[graphql(default, desc = "Whether an active image is purged too.")] force: Flag,
+        #[graphql(default, desc = "Whether to purge an active image too.")] force: Flag,
     ) -> Result<PurgeImagePayload> {
         let ids = [ImageId::parse(&id)];
         let outcomes = Box::pin(gallery(ctx).purge(caller(ctx), &ids, force.0)).await?;
@@ -184,7 +184,7 @@ impl TrashMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "At most 100 ids.")] ids: Vec<ID>,
-        #[graphql(default, desc = "Whether active images are purged too.")] force: Flag,
+        #[graphql(default, desc = "Whether to purge active images too.")] force: Flag,
     ) -> Result<PurgeImagesPayload> {
         caller(ctx).require_access()?;
         if let Some(user_errors) = too_many(&ids) {
@@ -203,10 +203,10 @@ impl TrashMutation {
     }
 }
 
-/// What was refused, with its place among the ids.
+/// Refusals, with their indexes in the list of ids.
 type Refused = Vec<(usize, Refusal)>;
 
-/// What was done and what was refused, each id once.
+/// Separates successes and refusals, each id once.
 fn divide<T>(
     ids: &[Option<ImageId>],
     outcomes: Vec<std::result::Result<T, Refusal>>,

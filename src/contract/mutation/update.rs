@@ -24,7 +24,7 @@ pub(super) struct UpdateImageInput {
     original_prompt: MaybeUndefined<String>,
     /// At most 20,000 characters.
     refined_prompt: MaybeUndefined<String>,
-    /// Either this or intentLabel; null beside a label counts as left out. OTHER needs an intentLabel.
+    /// Either this or intentLabel; null together with a label counts as left out. OTHER needs an intentLabel.
     intent: MaybeUndefined<ImageIntent>,
     /// Another application's own label, at most 100 characters, in lower case as well; stored in lower case.
     intent_label: MaybeUndefined<String>,
@@ -55,7 +55,7 @@ impl UpdateMutation {
     async fn update_image(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The image, and what to change of it.")] input: UpdateImageInput,
+        #[graphql(desc = "The image and its changes.")] input: UpdateImageInput,
     ) -> Result<UpdateImagePayload> {
         let id = ImageId::parse(&input.id);
         let outcome = Box::pin(gallery(ctx).update(caller(ctx), id, input.into())).await?;
@@ -75,7 +75,7 @@ impl UpdateMutation {
     }
 }
 
-/// The image that stands in the way of its own change.
+/// The stored image that conflicts with the update.
 fn stored_image(fault: &InputError) -> Option<Immediate<Image>> {
     match &fault.refusal {
         Refusal::Conflict(image) | Refusal::Deleted(image) => {

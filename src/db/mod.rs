@@ -130,7 +130,7 @@ impl Database {
         let mut run = self.unit_for(Purpose::Read);
         let mut source = &self.source;
         if let (Some(replica), Some(reads)) = (&self.replica, ReadPreference::current())
-            && let Some(standby) = replica.source_for(&reads).await
+            && let Some(standby) = Box::pin(replica.source_for(&reads)).await
         {
             source = standby;
             run.waiting = Waiting::default();
@@ -361,8 +361,12 @@ impl Run {
     {
         let mut pauses = RETRY_PAUSES.iter();
         loop {
-            let unit = self.waiting.begin(source, &self.purpose).await?;
-            let outcome = self.finish(&unit, work(&unit).await).await;
+            // Boxed like all that is larger than most of its callers' futures: each move of those would copy it.
+            let unit = Box::pin(self.waiting.begin(source, &self.purpose)).await?;
+            let mut outcome = work(&unit).await;
+            if unit.is_transaction() {
+                outcome = Box::pin(self.finish(&unit, outcome)).await;
+            }
             match pauses.next() {
                 // Postgres itself has said that nothing of it was done.
                 Some(pause) if outcome.is_err() && unit.has_conflict() => {

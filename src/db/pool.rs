@@ -89,10 +89,15 @@ impl managed::Manager for Connector {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<Session, sqlx::Error> {
-        let mut connection = self.target.connect().await?;
-        if let Some(setup) = &self.setup {
-            connection.execute(AssertSqlSafe(setup.clone())).await?;
-        }
+        // Boxed, as everything that is rare: a future of this size in each wait for a connection would be copied with it.
+        let connection = Box::pin(async {
+            let mut connection = self.target.connect().await?;
+            if let Some(setup) = &self.setup {
+                connection.execute(AssertSqlSafe(setup.clone())).await?;
+            }
+            Ok::<_, sqlx::Error>(connection)
+        });
+        let connection = connection.await?;
         Ok(Session {
             connection,
             released: Instant::now(),
@@ -118,7 +123,7 @@ impl managed::Manager for Connector {
                 "others that were idle with it have died",
             ));
         }
-        match timeout(TEST_TIMEOUT, session.connection.ping()).await {
+        match timeout(TEST_TIMEOUT, Box::pin(session.connection.ping())).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a connection of the pool has died");

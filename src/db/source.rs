@@ -141,7 +141,7 @@ impl Source {
                     unit.sign_each_statement(actor.clone());
                 }
                 if let Some(sql) = begin_postgres(*pooler, purpose, *statement_time) {
-                    unit.begin(&sql).await?;
+                    Box::pin(unit.begin(&sql)).await?;
                 }
                 Ok(unit)
             }
@@ -160,11 +160,11 @@ impl Source {
                     keeps_statements: true,
                     statement_time: purpose.time(*statement_time),
                 };
-                let connection = Connection::Sqlite(pool.acquire().await?);
+                let connection = Connection::Sqlite(Box::pin(pool.acquire()).await?);
                 let mut unit = UnitOfWork::new(connection, usage);
-                unit.limit_sqlite().await?;
+                Box::pin(unit.limit_sqlite()).await?;
                 if matches!(purpose, Purpose::Write | Purpose::Maintain) {
-                    unit.begin("BEGIN IMMEDIATE").await?;
+                    Box::pin(unit.begin("BEGIN IMMEDIATE")).await?;
                 }
                 Ok(unit)
             }

@@ -151,6 +151,11 @@ impl UnitOfWork {
         Ok(())
     }
 
+    /// Whether there is something to commit.
+    pub(super) fn is_transaction(&self) -> bool {
+        self.in_transaction.load(Ordering::Relaxed)
+    }
+
     /// Ends the transaction, if this is one. After an error nothing was done, unless the connection was lost on the way:
     /// then nobody knows.
     pub(super) async fn commit(&self) -> Result<(), Error> {

@@ -15,28 +15,20 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser::types::{
-    Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition, InlineFragment,
-    OperationType, Selection, SelectionSet,
+    Directive, DocumentOperations, ExecutableDocument, Field, InlineFragment, OperationType,
+    Selection, SelectionSet,
 };
 use async_graphql::{Name, Positioned};
 
+use super::limits::{Limit, LimitExceeded, MAX_ARGUMENT_BYTES, Place};
 use super::schema_index::SchemaIndex;
-
-/// The most bytes of arguments once every fragment is written out: as many as a whole request may have by default.
-const MAX_BYTES: usize = 8 * 1024 * 1024;
-
-/// The arguments of a document would not fit into memory once its fragments are written out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the document's arguments have more than {MAX_BYTES} bytes once its fragments are written out; at most {MAX_BYTES} are allowed"
-)]
-pub(crate) struct TooLarge;
+use super::walk::{Fragments, selections};
 
 /// Rewrites a document whose fragments have been found to form no ring.
 pub(crate) fn collect_fields(
     document: &mut ExecutableDocument,
     types: &SchemaIndex,
-) -> Result<(), TooLarge> {
+) -> Result<(), LimitExceeded> {
     let mut collector = FieldCollector {
         types,
         fragments: &document.fragments,
@@ -68,30 +60,21 @@ pub(crate) fn collect_fields(
     Ok(())
 }
 
-type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
-
 /// Every fragment that is spread in a selection set, through fragments too.
 pub(super) fn note_spreads<'a>(
     set: &'a SelectionSet,
     fragments: &'a Fragments,
     found: &mut HashSet<&'a Name>,
 ) {
-    for selection in &set.items {
-        match &selection.node {
-            Selection::Field(field) => {
-                note_spreads(&field.node.selection_set.node, fragments, found);
-            }
-            Selection::InlineFragment(inline) => {
-                note_spreads(&inline.node.selection_set.node, fragments, found);
-            }
-            Selection::FragmentSpread(spread) => {
-                let name = &spread.node.fragment_name.node;
-                if found.insert(name)
-                    && let Some(fragment) = fragments.get(name)
-                {
-                    note_spreads(&fragment.node.selection_set.node, fragments, found);
-                }
-            }
+    for selection in selections(set) {
+        let Selection::FragmentSpread(spread) = &selection.node else {
+            continue;
+        };
+        let name = &spread.node.fragment_name.node;
+        if found.insert(name)
+            && let Some(fragment) = fragments.get(name)
+        {
+            note_spreads(&fragment.node.selection_set.node, fragments, found);
         }
     }
 }
@@ -125,7 +108,7 @@ impl<'a> FieldCollector<'a> {
         &mut self,
         parent: Option<&Name>,
         sets: &[&SelectionSet],
-    ) -> Result<SelectionSet, TooLarge> {
+    ) -> Result<SelectionSet, LimitExceeded> {
         let mut collected = Collected::default();
         for set in sets {
             self.collect(parent, set, &mut collected);
@@ -188,7 +171,7 @@ impl<'a> FieldCollector<'a> {
         &mut self,
         parent: Option<&Name>,
         fields: &[&Positioned<Field>],
-    ) -> Result<Positioned<Selection>, TooLarge> {
+    ) -> Result<Positioned<Selection>, LimitExceeded> {
         let first = fields.first().expect("a group has a field");
         self.bytes += first
             .node
@@ -196,15 +179,19 @@ impl<'a> FieldCollector<'a> {
             .iter()
             .map(|(_, value)| value.node.to_string().len())
             .sum::<usize>();
-        if self.bytes > MAX_BYTES {
-            return Err(TooLarge);
+        let response_key = &first.node.response_key().node;
+        if self.bytes > MAX_ARGUMENT_BYTES {
+            let place = Place::new(first.pos, vec![response_key.clone()]);
+            return Err(LimitExceeded::from(Limit::ArgumentBytes).at(place));
         }
         let own_type = self.types.of_field(parent, &first.node.name.node);
         let sets: Vec<&SelectionSet> = fields
             .iter()
             .map(|field| &field.node.selection_set.node)
             .collect();
-        let selection_set = self.selection_set(own_type, &sets)?;
+        let selection_set = self
+            .selection_set(own_type, &sets)
+            .map_err(|exceeded| exceeded.within(response_key))?;
         let field = Field {
             alias: first.node.alias.clone(),
             name: first.node.name.clone(),
@@ -229,7 +216,7 @@ impl<'a> FieldCollector<'a> {
         &mut self,
         parent: Option<&Name>,
         fragment: &Positioned<Selection>,
-    ) -> Result<Positioned<Selection>, TooLarge> {
+    ) -> Result<Positioned<Selection>, LimitExceeded> {
         let Selection::InlineFragment(inline) = &fragment.node else {
             return Ok(fragment.clone());
         };

@@ -17,6 +17,7 @@ pub mod trusted;
 mod validate_only;
 mod validation;
 mod variables;
+mod walk;
 
 pub use code::{Code, code_of, set_code};
 pub use document::selects_at_root;

@@ -18,13 +18,12 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Positioned, Request, ServerError, Variables};
 
-use super::code::Code;
 use super::collect_fields::collect_fields;
 use super::document::get_operation;
 use super::known::{KnownDocument, KnownDocuments};
 use super::limits::{
     Cost, CostModel, LatestCost, LimitExceeded, Limits, Prices, check_complexity,
-    check_variable_expansion, measure_document, scan,
+    check_variable_expansion, find_expensive, measure_document, scan,
 };
 use super::numbers::parse_document;
 use super::operation::Operation;
@@ -234,7 +233,13 @@ impl<'f> Checks<'f> {
         self.operation_type = Some(document.operation_type);
         self.cost.note_tokens(document.tokens);
         self.cost.note_measured(document.measured);
-        let variables = variables.map_err(|limit| limit.to_error())?;
+        let variables = match variables {
+            Ok(variables) => variables,
+            Err(exceeded) => {
+                let definitions = &document.operation()?.node.variable_definitions;
+                return Err(exceeded.at_variable(definitions).to_error());
+            }
+        };
         self.check_variables(&document, &variables)?;
         Ok(PreparedOperation {
             text: allowed.text,
@@ -270,8 +275,7 @@ impl<'f> Checks<'f> {
         let measured = self.within(measure_document(&document, Some(selected), &front.limits))?;
         self.cost.note_measured(measured);
         validation::validate(&document)?;
-        collect_fields(&mut document, &front.index)
-            .map_err(|error| Code::TooComplex.error(error.to_string()))?;
+        self.within(collect_fields(&mut document, &front.index))?;
         Ok(KnownDocument {
             document,
             operation_name: operation_name.map(Into::into),
@@ -298,7 +302,16 @@ impl<'f> Checks<'f> {
             .check(&operation.variable_definitions, variables)?;
         let price = known.price.of(document, operation, variables, model);
         self.cost.note_complexity(price.complexity);
-        self.within(check_complexity(price.complexity, &front.limits))?;
+        let complexity = check_complexity(price.complexity, &front.limits);
+        self.within(complexity.map_err(|exceeded| {
+            exceeded.at(find_expensive(
+                document,
+                operation,
+                variables,
+                model,
+                front.limits.max_complexity,
+            ))
+        }))?;
         if !price.has_small_arguments(variables, text_bytes) {
             let copies =
                 check_variable_expansion(document, operation, variables, model, text_bytes);

@@ -14,33 +14,37 @@ use async_graphql_value::{ConstValue, Value};
 use super::code::Code;
 use super::collect_fields::note_spreads;
 use super::naming::shortened;
+use super::walk::{definitions, directives, selections};
 
-/// Checks a document as it was sent, with every operation and fragment; `limits` has bounded its nesting.
+/// Checks a document as it was sent, with every operation and fragment.
 pub(crate) fn validate(document: &ExecutableDocument) -> Result<(), ServerError> {
     for (_, operation) in document.operations.iter() {
-        validate_operation(&operation.node)?;
+        validate_variables(&operation.node)?;
         require_conditions(document, &operation.node)?;
     }
     require_all_used(document)?;
-    for fragment in document.fragments.values() {
-        validate_directives(&fragment.node.directives)?;
-        validate_selections(&fragment.node.selection_set.node)?;
+    for definition in definitions(document) {
+        validate_directives(definition.directives)?;
+        for selection in selections(definition.selection_set) {
+            validate_directives(directives(&selection.node))?;
+            if let Selection::Field(field) = &selection.node {
+                validate_typename(field)?;
+            }
+        }
     }
     Ok(())
 }
 
-fn validate_operation(operation: &OperationDefinition) -> Result<(), ServerError> {
-    for variable in &operation.variable_definitions {
-        // None of the directives that may stand in a document has this place among its locations.
-        if let Some(directive) = variable.node.directives.first() {
-            let name = shortened(&directive.node.name.node);
-            let message =
-                format!("the directive `@{name}` cannot stand on a variable's definition");
-            return Err(invalid(message, directive.pos));
-        }
-    }
-    validate_directives(&operation.directives)?;
-    validate_selections(&operation.selection_set.node)
+/// None of the directives that may stand in a document has this place among its locations.
+fn validate_variables(operation: &OperationDefinition) -> Result<(), ServerError> {
+    let variables = operation.variable_definitions.iter();
+    let mut directives = variables.flat_map(|variable| &variable.node.directives);
+    let Some(directive) = directives.next() else {
+        return Ok(());
+    };
+    let name = shortened(&directive.node.name.node);
+    let message = format!("the directive `@{name}` cannot stand on a variable's definition");
+    Err(invalid(message, directive.pos))
 }
 
 /// `if` is a `Boolean!`, so a variable in it has to be one, or has a default,
@@ -75,35 +79,19 @@ fn require_conditions(
 }
 
 fn refuse_conditions(set: &SelectionSet, nullable: &HashSet<&Name>) -> Result<(), ServerError> {
-    for selection in &set.items {
-        let (directives, within) = match &selection.node {
-            Selection::Field(field) => {
-                let within = &field.node.selection_set.node;
-                (&field.node.directives, Some(within))
-            }
-            Selection::InlineFragment(inline) => {
-                let within = &inline.node.selection_set.node;
-                (&inline.node.directives, Some(within))
-            }
-            Selection::FragmentSpread(spread) => (&spread.node.directives, None),
-        };
-        for directive in directives {
-            let name = &directive.node.name.node;
-            let condition = directive.node.get_argument("if");
-            if matches!(name.as_str(), "skip" | "include")
-                && let Some(condition) = condition
-                && let Value::Variable(variable) = &condition.node
-                && nullable.contains(variable)
-            {
-                let variable = shortened(variable);
-                let message = format!(
-                    "the condition of `@{name}` may not be null: variable `${variable}` has to be a `Boolean!`, or have a default"
-                );
-                return Err(invalid(message, condition.pos));
-            }
-        }
-        if let Some(within) = within {
-            refuse_conditions(within, nullable)?;
+    for directive in selections(set).flat_map(|selection| directives(&selection.node)) {
+        let name = &directive.node.name.node;
+        let condition = directive.node.get_argument("if");
+        if matches!(name.as_str(), "skip" | "include")
+            && let Some(condition) = condition
+            && let Value::Variable(variable) = &condition.node
+            && nullable.contains(variable)
+        {
+            let variable = shortened(variable);
+            let message = format!(
+                "the condition of `@{name}` may not be null: variable `${variable}` has to be a `Boolean!`, or have a default"
+            );
+            return Err(invalid(message, condition.pos));
         }
     }
     Ok(())
@@ -123,24 +111,6 @@ fn require_all_used(document: &ExecutableDocument) -> Result<(), ServerError> {
     };
     let message = format!("the fragment `{}` is never used", shortened(name));
     Err(invalid(message, fragment.pos))
-}
-
-fn validate_selections(set: &SelectionSet) -> Result<(), ServerError> {
-    for selection in &set.items {
-        match &selection.node {
-            Selection::Field(field) => {
-                validate_directives(&field.node.directives)?;
-                validate_typename(field)?;
-                validate_selections(&field.node.selection_set.node)?;
-            }
-            Selection::InlineFragment(inline) => {
-                validate_directives(&inline.node.directives)?;
-                validate_selections(&inline.node.selection_set.node)?;
-            }
-            Selection::FragmentSpread(spread) => validate_directives(&spread.node.directives)?,
-        }
-    }
-    Ok(())
 }
 
 /// No directive that may stand in a document is repeatable.

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use async_graphql::parser::types::{
     ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
 };
-use async_graphql::{Name, Positioned};
+use async_graphql::{Name, Pos, Positioned};
 
-use super::{Limit, LimitExceeded, Limits, MAX_INTROSPECTED_LISTS, MAX_NESTING, MAX_SELECTIONS};
+use super::{
+    Limit, LimitExceeded, Limits, MAX_INTROSPECTED_LISTS, MAX_NESTING, MAX_SELECTIONS, Place,
+};
+use crate::walk::selection_set;
 
 /// What leads from one type to many others: nested, an answer grows at every level. Other implementations count the same
 /// four, <https://github.com/graphql/graphql-js/blob/16.x.x/src/validation/rules/MaxIntrospectionDepthRule.ts>.
@@ -33,27 +36,31 @@ pub fn measure_document(
         document,
         fragments: HashMap::new(),
     };
-    let mut of_fragments = 0_usize;
-    let mut selections = 0_usize;
     let mut of_selected = Measured::default();
-    for name in document.fragments.keys() {
-        of_fragments = of_fragments.max(measure.fragment(name, 0)?.selections);
-    }
+    let mut of_operations = Vec::new();
     for (_, operation) in document.operations.iter() {
-        let size = measure.selection_set(&operation.node.selection_set.node, 0)?;
-        // Every operation is expanded and validated, whichever is selected.
-        selections = selections.saturating_add(size.selections);
+        let set = &operation.node.selection_set.node;
+        let size = measure.selection_set(set, 0)?;
+        of_operations.push((set, size.selections));
         if selected.is_none_or(|selected| std::ptr::eq(selected, &raw const operation.node)) {
-            size.check(limits)?;
+            measure.check_size(set, size, limits)?;
             of_selected = Measured {
                 depth: size.depth,
                 aliases: size.aliases,
             };
         }
     }
-    let selections = selections.max(of_fragments);
-    if selections > MAX_SELECTIONS {
-        return Err(Limit::Selections(selections).into());
+    let mut of_fragments = Vec::new();
+    for (name, fragment) in &document.fragments {
+        let size = measure.fragment(name, 0);
+        let size = size.map_err(LimitExceeded::without_path)?;
+        of_fragments.push((&fragment.node.selection_set.node, size.selections));
+    }
+    // Every definition is expanded and validated, whichever operation is selected.
+    measure.check_selections(&of_operations)?;
+    for of_fragment in of_fragments {
+        let checked = measure.check_selections(&[of_fragment]);
+        checked.map_err(LimitExceeded::without_path)?;
     }
     Ok(of_selected)
 }
@@ -71,22 +78,6 @@ struct SelectionSize {
 }
 
 impl SelectionSize {
-    fn check(self, limits: &Limits) -> Result<(), LimitExceeded> {
-        if self.depth > limits.max_depth {
-            return Err(limits.exceeded(Limit::Depth {
-                depth: self.depth,
-                maximum: limits.max_depth,
-            }));
-        }
-        if self.aliases > limits.max_aliases {
-            return Err(limits.exceeded(Limit::Aliases {
-                aliases: self.aliases,
-                maximum: limits.max_aliases,
-            }));
-        }
-        Ok(())
-    }
-
     fn add(&mut self, other: Self) {
         self.selections = self.selections.saturating_add(other.selections);
         self.depth = self.depth.max(other.depth);
@@ -96,6 +87,17 @@ impl SelectionSize {
     }
 }
 
+/// What is counted to find the selection that is too much.
+struct Counted {
+    maximum: usize,
+    /// Of a selection, without what is selected within.
+    own: fn(&Selection) -> usize,
+    /// Of a selection with all within.
+    total: fn(&SelectionSize) -> usize,
+    /// Whether selections beside each other add up.
+    is_sum: bool,
+}
+
 struct Measure<'a> {
     document: &'a ExecutableDocument,
     /// What each fragment costs; none while it is being measured.
@@ -103,6 +105,80 @@ struct Measure<'a> {
 }
 
 impl<'a> Measure<'a> {
+    fn check_size(
+        &mut self,
+        set: &'a SelectionSet,
+        size: SelectionSize,
+        limits: &Limits,
+    ) -> Result<(), LimitExceeded> {
+        let (depth, maximum) = (size.depth, limits.max_depth);
+        if depth > maximum {
+            let place = self.place(set, &Counted::depth(maximum), 0);
+            return Err(limits.exceeded(Limit::Depth { depth, maximum }).at(place));
+        }
+        let (aliases, maximum) = (size.aliases, limits.max_aliases);
+        if aliases > maximum {
+            let place = self.place(set, &Counted::aliases(maximum), 0);
+            let limit = Limit::Aliases { aliases, maximum };
+            return Err(limits.exceeded(limit).at(place));
+        }
+        Ok(())
+    }
+
+    /// Refuses sets that select too much together.
+    fn check_selections(
+        &mut self,
+        sets: &[(&'a SelectionSet, usize)],
+    ) -> Result<(), LimitExceeded> {
+        let all = sets.iter().map(|(_, selections)| *selections);
+        let all = all.fold(0, usize::saturating_add);
+        if all <= MAX_SELECTIONS {
+            return Ok(());
+        }
+        let mut before = 0_usize;
+        let is_over = |(_, selections): &&(&SelectionSet, usize)| {
+            let (start, end) = (before, before.saturating_add(*selections));
+            before = if end > MAX_SELECTIONS { start } else { end };
+            end > MAX_SELECTIONS
+        };
+        let over = sets.iter().find(is_over);
+        let place = over.and_then(|(set, _)| self.place(set, &Counted::selections(), before));
+        Err(LimitExceeded::from(Limit::Selections(all)).at(place))
+    }
+
+    /// The first selection at which a count passes its maximum: in a set of which it is known to do so.
+    fn place(
+        &mut self,
+        set: &'a SelectionSet,
+        counted: &Counted,
+        mut before: usize,
+    ) -> Option<Place> {
+        for Positioned { node, pos } in &set.items {
+            let total = (counted.total)(&self.selection(node, *pos, 0).ok()?);
+            if before.saturating_add(total) <= counted.maximum {
+                before += if counted.is_sum { total } else { 0 };
+                continue;
+            }
+            let own = before.saturating_add((counted.own)(node));
+            let within = match node {
+                _ if own > counted.maximum => None,
+                Selection::FragmentSpread(spread) => {
+                    let name = &spread.node.fragment_name.node;
+                    let fragment = self.document.fragments.get(name)?;
+                    Some(&fragment.node.selection_set.node)
+                }
+                other => selection_set(other),
+            };
+            let place = within.and_then(|within| self.place(within, counted, own));
+            let place = place.unwrap_or_else(|| Place::new(*pos, Vec::new()));
+            return Some(match node {
+                Selection::Field(field) => place.within(&field.node.response_key().node),
+                _ => place,
+            });
+        }
+        None
+    }
+
     /// `spreads` counts the fragments that the set is in; brackets within a definition are bounded by [`scan`].
     fn selection_set(
         &mut self,
@@ -110,35 +186,48 @@ impl<'a> Measure<'a> {
         spreads: usize,
     ) -> Result<SelectionSize, LimitExceeded> {
         let mut total = SelectionSize::default();
-        for Positioned {
-            node: selection, ..
-        } in &set.items
-        {
-            let size = match selection {
-                Selection::Field(field) => self.field(&field.node, spreads)?,
-                Selection::InlineFragment(inline) => {
-                    self.selection_set(&inline.node.selection_set.node, spreads)?
-                }
-                Selection::FragmentSpread(spread) => {
-                    self.fragment(&spread.node.fragment_name.node, spreads + 1)?
-                }
-            };
-            total.add(SelectionSize {
-                selections: size.selections.saturating_add(1),
-                ..size
-            });
+        for Positioned { node, pos } in &set.items {
+            total.add(self.selection(node, *pos, spreads)?);
         }
         Ok(total)
     }
 
+    fn selection(
+        &mut self,
+        selection: &'a Selection,
+        location: Pos,
+        spreads: usize,
+    ) -> Result<SelectionSize, LimitExceeded> {
+        let size = match selection {
+            Selection::Field(field) => self.field(&field.node, spreads)?,
+            Selection::InlineFragment(inline) => {
+                self.selection_set(&inline.node.selection_set.node, spreads)?
+            }
+            Selection::FragmentSpread(spread) => {
+                let size = self.fragment(&spread.node.fragment_name.node, spreads + 1);
+                size.map_err(|exceeded| match exceeded.place {
+                    None => exceeded.at(Place::new(location, Vec::new())),
+                    Some(_) => exceeded,
+                })?
+            }
+        };
+        Ok(SelectionSize {
+            selections: size.selections.saturating_add(1),
+            ..size
+        })
+    }
+
     fn field(&mut self, field: &'a Field, spreads: usize) -> Result<SelectionSize, LimitExceeded> {
-        let within = self.selection_set(&field.selection_set.node, spreads)?;
-        let name = field.name.node.as_str();
-        let is_introspection = matches!(name, "__schema" | "__type");
-        let is_list = INTROSPECTED_LISTS.contains(&name);
-        let introspected_lists = within.introspected_lists + usize::from(is_list);
+        let set = &field.selection_set.node;
+        let response_key = &field.response_key().node;
+        let within = self.selection_set(set, spreads);
+        let within = within.map_err(|exceeded| exceeded.within(response_key))?;
+        let is_introspection = matches!(field.name.node.as_str(), "__schema" | "__type");
+        let introspected_lists = within.introspected_lists + introspected_lists_of(field);
         if is_introspection && introspected_lists > MAX_INTROSPECTED_LISTS {
-            return Err(Limit::Introspection(introspected_lists).into());
+            let place = self.place(set, &Counted::introspected_lists(), 0);
+            let exceeded = LimitExceeded::from(Limit::Introspection(introspected_lists));
+            return Err(exceeded.at(place).within(response_key));
         }
         Ok(SelectionSize {
             introspected_lists,
@@ -192,6 +281,55 @@ impl<'a> Measure<'a> {
         self.fragments.insert(name, Some(size));
         Ok(size)
     }
+}
+
+impl Counted {
+    fn depth(maximum: usize) -> Self {
+        Self {
+            maximum,
+            own: |selection| usize::from(matches!(selection, Selection::Field(_))),
+            total: |size| size.depth,
+            is_sum: false,
+        }
+    }
+
+    fn aliases(maximum: usize) -> Self {
+        Self {
+            maximum,
+            own: |selection| match selection {
+                Selection::Field(field) => usize::from(field.node.alias.is_some()),
+                _ => 0,
+            },
+            total: |size| size.aliases,
+            is_sum: true,
+        }
+    }
+
+    fn selections() -> Self {
+        Self {
+            maximum: MAX_SELECTIONS,
+            own: |_| 1,
+            total: |size| size.selections,
+            is_sum: true,
+        }
+    }
+
+    fn introspected_lists() -> Self {
+        Self {
+            maximum: MAX_INTROSPECTED_LISTS,
+            own: |selection| match selection {
+                Selection::Field(field) => introspected_lists_of(&field.node),
+                _ => 0,
+            },
+            total: |size| size.introspected_lists,
+            is_sum: false,
+        }
+    }
+}
+
+/// One of what leads from one type to many, or none.
+fn introspected_lists_of(field: &Field) -> usize {
+    usize::from(INTROSPECTED_LISTS.contains(&field.name.node.as_str()))
 }
 
 #[cfg(test)]

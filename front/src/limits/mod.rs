@@ -9,27 +9,23 @@
 
 mod complexity;
 mod cost;
+mod exceeded;
 mod measure;
 mod scan;
 mod variables;
 
 #[cfg(test)]
 pub(super) use complexity::sample;
-pub(crate) use complexity::{CostModel, LatestCost, check_complexity, check_variable_expansion};
+pub(crate) use complexity::{
+    CostModel, LatestCost, check_complexity, check_variable_expansion, find_expensive,
+};
 pub use complexity::{FieldPrice, InputPrice, Prices, SizedList};
 pub use cost::Cost;
+pub use exceeded::{Limit, LimitExceeded, Place};
 pub use measure::{Measured, measure_document};
 pub use scan::scan;
 pub(crate) use scan::{tokens, tokens_and_ignored};
 pub use variables::{MAX_VARIABLE_NESTING, MAX_VARIABLE_VALUES, check_variables};
-
-use std::error::Error;
-use std::fmt;
-
-use async_graphql::ServerError;
-
-use super::code::Code;
-use super::naming::InParentheses;
 
 /// The most brackets within brackets, and the most fragments within fragments.
 pub const MAX_NESTING: usize = 64;
@@ -37,6 +33,8 @@ pub const MAX_NESTING: usize = 64;
 pub const MAX_BYTES: usize = 256 * 1024;
 /// The most fields, inline fragments and spreads once every fragment is written out.
 pub const MAX_SELECTIONS: usize = 10_000;
+/// The most bytes of arguments once every fragment is written out: as many as a whole request may have by default.
+pub const MAX_ARGUMENT_BYTES: usize = 8 * 1024 * 1024;
 /// The most lists of types, fields and the like within each other that introspection may ask for. Tools ask for one, and
 /// people rarely for two.
 pub const MAX_INTROSPECTED_LISTS: usize = 2;
@@ -91,137 +89,9 @@ impl Limits {
             Limit::Aliases { .. } => self.names.max_aliases,
             _ => None,
         };
-        LimitExceeded { limit, setting }
-    }
-}
-
-/// The limit that a request is over. The message says which it is, its value, what was asked, and what sets it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitExceeded {
-    /// Which one, and by how much.
-    pub limit: Limit,
-    setting: Option<&'static str>,
-}
-
-/// A limit, and what was asked. The message says both, and the limit's value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Limit {
-    /// Too many brackets within brackets.
-    #[error("the document nests brackets {0} deep; at most {MAX_NESTING} levels are allowed")]
-    Nesting(usize),
-    /// Too long.
-    #[error("the document has {tokens} tokens; at most {maximum} are allowed")]
-    Tokens {
-        /// What was asked.
-        tokens: usize,
-        /// The limit.
-        maximum: usize,
-    },
-    /// Too many bytes of comments, white space and names.
-    #[error("the document has {0} bytes outside of strings; at most {MAX_BYTES} are allowed")]
-    Size(usize),
-    /// Too many fields within fields.
-    #[error("the operation is {depth} fields deep; at most {maximum} are allowed")]
-    Depth {
-        /// What was asked.
-        depth: usize,
-        /// The limit.
-        maximum: usize,
-    },
-    /// Too many aliases.
-    #[error("the operation has {aliases} aliases; at most {maximum} are allowed")]
-    Aliases {
-        /// What was asked.
-        aliases: usize,
-        /// The limit.
-        maximum: usize,
-    },
-    /// Too many fields, each as often as it would be given.
-    #[error("the operation's complexity is {complexity}; at most {maximum} is allowed")]
-    Complexity {
-        /// What was asked.
-        complexity: usize,
-        /// The limit.
-        maximum: usize,
-    },
-    /// Large variables used so often that the copies are too much.
-    #[error(
-        "the arguments come to {bytes} bytes where every variable is written out wherever it is used; at most {maximum} are allowed"
-    )]
-    Copies {
-        /// What was asked.
-        bytes: usize,
-        /// The limit.
-        maximum: usize,
-    },
-    /// Too many lists and objects within each other, in a variable.
-    #[error(
-        "variables: nested {0} deep; at most {MAX_VARIABLE_NESTING} levels of lists and objects are allowed"
-    )]
-    VariableNesting(usize),
-    /// Too many values in the variables.
-    #[error("variables: {0} values in all; at most {MAX_VARIABLE_VALUES} are allowed")]
-    VariableValues(usize),
-    /// Too large once its fragments are written out.
-    #[error(
-        "the document selects {0} fields and fragments once its fragments are written out; at most {MAX_SELECTIONS} are allowed"
-    )]
-    Selections(usize),
-    /// Introspection that goes round and round.
-    #[error(
-        "introspection nests `fields`, `inputFields`, `interfaces` and `possibleTypes` {0} deep; at most {MAX_INTROSPECTED_LISTS} levels are allowed"
-    )]
-    Introspection(usize),
-    /// Too many fragments within fragments.
-    #[error(
-        "fragments are spread within fragments more than {MAX_NESTING} deep; at most {MAX_NESTING} levels are allowed"
-    )]
-    FragmentNesting,
-    /// A fragment that holds itself; the document is not valid.
-    #[error("the fragment `{name}` spreads itself, directly or through others")]
-    FragmentCycle {
-        /// One of the fragments in the ring.
-        name: String,
-    },
-}
-
-impl Limit {
-    /// What a client can do about it, where that is not plain.
-    fn advice(&self) -> &'static str {
-        match self {
-            Self::Complexity { .. } => ": ask for fewer fields or shorter pages",
-            Self::Copies { .. } => ": use large variables less often",
-            _ => "",
+        LimitExceeded {
+            setting,
+            ..limit.into()
         }
-    }
-}
-
-impl From<Limit> for LimitExceeded {
-    fn from(limit: Limit) -> Self {
-        Self {
-            limit,
-            setting: None,
-        }
-    }
-}
-
-impl fmt::Display for LimitExceeded {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, setting } = self;
-        let (setting, advice) = (InParentheses(*setting), limit.advice());
-        write!(formatter, "{limit}{setting}{advice}")
-    }
-}
-
-impl Error for LimitExceeded {}
-
-impl LimitExceeded {
-    /// The error of the request.
-    pub fn to_error(&self) -> ServerError {
-        let code = match self.limit {
-            Limit::FragmentCycle { .. } => Code::ValidationFailed,
-            _ => Code::TooComplex,
-        };
-        code.error(self.to_string())
     }
 }

@@ -1,53 +1,93 @@
 //! The raw text of a document: tokens and nesting.
 
-use super::{Limit, LimitExceeded, Limits, MAX_BYTES, MAX_NESTING};
+use std::mem::discriminant;
+
+use async_graphql::Pos;
+
+use super::{Limit, LimitExceeded, Limits, MAX_BYTES, MAX_NESTING, Place};
 
 /// Counts the tokens and the nesting of a document's text, and gives the number of tokens. Malformed text is left to the
 /// parser, but never counted as less than the parser might make of it.
 pub fn scan(text: &str, limits: &Limits) -> Result<usize, LimitExceeded> {
-    let Counted {
-        tokens,
-        nesting,
-        bytes,
-    } = count(text);
-    let maximum = limits.max_tokens;
-    if nesting > MAX_NESTING {
-        return Err(Limit::Nesting(nesting).into());
-    }
-    if tokens > maximum {
-        return Err(limits.exceeded(Limit::Tokens { tokens, maximum }));
-    }
-    if bytes > MAX_BYTES {
-        return Err(Limit::Size(bytes).into());
-    }
-    Ok(tokens)
+    let counted = Counted::of(text);
+    let Some(limit) = counted.limit(limits) else {
+        return Ok(counted.tokens);
+    };
+    let place = place_of_excess(text, limits, &limit);
+    Err(limits.exceeded(limit).at(place))
 }
 
 #[derive(Debug, Default)]
 struct Counted {
     tokens: usize,
+    /// Brackets that are open.
+    open: usize,
+    /// The most of them at a time.
     nesting: usize,
     /// Outside of strings.
     bytes: usize,
 }
 
-/// Walks the text once to its end, so that a refusal can say how much it was.
-fn count(text: &str) -> Counted {
-    let mut counted = Counted::default();
-    let mut nesting = 0_usize;
-    let mut lexer = Lexer::new(text);
-    while let Some((first, token)) = lexer.next_token() {
-        counted.bytes += if first == '"' { 0 } else { token.len() };
+impl Counted {
+    /// Walks the text once to its end, so that a refusal can say how much it was.
+    fn of(text: &str) -> Self {
+        let mut counted = Self::default();
+        let mut lexer = Lexer::new(text);
+        while let Some((first, token)) = lexer.next_token() {
+            counted.add(first, token);
+        }
+        counted
+    }
+
+    fn add(&mut self, first: char, token: &str) {
+        self.bytes += if first == '"' { 0 } else { token.len() };
         match first {
-            _ if is_ignored(first) => continue,
-            '(' | '[' | '{' => nesting += 1,
-            ')' | ']' | '}' => nesting = nesting.saturating_sub(1),
+            _ if is_ignored(first) => return,
+            '(' | '[' | '{' => self.open += 1,
+            ')' | ']' | '}' => self.open = self.open.saturating_sub(1),
             _ => {}
         }
-        counted.tokens += 1;
-        counted.nesting = counted.nesting.max(nesting);
+        self.tokens += 1;
+        self.nesting = self.nesting.max(self.open);
     }
-    counted
+
+    fn limit(&self, limits: &Limits) -> Option<Limit> {
+        let maximum = limits.max_tokens;
+        if self.nesting > MAX_NESTING {
+            return Some(Limit::Nesting(self.nesting));
+        }
+        if self.tokens > maximum {
+            let tokens = self.tokens;
+            return Some(Limit::Tokens { tokens, maximum });
+        }
+        (self.bytes > MAX_BYTES).then_some(Limit::Size(self.bytes))
+    }
+}
+
+/// The first token that breaks this limit.
+fn place_of_excess(text: &str, limits: &Limits, broken: &Limit) -> Option<Place> {
+    let mut counted = Counted::default();
+    let mut start = 0;
+    for (first, token) in tokens_and_ignored(text) {
+        counted.add(first, token);
+        let is_broken = counted
+            .limit(limits)
+            .is_some_and(|limit| discriminant(&limit) == discriminant(broken));
+        if is_broken {
+            let location = position(text.get(..start)?);
+            return Some(Place::new(location, Vec::new()));
+        }
+        start += token.len();
+    }
+    None
+}
+
+/// Line and column behind a text, as the parser counts them.
+fn position(before: &str) -> Pos {
+    let line = before.matches('\n').count() + 1;
+    let start = before.rfind(['\n', '\r']).map_or(0, |end| end + 1);
+    let column = before.get(start..).unwrap_or_default().chars().count() + 1;
+    Pos { line, column }
 }
 
 struct Lexer<'t> {
@@ -152,6 +192,8 @@ fn block_length(content: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use async_graphql::parser::parse_query;
+    use async_graphql::parser::types::Selection;
     use proptest::prelude::*;
 
     use super::*;
@@ -177,6 +219,27 @@ mod tests {
             (format!("query($a:{}", "[".repeat(100)), 101),
         ] {
             assert_eq!(scanned(&text), Err(Limit::Nesting(levels)));
+        }
+    }
+
+    #[test]
+    fn the_place_is_counted_as_the_parser_counts_it() {
+        for text in [
+            "{ a here }",
+            "# é\n  {\r\n\té: here }",
+            "\n\n{\r a \r here }",
+        ] {
+            let (before, _) = text.split_once("here").expect("the place");
+            let position = position(before);
+            let readable = text.replace("é:", "e:");
+            let document = parse_query(&readable).expect("the test's document parses");
+            let (_, operation) = document.operations.iter().next().expect("an operation");
+            let last = operation.node.selection_set.node.items.last();
+            let Selection::Field(field) = &last.expect("a field").node else {
+                panic!("no field");
+            };
+            let name_column = field.node.name.pos;
+            assert_eq!(position, name_column, "{text:?}");
         }
     }
 

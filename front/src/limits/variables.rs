@@ -1,5 +1,9 @@
 //! The JSON of the variables, before values are built of it: these take many times its bytes, and what walks them recurses.
 
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
 use super::{Limit, LimitExceeded};
 
 /// The most lists and objects within each other in a variable. Deeper than any input of the schema, so that what is wrong
@@ -15,12 +19,27 @@ pub fn check_variables(json: &str) -> Result<(), LimitExceeded> {
     // The variables' own object is no level, and no value.
     let (nesting, values) = (nesting.saturating_sub(1), values.saturating_sub(1));
     if nesting > MAX_VARIABLE_NESTING {
-        return Err(Limit::VariableNesting(nesting).into());
+        return Err(exceeded(Limit::VariableNesting(nesting), json, |of| {
+            of.nesting
+        }));
     }
     if values > MAX_VARIABLE_VALUES {
-        return Err(Limit::VariableValues(values).into());
+        return Err(exceeded(Limit::VariableValues(values), json, |of| {
+            of.values
+        }));
     }
     Ok(())
+}
+
+/// The error with the variable that has the most of it. Malformed JSON has none.
+fn exceeded(limit: Limit, json: &str, size: impl Fn(&Counted) -> usize) -> LimitExceeded {
+    let variables: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
+    let variables = variables.into_iter();
+    let largest = variables.max_by_key(|(_, value)| size(&count(value.get())));
+    LimitExceeded {
+        variable: largest.map(|(name, _)| name),
+        ..limit.into()
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

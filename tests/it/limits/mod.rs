@@ -4,6 +4,7 @@ mod answer;
 mod complexity;
 mod cost;
 mod growth;
+mod places;
 mod variables;
 
 use std::time::{Duration, Instant};

@@ -11,6 +11,7 @@
 //! Sums stop at the greatest number instead of passing it, and each fragment is priced once, however often it is spread.
 
 mod argument_value;
+mod expensive;
 mod field_cost;
 mod latest_cost;
 #[cfg(test)]
@@ -21,11 +22,10 @@ mod variable_expansion;
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{
-    Directive, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
-};
+use async_graphql::parser::types::{Field, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Name, Positioned};
 
+pub(crate) use self::expensive::find_expensive;
 pub(crate) use self::field_cost::CostModel;
 pub use self::field_cost::{FieldPrice, InputPrice, Prices, SizedList};
 pub(crate) use self::latest_cost::LatestCost;
@@ -36,9 +36,7 @@ use self::field_cost::FieldCost;
 use self::variable_expansion::ArgumentWeights;
 use super::{Limit, LimitExceeded, Limits};
 use crate::schema_index::ConnectionRole;
-
-/// The fragments of a document, by name.
-type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
+use crate::walk::{Fragments, directives};
 
 /// Holds a complexity against its limit.
 pub(crate) fn check_complexity(complexity: usize, limits: &Limits) -> Result<(), LimitExceeded> {
@@ -116,27 +114,10 @@ impl<'a> CostVisitor<'a> {
         let mut total = SelectionCost::default();
         let mut by_object: HashMap<&Name, SelectionCost> = HashMap::new();
         for Positioned { node, .. } in &set.items {
-            if self.values.is_left_out(directives(node)) {
-                continue;
-            }
-            let (on, price) = match node {
-                Selection::Field(field) => (None, self.field(parent, &field.node)),
-                Selection::InlineFragment(inline) => {
-                    let on = inline.node.type_condition.as_ref();
-                    let on = on.map(|condition| &condition.node.on.node);
-                    let set = &inline.node.selection_set.node;
-                    (on, self.selection_set(on.or(parent), set))
-                }
-                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
-            };
-            match on {
-                Some(on)
-                    if self.model.index.is_interface(parent)
-                        && !self.model.index.is_interface(Some(on)) =>
-                {
-                    by_object.entry(on).or_default().add(price);
-                }
-                _ => total.add(price),
+            let (on, price) = self.selection(parent, node);
+            match self.excluding(parent, on) {
+                Some(object) => by_object.entry(object).or_default().add(price),
+                None => total.add(price),
             }
         }
         total.add(
@@ -145,6 +126,34 @@ impl<'a> CostVisitor<'a> {
                 .fold(SelectionCost::default(), SelectionCost::max),
         );
         total
+    }
+
+    /// The type that a fragment is on, and the price of a selection.
+    fn selection(
+        &mut self,
+        parent: Option<&Name>,
+        selection: &'a Selection,
+    ) -> (Option<&'a Name>, SelectionCost) {
+        if self.values.is_left_out(directives(selection)) {
+            return (None, SelectionCost::default());
+        }
+        match selection {
+            Selection::Field(field) => (None, self.field(parent, &field.node)),
+            Selection::InlineFragment(inline) => {
+                let on = inline.node.type_condition.as_ref();
+                let on = on.map(|condition| &condition.node.on.node);
+                let set = &inline.node.selection_set.node;
+                (on, self.selection_set(on.or(parent), set))
+            }
+            Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
+        }
+    }
+
+    /// The object that a fragment is on, where fragments on other objects exclude it.
+    fn excluding(&self, parent: Option<&Name>, on: Option<&'a Name>) -> Option<&'a Name> {
+        let index = self.model.index;
+        on.filter(|_| index.is_interface(parent))
+            .filter(|on| !index.is_interface(Some(on)))
     }
 
     /// The type that a fragment is on, and its price. An unknown one is left to validation.
@@ -192,13 +201,5 @@ impl<'a> CostVisitor<'a> {
                 .saturating_add(within.per_item.saturating_mul(times));
         }
         within.once.saturating_mul(times)
-    }
-}
-
-fn directives(selection: &Selection) -> &[Positioned<Directive>] {
-    match selection {
-        Selection::Field(field) => &field.node.directives,
-        Selection::InlineFragment(inline) => &inline.node.directives,
-        Selection::FragmentSpread(spread) => &spread.node.directives,
     }
 }

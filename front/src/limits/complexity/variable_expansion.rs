@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
-    Directive, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
+    Directive, ExecutableDocument, Field, OperationDefinition, Selection,
 };
 use async_graphql::{Name, Positioned, Value as Sent, Variables};
 use async_graphql_value::Value as Literal;
 
 use super::argument_value::Values;
-use super::{CostModel, CostVisitor, directives};
-use crate::limits::{Limit, LimitExceeded};
+use super::{CostModel, CostVisitor};
+use crate::limits::{Limit, LimitExceeded, Place};
+use crate::walk::{definitions, directives, selections};
 
 /// The most bytes that arguments may come to beyond what was sent: as many as a whole request may have by default.
 pub(super) const MAX_COPIED_BYTES: usize = 8 * 1024 * 1024;
@@ -32,13 +33,22 @@ pub(crate) fn check_variable_expansion(
     let sent = sent.fold(sent_bytes, usize::saturating_add);
     let maximum = sent.saturating_add(MAX_COPIED_BYTES);
     let values = Values::of(operation, variables, None);
-    let mut visitor = CostVisitor::new(&document.fragments, values, model);
+    let exceeded = |bytes| LimitExceeded::from(Limit::Copies { bytes, maximum });
     let mut weights = ArgumentWeights::default();
     let as_written = weights.weight_of_document(values, document);
-    visitor.weights = Some(weights);
-    let bytes = as_written.max(visitor.whole(operation));
+    if as_written > maximum {
+        let place = weights.place_in_document(values, document, maximum);
+        return Err(exceeded(as_written).at(place));
+    }
+    let visitor = |weights| {
+        let mut visitor = CostVisitor::new(&document.fragments, values, model);
+        visitor.weights = Some(weights);
+        visitor
+    };
+    let bytes = visitor(weights).whole(operation);
     if bytes > maximum {
-        return Err(Limit::Copies { bytes, maximum }.into());
+        let place = visitor(ArgumentWeights::default()).into_place(operation, maximum);
+        return Err(exceeded(bytes).at(place));
     }
     Ok(())
 }
@@ -60,47 +70,53 @@ impl ArgumentWeights {
         }
     }
 
+    /// Once for each place where arguments stand.
     pub(super) fn weight_of_document(
         &mut self,
         values: Values<'_>,
         document: &ExecutableDocument,
     ) -> usize {
-        let operations = document.operations.iter().map(|(_, operation)| {
-            let operation = &operation.node;
-            (&operation.directives, &operation.selection_set.node)
-        });
-        let fragments = document.fragments.values().map(|fragment| {
-            let fragment = &fragment.node;
-            (&fragment.directives, &fragment.selection_set.node)
-        });
-        operations
-            .chain(fragments)
-            .map(|(directives, set)| {
-                let weight = self.weight_of_directives(values, directives);
-                weight.saturating_add(self.weight_of_set(values, set))
+        definitions(document)
+            .map(|definition| {
+                let weights = selections(definition.selection_set)
+                    .map(|selection| self.weight_of_selection(values, &selection.node));
+                let weight = weights.fold(0, usize::saturating_add);
+                weight.saturating_add(self.weight_of_directives(values, definition.directives))
             })
             .fold(0, usize::saturating_add)
     }
 
-    /// Without what fragments bring that are spread in it: these are definitions of their own.
-    fn weight_of_set(&mut self, values: Values<'_>, set: &SelectionSet) -> usize {
-        let mut weight = 0_usize;
-        for Positioned { node, .. } in &set.items {
-            let within = match node {
-                Selection::Field(field) => {
-                    let own = self.weight_of_arguments(values, &field.node);
-                    own.saturating_add(self.weight_of_set(values, &field.node.selection_set.node))
+    /// The selection, or the directive of a definition, with which that passes the maximum.
+    fn place_in_document(
+        &mut self,
+        values: Values<'_>,
+        document: &ExecutableDocument,
+        maximum: usize,
+    ) -> Option<Place> {
+        let mut sum = 0_usize;
+        for definition in definitions(document) {
+            for selection in selections(definition.selection_set) {
+                sum = sum.saturating_add(self.weight_of_selection(values, &selection.node));
+                if sum > maximum {
+                    return Some(Place::new(selection.pos, Vec::new()));
                 }
-                Selection::InlineFragment(inline) => {
-                    self.weight_of_set(values, &inline.node.selection_set.node)
-                }
-                Selection::FragmentSpread(_) => 0,
-            };
-            weight = weight
-                .saturating_add(within)
-                .saturating_add(self.weight_of_directives(values, directives(node)));
+            }
+            sum = sum.saturating_add(self.weight_of_directives(values, definition.directives));
+            if sum > maximum {
+                let directive = definition.directives.first()?;
+                return Some(Place::new(directive.pos, Vec::new()));
+            }
         }
-        weight
+        None
+    }
+
+    /// Without what is selected within.
+    fn weight_of_selection(&mut self, values: Values<'_>, selection: &Selection) -> usize {
+        let own = match selection {
+            Selection::Field(field) => self.weight_of_arguments(values, &field.node),
+            _ => 0,
+        };
+        own.saturating_add(self.weight_of_directives(values, directives(selection)))
     }
 
     fn weight_of_directives(

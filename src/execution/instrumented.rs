@@ -1,5 +1,5 @@
-//! Metrics, one log line and a trace span for each operation. Its variables never appear, and its caller's subject only as a
-//! hash.
+//! Metrics, one log line and a trace span for each operation. Variables never appear in them, and the caller's subject
+//! only as a hash.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use crate::contract::code::Code;
 use crate::execution::reply::{Reply, StreamItem};
 use crate::metrics::{Metrics, Outcome};
 
-/// The type of an operation that was refused before its type was known.
+/// The type of an operation that was rejected before its type was known.
 const UNKNOWN: &str = "unknown";
-/// A name may be as long as a document.
+/// A name may be as long as a document, so the log truncates it.
 const MAX_NAME_CHARACTERS: usize = 100;
 
-/// An executor whose operations are counted, logged and traced. Clones are the same.
+/// An executor whose operations are counted, logged and traced. Clones share it.
 #[derive(Clone)]
 pub struct InstrumentedExecutor {
     executor: Executor,
@@ -34,11 +34,11 @@ pub struct InstrumentedExecutor {
 /// The labels of an operation in metrics, log and traces.
 struct OperationLabels {
     kind: &'static str,
-    /// A name of GraphQL's grammar, since the document has it.
+    /// A valid GraphQL name, because it comes from a parsed document.
     name: Option<String>,
 }
 
-/// Records an operation when it ends, also when its client has gone away.
+/// Records an operation when it ends, even if the client disconnects.
 struct Observation {
     labels: OperationLabels,
     caller_kind: &'static str,
@@ -50,7 +50,7 @@ struct Observation {
 }
 
 impl InstrumentedExecutor {
-    /// Watches an executor.
+    /// Wraps an executor.
     pub fn new(executor: Executor, metrics: Arc<Metrics>) -> Self {
         Self { executor, metrics }
     }
@@ -84,7 +84,7 @@ impl InstrumentedExecutor {
         reply
     }
 
-    /// See [`Executor::subscribe`]. It is its beginning that is told; what fails later is counted.
+    /// See [`Executor::subscribe`]. The start of the subscription is logged; later errors are counted.
     pub async fn subscribe(
         &self,
         caller: Caller,
@@ -124,7 +124,7 @@ impl InstrumentedExecutor {
     fn observe(&self, caller: &Caller, prepared: &Prepared) -> Observation {
         let labels = OperationLabels::of(prepared);
         let name = labels.name.as_deref();
-        // Of the lowest level: for traces, and not to stand before each line of the log.
+        // At the lowest level: it is for traces and must not prefix log lines.
         let span = tracing::trace_span!(
             "operation",
             otel.name = labels.kind,
@@ -219,14 +219,14 @@ fn kind_of_caller(caller: &Caller) -> &'static str {
     }
 }
 
-/// The first sixteen digits of the SHA-256 of a subject: enough to find all lines of one, and `printf %s SUBJECT |
-/// sha256sum` finds whose they are for those who know them anyway.
+/// The first sixteen digits of a subject's SHA-256: enough to find all its log lines with `printf %s SUBJECT |
+/// sha256sum`.
 fn hashed(subject: &str) -> String {
     const BYTES: usize = 8;
     let hash = Sha256::digest(subject.as_bytes());
     let mut text = String::with_capacity(2 * BYTES);
     for byte in hash.iter().take(BYTES) {
-        // A string can always be written to.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text

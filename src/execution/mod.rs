@@ -1,11 +1,11 @@
-//! The one way in: every operation, whatever transport brought it, is executed here and nowhere else.
+//! The only place where operations are executed, for all transports.
 //!
-//! 1. The raw text is scanned for nesting and tokens, before anything parses it. Where there are trusted documents, it has
-//!    to be one of them.
-//! 2. It is parsed once, and its fragments are measured without walking them twice.
-//! 3. Fields that it selects twice are made one, and what is left is priced.
-//! 4. The schema executes it, within its time and without taking the server along when it panics.
-//! 5. Every error gets its code; what is internal stays in the log, under the request's id.
+//! 1. The raw text is scanned for nesting and tokens before anything parses it. With trusted documents, it must be one
+//!    of them.
+//! 2. It is parsed once, and each of its fragments is measured once.
+//! 3. Repeated fields are merged, and the cost of the result is computed.
+//! 4. The schema executes it with a timeout; panics are caught.
+//! 5. Every error gets a code; internal details only go to the log, with the request's id.
 
 mod instrumented;
 pub mod reply;
@@ -44,19 +44,19 @@ use schema_description::description_keys;
 
 pub use instrumented::InstrumentedExecutor;
 
-/// An operation as a transport passes it on.
+/// An operation as received by a transport.
 #[derive(Debug)]
 pub struct OperationRequest {
-    /// What is asked for.
+    /// The operation.
     pub operation: Operation,
-    /// Names the request in the log and in internal errors.
+    /// Identifies the request in the log and in internal errors.
     pub request_id: String,
-    /// Whether its replies tell what it costs.
+    /// Whether replies include the operation's cost.
     pub shows_cost: bool,
 }
 
 impl OperationRequest {
-    /// Reads the parameters of a request.
+    /// Parses the parameters of a request.
     pub fn new(
         parameters: Parameters,
         request_id: &str,
@@ -70,12 +70,12 @@ impl OperationRequest {
     }
 }
 
-/// An operation that may be executed.
+/// An operation that passed all checks.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     operation: PreparedOperation,
     request_id: String,
-    /// Every reply shows it, where the client asks for that.
+    /// The cost, if the client asked for it in the replies.
     shown_cost: Option<Cost>,
 }
 
@@ -85,7 +85,7 @@ impl Prepared {
         self.operation.operation_type()
     }
 
-    /// The reply of an operation that may be executed, but not in this way.
+    /// Rejects an operation that is valid, but not allowed with this transport.
     pub fn refuse(&self, error: ServerError) -> Reply {
         Reply::refused(error).with_cost(self.shown_cost)
     }
@@ -95,17 +95,17 @@ impl Prepared {
     }
 }
 
-/// An operation that is not executed.
+/// A rejected operation.
 #[derive(Debug)]
 pub struct Refused {
-    /// What is wrong with it.
+    /// The errors.
     pub reply: Reply,
-    /// Whether it is a query, a mutation or a subscription, where that was found out.
+    /// The operation's type, if known.
     pub operation_type: Option<OperationType>,
 }
 
 impl Refused {
-    /// The reply to an operation that is to be refused for something else, which comes first.
+    /// Replaces its errors with one of higher priority.
     pub fn replaced_by(self, error: ServerError) -> Reply {
         let shown_cost = self.reply.shown_cost();
         Reply::refused(error).with_cost(shown_cost)
@@ -121,8 +121,8 @@ impl From<Refused> for Reply {
 /// Executes operations.
 #[derive(Clone)]
 pub struct Executor {
-    /// Executes documents that have proved valid. Without extensions, and without the rules that a document has passed: the
-    /// library would do both for every field and every request.
+    /// Executes validated documents. It has no extensions and skips validation rules: the library would apply both to
+    /// every request.
     schema: GallerySchema,
     /// Validates documents.
     strict: GallerySchema,
@@ -133,10 +133,10 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// What an answer takes in memory while it is made, unless the operator says otherwise.
+    /// Default limit of a response's memory.
     pub const DEFAULT_MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
-    /// An executor over a gallery. `max_answer_bytes` is what an answer may take in memory while it is made.
+    /// Creates an executor. `max_answer_bytes` limits the memory of a response while it is built.
     pub fn new(
         gallery: Arc<Gallery>,
         policy: DocumentPolicy,
@@ -150,7 +150,7 @@ impl Executor {
             if has_introspection {
                 return schema;
             }
-            // `Did you mean …` would tell the schema name by name.
+            // `Did you mean …` would reveal the schema.
             schema.disable_introspection().disable_suggestions()
         };
         Self {
@@ -163,7 +163,7 @@ impl Executor {
         }
     }
 
-    /// Parses an operation and checks it against the limits; nothing of it is executed yet.
+    /// Parses an operation and checks the limits, without executing it.
     pub fn prepare(&self, request: OperationRequest) -> Result<Prepared, Refused> {
         let OperationRequest {
             operation,
@@ -184,7 +184,7 @@ impl Executor {
         }
     }
 
-    /// Validates a document that is not known yet; a valid one is known from now on.
+    /// Validates a document that is not cached; valid ones are cached.
     async fn validate(&self, prepared: &Prepared) -> Result<(), Reply> {
         let operation = &prepared.operation;
         if !operation.is_valid() {
@@ -199,7 +199,7 @@ impl Executor {
         Ok(())
     }
 
-    /// What is wrong with a document by the schema.
+    /// Validation errors of a document.
     async fn schema_errors(
         &self,
         prepared: &PreparedOperation,
@@ -208,17 +208,17 @@ impl Executor {
         Ok(self.strict.execute(request).await.errors)
     }
 
-    /// How long one request may take.
+    /// Timeout of a request.
     pub fn time_out(&self) -> Duration {
         self.time_out
     }
 
-    /// When a request that begins now has to be done.
+    /// The deadline of a request that starts now.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.time_out
     }
 
-    /// Executes a query or a mutation for a caller. Never panics, and gives up at the deadline.
+    /// Executes a query or a mutation for a caller. Never panics, and stops at the deadline.
     pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
         if prepared.operation_type() == OperationType::Subscription {
             return prepared.refuse(
@@ -229,7 +229,7 @@ impl Executor {
         }
         let shown_cost = prepared.shown_cost;
         if Instant::now() >= deadline {
-            // Whatever began now would go on in the database though nobody waits for it.
+            // A change started now would complete in the database after the client got a timeout.
             return self.timed_out().with_cost(shown_cost);
         }
         let request_id = prepared.request_id.clone();
@@ -259,7 +259,7 @@ impl Executor {
         }
     }
 
-    /// A replica that fails in the middle costs no error: the whole query is asked again, of one database.
+    /// If the replica fails during the query, the whole query is executed again on the primary.
     async fn run_on_replica(
         &self,
         caller: Caller,
@@ -307,7 +307,7 @@ impl Executor {
         finish(response, Some(&executed), &request_id)
     }
 
-    /// What a statement did not find may have been taken back by another process: then that is labels.
+    /// If a statement misses a table or column, another process may have reverted a migration: reports that instead.
     async fn look_for_migrations(&self, errors: &mut [ServerError]) {
         let is_of_schema = |error: &ServerError| {
             let source = error.source::<gallery::Error>();
@@ -342,7 +342,7 @@ impl Prepared {
     }
 }
 
-/// The checks before the library, for this schema and its prices.
+/// The checks before the library, with this schema and its prices.
 fn front(policy: DocumentPolicy, limits: Limits) -> Front {
     let options = Options {
         policy,
@@ -362,14 +362,14 @@ fn panicked(request_id: &str) -> Reply {
     Reply::with_null_data(error)
 }
 
-/// Gives every error its code, and tells the log what the client is not labels.
+/// Sets the code of each error, and logs what the client must not see.
 fn finish(response: Response, executed: Option<&ExecutedPart>, request_id: &str) -> Reply {
     let refused = executed.and_then(|executed| executed.request_errors(&response.errors));
     let has_data = executed.is_some() && refused.is_none();
     let mut errors = refused.unwrap_or(response.errors);
     for error in &mut errors {
         if code_of(error).is_none() {
-            // Only values that do not fit their type are without.
+            // Only errors of input coercion have no code.
             set_code(&mut error.extensions, Code::BadUserInput);
         }
         log_cause(error);

@@ -1,4 +1,4 @@
-//! The result of an operation, and what a transport has to know about it.
+//! The result of an operation, with the information that transports need.
 
 use async_graphql::{Name, PathSegment, ServerError, Value};
 use graphql_front::limits::Cost;
@@ -10,13 +10,12 @@ use crate::contract::json_text::Written;
 /// The result of an operation.
 #[derive(Debug, Serialize)]
 pub struct Reply {
-    /// Absent when the request failed before it was executed,
-    /// <https://spec.graphql.org/October2021/#sec-Response-Format>.
+    /// None if the request failed before execution, <https://spec.graphql.org/October2021/#sec-Response-Format>.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write_data")]
     pub(super) data: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) errors: Vec<ServerError>,
-    /// What the client asked to be told besides.
+    /// Additional information that the client requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) extensions: Option<Box<Extensions>>,
 }
@@ -26,25 +25,25 @@ fn write_data<S: Serializer>(data: &Option<Value>, serializer: S) -> Result<S::O
     data.as_ref().map(Written).serialize(serializer)
 }
 
-/// What a reply may tell besides.
+/// Additional information in a reply.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Extensions {
     cost: Cost,
 }
 
-/// One of the replies of a subscription.
+/// A reply of a subscription.
 #[derive(Debug)]
 pub struct StreamItem {
     /// The reply.
     pub reply: Reply,
-    /// The cursor to resume after, if it is an event.
+    /// The cursor to resume from, if it is an event.
     pub cursor: Option<String>,
     /// Whether the subscription has ended.
     pub is_last: bool,
 }
 
 impl Reply {
-    /// A request that failed before it was executed.
+    /// A request that failed before execution.
     pub fn refused(error: ServerError) -> Self {
         Self {
             data: None,
@@ -53,7 +52,7 @@ impl Reply {
         }
     }
 
-    /// A request that failed as a whole while it was executed.
+    /// A request that failed as a whole during execution.
     pub(super) fn with_null_data(error: ServerError) -> Self {
         Self {
             data: Some(Value::Null),
@@ -62,39 +61,39 @@ impl Reply {
         }
     }
 
-    /// The same with the cost of its operation, where that was asked for.
+    /// Adds the operation's cost, if requested.
     pub(super) fn with_cost(mut self, cost: Option<Cost>) -> Self {
         self.extensions = cost.map(|cost| Box::new(Extensions { cost }));
         self
     }
 
-    /// The cost of its operation, where that was asked for.
+    /// The operation's cost, if requested.
     pub fn shown_cost(&self) -> Option<Cost> {
         self.extensions.as_ref().map(|extensions| extensions.cost)
     }
 
-    /// Whether the request failed before it was executed.
+    /// Whether the request failed before execution.
     pub fn is_refused(&self) -> bool {
         self.data.is_none()
     }
 
-    /// Whether errors are all there is.
+    /// Whether the reply contains only errors.
     pub(super) fn is_without_data(&self) -> bool {
         matches!(self.data, None | Some(Value::Null))
     }
 
-    /// What is wrong.
+    /// The errors.
     pub fn errors(&self) -> &[ServerError] {
         &self.errors
     }
 
-    /// Whether it was refused for this alone.
+    /// Whether all its errors have this code and it was not executed.
     pub fn is_refused_for(&self, code: Code) -> bool {
         self.is_refused() && self.errors.iter().all(|error| code.is_of(error))
     }
 
-    /// The code for which nothing came of the request, where HTTP has a status for it: no root field, or all of them
-    /// null, for want of a sign-in, of patience or of the database.
+    /// The code of a reply without any data (no root field, or all of them null), if HTTP has a status for it:
+    /// authentication, rate limit, unavailable database, timeout.
     pub fn http_error_code(&self) -> Option<Code> {
         [Code::Unauthenticated, Code::RateLimited, Code::Unavailable]
             .into_iter()

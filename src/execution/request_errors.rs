@@ -1,23 +1,23 @@
-//! Values that do not fit their types are found by the library as late as at execution, field by field. They are errors
-//! of the request (<https://spec.graphql.org/October2021/#sec-Coercing-Variable-Values>): it is answered as if nothing of
-//! it had been executed, where that is the truth or makes no difference.
+//! The library detects some values that do not match their types only during execution, field by field. They are
+//! request errors (<https://spec.graphql.org/October2021/#sec-Coercing-Variable-Values>): the reply is as if nothing
+//! had been executed, if that is true or makes no difference.
 
 use async_graphql::parser::types::{OperationDefinition, OperationType, Selection};
 use async_graphql::{PathSegment, ServerError};
 use graphql_front::code_of;
 
-/// Of which operations it may be said that nothing was executed.
+/// Which part of an operation may be reported as not executed.
 #[derive(Debug)]
 pub(super) enum ExecutedPart {
-    /// Whatever was read may be thrown away.
+    /// Queries have no side effects.
     Query,
-    /// Only what failed at the very first field, the response key of which this is.
+    /// A mutation, if its first field failed; this is that field's response key.
     Mutation(Option<String>),
 }
 
 impl ExecutedPart {
-    /// What is known of an operation before it is executed. Fields behind a directive or in a fragment, which may or may
-    /// not be the first to run, are not looked at.
+    /// Derives it from the operation. Fields with a directive or in a fragment may not be the first to run, and are
+    /// ignored.
     pub(super) fn of(operation: &OperationDefinition) -> Self {
         if operation.ty == OperationType::Query {
             return Self::Query;
@@ -31,9 +31,9 @@ impl ExecutedPart {
         })
     }
 
-    /// The errors of the request, if there are any and nothing of it has to be answered for.
+    /// The request errors, if there are any and nothing else was executed.
     pub(super) fn request_errors(&self, errors: &[ServerError]) -> Option<Vec<ServerError>> {
-        // Every other failure has its code by now.
+        // All other errors have a code by now.
         let uncoerced = errors.iter().filter(|error| code_of(error).is_none());
         let of_the_request: Vec<_> = uncoerced
             .filter(|error| self.ran_nothing(error))
@@ -42,7 +42,7 @@ impl ExecutedPart {
         (!of_the_request.is_empty()).then_some(of_the_request)
     }
 
-    /// The fields of a mutation run one after the other, and none may be null: the first failure is the last field.
+    /// The fields of a mutation run one by one and are non-null: execution stops at the first failure.
     fn ran_nothing(&self, error: &ServerError) -> bool {
         match (self, error.path.as_slice()) {
             (Self::Query, _) => true,

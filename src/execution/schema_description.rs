@@ -1,4 +1,4 @@
-//! `__schema { description }`: the library answers the description of the type `__Schema` in place of the schema's own.
+//! `__schema { description }`: the library returns the description of the type `__Schema` instead of the schema's.
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
 use async_graphql::{Name, Value};
@@ -6,10 +6,10 @@ use async_graphql::{Name, Value};
 use super::Prepared;
 use crate::contract::DESCRIPTION;
 
-/// Where in an answer the schema's description stands: the response keys of `__schema`, and within it of `description`.
+/// Paths of the schema's description in a response: the response keys of `__schema`, and of `description` in it.
 pub(super) struct DescriptionKeys(Vec<(Name, Vec<Name>)>);
 
-/// The places at which a prepared operation asks for it.
+/// The paths at which an operation selects it.
 pub(super) fn description_keys(prepared: &Prepared) -> DescriptionKeys {
     let operation = prepared.operation.operation();
     let mut keys = Vec::new();
@@ -29,8 +29,8 @@ pub(super) fn description_keys(prepared: &Prepared) -> DescriptionKeys {
     DescriptionKeys(keys)
 }
 
-/// Every field of this name in a selection set and in its fragments, by its response key and with what it selects. The
-/// document's limits have bounded how often fragments spread each other.
+/// Calls a function for every field with this name in a selection set and its fragments. The document's limits bound
+/// the number of fragment spreads.
 fn each_field<'d>(
     document: &'d ExecutableDocument,
     set: &'d SelectionSet,
@@ -57,7 +57,7 @@ fn each_field<'d>(
 }
 
 impl DescriptionKeys {
-    /// Puts the schema's description in its place. Validation has made sure that no other field has the same key.
+    /// Replaces the values at these paths. Validation ensures that no other field has the same key.
     pub(super) fn describe(&self, data: &mut Value) {
         let Value::Object(data) = data else {
             return;

@@ -1,4 +1,4 @@
-//! Subscriptions: the same pre-flight, then a reply for each event.
+//! Subscriptions: the same checks, then a reply for each event.
 
 use std::panic::AssertUnwindSafe;
 
@@ -16,11 +16,11 @@ use crate::contract::code::Code;
 use crate::contract::progress::Progress;
 
 impl Executor {
-    /// Begins a subscription for a caller, and gives its replies as they come: one for each event. Nothing is read ahead of
-    /// who polls, and it never panics. What fails before the subscription has its place is its only reply.
+    /// Starts a subscription, and returns a stream of replies, one per event. Reads nothing before it is polled, and
+    /// never panics. An error at the start is the only reply.
     ///
-    /// The replies end behind the one that says so, or, without one, because the server stops: a client should then come
-    /// back, so a transport breaks the connection off instead of telling it that the subscription is complete.
+    /// The last reply is marked as such. Without it the stream ended because the server is stopping: transports then
+    /// disconnect instead of completing the subscription, so that the client reconnects.
     pub async fn subscribe(
         &self,
         caller: Caller,
@@ -56,7 +56,7 @@ impl Executor {
     ) -> Result<BoxStream<'static, StreamItem>, Reply> {
         let deadline = self.deadline();
         let progress = Progress::resuming(resume_after);
-        // Boxed, so that what it took to begin is given back while the subscription waits.
+        // Boxed, so that the memory of the start is freed while the subscription waits.
         let events = Box::pin(self.clone().events(caller, prepared, progress.clone())).await?;
         let mut items = events.boxed();
         let first = async {
@@ -109,8 +109,8 @@ impl Executor {
     }
 }
 
-/// A subscription has one root field, <https://spec.graphql.org/October2021/#sec-Single-root-field>. Fragments are written
-/// out by now, but for those with directives: the library would pass over them in silence.
+/// A subscription must have one root field, <https://spec.graphql.org/October2021/#sec-Single-root-field>. Fragments
+/// are already inlined, except those with directives, which the library would silently ignore.
 fn require_one_field(operation: &Positioned<OperationDefinition>) -> Result<(), ServerError> {
     let refused = |message: &str, pos| {
         let mut error = Code::ValidationFailed.error(message);
@@ -138,7 +138,7 @@ fn require_one_field(operation: &Positioned<OperationDefinition>) -> Result<(), 
     }
 }
 
-/// The fields at the root; none in the place of a fragment.
+/// The fields at the root; None for a fragment.
 fn root_fields(operation: &Positioned<OperationDefinition>) -> Vec<Option<&Positioned<Field>>> {
     let selections = operation.node.selection_set.node.items.iter();
     selections

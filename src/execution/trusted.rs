@@ -1,18 +1,18 @@
-//! The documents of the manifest, validated when the server starts.
+//! Validates the documents of the manifest at startup.
 
 use async_graphql::ServerError;
 use graphql_front::trusted::{Mode, TrustedDocument};
 
 use super::Executor;
 
-/// An operation of a trusted document that no request can execute.
+/// An operation of a trusted document that can never be executed.
 struct InvalidDocument {
     operation_name: Option<String>,
     error: ServerError,
 }
 
 impl Executor {
-    /// Logs each trusted document that does not fit the schema or the limits: every request with it will be refused.
+    /// Logs each trusted document that does not match the schema or the limits: requests for it will be rejected.
     pub async fn validate_all_trusted(&self) {
         let Some(trusted) = &self.front.policy().trusted else {
             return;
@@ -44,7 +44,7 @@ impl Executor {
         }
     }
 
-    /// Everything that comes before execution, for each operation of the document.
+    /// Runs all checks before execution for each operation of the document.
     async fn validate_trusted(&self, trusted: &TrustedDocument) -> Result<(), InvalidDocument> {
         for name in trusted.operation_names() {
             let invalid = |error| InvalidDocument {

@@ -1,4 +1,4 @@
-//! Reading a request's body: so much of it, and not for longer than a request may take.
+//! Reads request bodies, with a size limit and a timeout.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use axum::body::{Body, Bytes};
 use http_body_util::{BodyExt, Limited};
 use tokio::time::timeout;
 
-/// How much more than is allowed is read and thrown away, so that a client that is still sending hears the answer: a
-/// connection that is closed under it resets, and takes the answer with it.
+/// How much of an excessive body is read and discarded. If the connection closed while the client is sending, it would
+/// be reset and the response lost.
 const DISCARDED_BYTES: usize = 64 * 1024 * 1024;
-/// How long that may take.
+/// Timeout of discarding a body.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a body was not read.
@@ -17,13 +17,13 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) enum BodyError {
     /// It is larger than allowed.
     TooLarge,
-    /// It did not come in time.
+    /// It did not arrive in time.
     TooSlow,
-    /// The client went away, or broke the protocol.
+    /// The client disconnected, or violated the protocol.
     Broken,
 }
 
-/// Reads a body whole.
+/// Reads a whole body.
 pub(super) async fn read(
     mut body: Body,
     max_bytes: usize,
@@ -41,7 +41,7 @@ pub(super) async fn read(
     }
 }
 
-/// Reads a body that nobody wants, while the answer is already on its way.
+/// Reads and discards a body in the background while the response is sent.
 pub(super) fn discard(body: Body) {
     tokio::spawn(timeout(DISCARD_TIMEOUT, async move {
         let mut body = Limited::new(body, DISCARDED_BYTES);

@@ -1,4 +1,4 @@
-//! Connections: taken, served, and at the end let finish what they are at.
+//! Accepts and serves connections, with a graceful shutdown.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,21 +20,21 @@ use tokio_util::task::TaskTracker;
 use tower::service_fn;
 use tower::util::ServiceExt;
 
-/// How long a client may take over the head of a request, and how long a connection may be idle between two.
+/// Timeout of a request's headers, and of an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a client may take to read the next bytes of an answer: one that stands still holds what it follows.
+/// Timeout of writing to a client: a stalled subscriber holds resources.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
-/// How long clients have to read what is left for them once every request is answered and the server stops.
+/// How long clients may take to read pending responses at shutdown, after all requests are answered.
 pub(super) const FLUSH_TIME: Duration = Duration::from_secs(5);
-/// How long to wait before the next connection when there are no more file descriptors, say.
+/// Pause after a failed accept, e.g. without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-/// How long a connection that came right before the end has to bring its request.
+/// How long a new connection has to send its request at shutdown.
 const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
-/// How many connections the system takes for a listener before it is asked for them.
+/// Size of the listener's backlog.
 const BACKLOG: usize = 1024;
 
-/// Serves until `stop` is done, then until the requests in flight are answered, for `grace` at most, and what was answered
-/// is read. A client that does not read, of a stream say, is not waited for longer than [`FLUSH_TIME`].
+/// Serves until `stop` completes, then until the requests in flight are answered, for at most `grace`, and the
+/// responses are read. Clients that do not read, e.g. of a stream, get at most [`FLUSH_TIME`].
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -75,7 +75,7 @@ pub(super) async fn serve(
     connections.close();
     requests.close();
     let patience = async {
-        // Those that are still not answered then are given up.
+        // Requests that are still unanswered are dropped.
         let _ = timeout(grace, requests.wait()).await;
         sleep(FLUSH_TIME).await;
     };
@@ -86,11 +86,11 @@ pub(super) async fn serve(
     Ok(())
 }
 
-/// Takes no connections from now on, but for those that the system has taken already: their clients may have sent a request,
-/// which would be cut off together with the listener.
+/// Stops listening and returns the connections in the backlog: their clients may have sent requests, which would be
+/// lost with the listener.
 fn close(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     let mut waiting = Vec::new();
-    // The runtime may not know of the latest yet; the system does.
+    // The runtime may not have seen the latest connections yet.
     let listener = match listener.into_std() {
         Ok(listener) => listener,
         Err(error) => {
@@ -106,7 +106,7 @@ fn close(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
         match taken {
             Ok(connection) => waiting.push(connection),
             Err(error) if is_of_one_connection(&error) => {}
-            // Nobody waits any more.
+            // The backlog is empty.
             Err(_) => break,
         }
     }
@@ -118,7 +118,7 @@ fn into_runtime(stream: std::net::TcpStream) -> io::Result<TcpStream> {
     TcpStream::from_std(stream)
 }
 
-/// Serves one connection to its end: the client's, or once the server stops, that of the request that it is at.
+/// Serves one connection until the client closes it or, at shutdown, until its current request is answered.
 async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
@@ -126,7 +126,7 @@ async fn serve_connection(
     requests: TaskTracker,
     stopping: CancellationToken,
 ) {
-    // Without it, small answers may wait for the client's acknowledgement.
+    // Otherwise small responses may wait for the client's acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
@@ -160,14 +160,15 @@ async fn serve_connection(
     }
 }
 
-/// Done once the server stops. Of a connection whose first request is still on its way, hyper would not read it.
+/// Completes when the connection may end at shutdown. hyper would close it without reading a first request that is on
+/// its way.
 async fn may_end(stopping: &CancellationToken, begun: &CancellationToken) {
     stopping.cancelled().await;
-    // Who has said nothing until then wants nothing.
+    // A client that has sent nothing by then has no request.
     let _ = timeout(FIRST_REQUEST_TIME, begun.cancelled()).await;
 }
 
-/// The client was gone before its connection was taken.
+/// The client disconnected before its connection was accepted.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,4 +1,4 @@
-//! `/graphql`: which transport a request means, and what it is answered; GraphQL over HTTP,
+//! `/graphql`: selects the transport and the response of a request; GraphQL over HTTP,
 //! <https://graphql.github.io/graphql-over-http/draft/>.
 
 use async_graphql::ServerError;
@@ -25,10 +25,10 @@ use crate::execution::OperationRequest;
 use crate::execution::Prepared;
 use crate::execution::reply::Reply;
 
-/// How long a client should wait before it tries again while the database is away.
+/// `Retry-After` while the database is unavailable.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// Answers any request to `/graphql`.
+/// Handles all requests to `/graphql`.
 pub(super) async fn graphql(
     Extract(state): Extract<State>,
     Extension(RequestId(request_id)): Extension<RequestId>,
@@ -63,7 +63,7 @@ async fn get(state: &State, request_id: &str, head: Parts) -> Response {
 
 async fn post(state: &State, request_id: &str, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    // A page of another origin could send any other type without a preflight.
+    // Browsers send other types across origins without a preflight.
     if !is_json(&head.headers) || is_compressed(&head.headers) {
         return unread(
             body,
@@ -92,7 +92,7 @@ async fn post(state: &State, request_id: &str, request: Request) -> Response {
     }
 }
 
-/// The types in which a client accepts an answer: one of the two, or either.
+/// The response types that a client accepts: one of the two, or both.
 #[derive(Clone, Copy, Debug)]
 struct ResponseFormats {
     json: Option<Media>,
@@ -105,12 +105,12 @@ impl ResponseFormats {
         (json.is_some() || stream.is_some()).then_some(Self { json, stream })
     }
 
-    /// For a request that is not GraphQL: JSON in any case.
+    /// For requests that are not GraphQL: always JSON.
     fn for_refusals(self) -> Media {
         self.json.unwrap_or(Media::Json)
     }
 
-    /// A single reply goes as JSON where the client accepts that, else as a stream.
+    /// Sends a single reply as JSON if accepted, else as a stream.
     fn answer(self, reply: Reply) -> Response {
         if let Some(code) = reply.http_error_code() {
             return error_response(code, &reply);
@@ -125,7 +125,7 @@ impl ResponseFormats {
     }
 }
 
-/// Executes what was asked for, unless its caller has asked for too much of late.
+/// Executes the operation, subject to the rate limit.
 async fn respond(
     state: &State,
     head: &Parts,
@@ -176,7 +176,7 @@ async fn execute_one(
     let by_post = || Code::BadUserInput.error("a mutation has to be sent by POST");
     let prepared = match state.executor.prepare(operation) {
         Ok(prepared) => prepared,
-        // Whatever else is wrong with it.
+        // This error has priority over all others.
         Err(refused) if is_get && refused.operation_type == Some(OperationType::Mutation) => {
             return mutation_by_get(formats, &refused.replaced_by(by_post()));
         }
@@ -208,7 +208,7 @@ fn mutation_by_get(formats: ResponseFormats, reply: &Reply) -> Response {
     ([(ALLOW, HeaderValue::from_static("POST"))], refusal).into_response()
 }
 
-/// Answers with every event as it comes, until the server stops or the caller's token expires.
+/// Streams events until the server stops or the caller's token expires.
 async fn subscribe(
     state: &State,
     head: &Parts,
@@ -243,7 +243,7 @@ async fn subscribe(
     }
 }
 
-/// The id of the last event that the client has seen. One that is not text cannot be a cursor, and is refused as such.
+/// The id of the last event that the client received. One that is not text is an invalid cursor.
 fn last_event_id(headers: &HeaderMap) -> Result<Option<String>, ServerError> {
     let values = headers.get_all("last-event-id").iter();
     let mut ids: Vec<_> = values
@@ -257,7 +257,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<String>, ServerError> {
     Ok(ids.pop())
 }
 
-/// Executes the operations of a batch in their order, all within the time of one request.
+/// Executes the operations of a batch in order, within the timeout of one request.
 async fn execute_batch(
     state: &State,
     caller: &Caller,
@@ -281,7 +281,7 @@ async fn execute_batch(
     replies
 }
 
-/// A batch has the status of an error when every entry has the same one.
+/// A batch has an error status if all its entries have the same one.
 fn answer_batch(replies: &[Reply], media: Media) -> Response {
     let code = replies.first().and_then(Reply::http_error_code);
     if let Some(code) = code
@@ -300,8 +300,8 @@ fn answer_batch(replies: &[Reply], media: Media) -> Response {
     json(status, media, replies)
 }
 
-/// In plain JSON every well-formed request is a success; in the newer type only one that was executed, or that is asked
-/// to send its document along.
+/// In plain JSON every well-formed request has status 200; in the newer type only an executed one, or one whose client
+/// has to send the document of a persisted query.
 fn status(reply: &Reply, media: Media) -> StatusCode {
     let is_bad = media == Media::GraphqlResponse
         && reply.is_refused()
@@ -313,7 +313,7 @@ fn status(reply: &Reply, media: Media) -> StatusCode {
     }
 }
 
-/// An answer whose status says what is wrong, for clients and proxies alike, whatever they accept.
+/// A response with an error status, for all clients and proxies.
 fn error_response(code: Code, body: &(impl Serialize + ?Sized)) -> Response {
     let status = match code {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -344,7 +344,7 @@ fn not_acceptable() -> Response {
     )
 }
 
-/// How long a body is that was not read to its end: as the client says, where it does.
+/// The length of a body that was not fully read: the announced one, if any.
 fn announced_length(headers: &HeaderMap, max_bytes: usize) -> String {
     let length = headers.get(CONTENT_LENGTH).map(HeaderValue::to_str);
     match length {
@@ -367,7 +367,7 @@ fn body_refused(error: BodyError, headers: &HeaderMap, max_bytes: usize) -> Resp
                 "the body did not come in time, and the request was given up (REQUEST_TIMEOUT_SECONDS)",
             );
             let refusal = refused(StatusCode::REQUEST_TIMEOUT, error);
-            // The rest of the body would be taken for the next request.
+            // Otherwise the rest of the body would be parsed as the next request.
             ([(CONNECTION, HeaderValue::from_static("close"))], refusal).into_response()
         }
         BodyError::Broken => refused(

@@ -1,5 +1,5 @@
-//! GraphiQL, for a person who opens the endpoint in a browser: the page of `web/` where it was built into the binary,
-//! else one that loads GraphiQL from a CDN. `docs/content-security-policy.md` says why each exception is there.
+//! GraphiQL, for browsers that open the endpoint: the page of `web/` if it is embedded in the binary, else one that
+//! loads GraphiQL from a CDN. `docs/content-security-policy.md` explains each exception.
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use axum::response::{Html, IntoResponse, Response};
@@ -10,7 +10,8 @@ const POLICY_OF_BUILT_PAGE: &str = "default-src 'none'; script-src 'self'; worke
     style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src data:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The CDN may give scripts and styles; the hashes in the page say which ones. The fonts in its style sheet are `data:`.
+/// Scripts and styles may come from the CDN; integrity hashes in the page pin them. Its style sheet has fonts as
+/// `data:` URLs.
 const POLICY_OF_PAGE_FROM_CDN: &str = "default-src 'none'; script-src 'self' https://cdn.jsdelivr.net/npm/; \
     connect-src 'self'; style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net/npm/; font-src data:; \
     img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

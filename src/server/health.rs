@@ -1,4 +1,4 @@
-//! For those who watch over the process.
+//! Probes for orchestrators and load balancers.
 
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 use super::State;
 use crate::db::Error;
 
-/// 200 while the process lives.
+/// 200 while the process runs.
 pub(super) async fn alive() -> &'static str {
     "alive\n"
 }
 
-/// 200 when the database answers and none of this program's migrations is pending; else 503 with the reason, which
-/// names nothing of hosts or paths.
+/// 200 if the database responds and no migration of this program is pending; else 503 with the reason, without hosts or
+/// paths.
 pub(super) async fn ready(Extract(state): Extract<State>) -> (StatusCode, String) {
     let reason = match state.gallery.database().require_ready().await {
         Ok(()) => return (StatusCode::OK, "ready\n".to_owned()),

@@ -1,4 +1,4 @@
-//! Paths, methods and refusals: what handlers and middleware share of HTTP.
+//! Paths, methods and error responses that handlers and middleware share.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -16,19 +16,19 @@ use super::media::Media;
 use crate::contract::code::Code;
 use crate::execution::reply::Reply;
 
-/// The endpoint. It is served with a slash at its end, too.
+/// The endpoint. A trailing slash is accepted.
 pub(super) const GRAPHQL: &str = "/graphql";
 /// The methods of the endpoint.
 pub(super) const GRAPHQL_METHODS: &str = "GET, POST, OPTIONS";
-/// With the value `1`, replies show in `extensions.cost` what their operations cost.
+/// With the value `1`, replies report the cost of their operations in `extensions.cost`.
 pub(super) const COST: &str = "x-graphql-cost";
 
-/// Whether a path is the endpoint's.
+/// Whether a path is the endpoint.
 pub(super) fn is_graphql(path: &str) -> bool {
     path.strip_suffix('/').unwrap_or(path) == GRAPHQL
 }
 
-/// The methods of a path, as in `Allow`; none where there is nothing.
+/// The methods of a path, as in `Allow`; None for unknown paths.
 pub(super) fn allowed_methods(path: &str) -> Option<&'static str> {
     match path {
         path if is_graphql(path) => Some(GRAPHQL_METHODS),
@@ -38,20 +38,20 @@ pub(super) fn allowed_methods(path: &str) -> Option<&'static str> {
     }
 }
 
-/// The answer to a path where there is nothing.
+/// The response to unknown paths.
 pub(super) async fn not_found(request: Request) -> Response {
     body::discard(request.into_body());
     nothing_here()
 }
 
-/// The same, once the body is taken care of.
+/// The same, after the body was handled.
 pub(super) fn nothing_here() -> Response {
     let message =
         "there is nothing at this path; the paths are /graphql, /healthz, /readyz and /metrics";
     refused(StatusCode::NOT_FOUND, Code::BadUserInput.error(message))
 }
 
-/// The answer to a method that a path does not have; `Allow` is added by the router.
+/// The response to a method that a path does not support; the router adds `Allow`.
 pub(super) async fn method_not_allowed(request: Request) -> Response {
     unread(
         request.into_body(),
@@ -60,7 +60,7 @@ pub(super) async fn method_not_allowed(request: Request) -> Response {
     )
 }
 
-/// The address that a connection comes from.
+/// The peer address of the connection.
 pub(super) fn peer(head: &Parts) -> IpAddr {
     let peer = head.extensions.get::<ConnectInfo<SocketAddr>>();
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
@@ -68,12 +68,12 @@ pub(super) fn peer(head: &Parts) -> IpAddr {
     })
 }
 
-/// Whether the client asks what its operations cost.
+/// Whether the client requests the cost of its operations.
 pub(super) fn shows_cost(headers: &HeaderMap) -> bool {
     headers.get_all(COST).iter().any(|value| value == "1")
 }
 
-/// An answer in JSON.
+/// A response in JSON.
 pub(super) fn json(status: StatusCode, media: Media, body: &(impl Serialize + ?Sized)) -> Response {
     match serde_json::to_vec(body) {
         Ok(bytes) => (status, [(CONTENT_TYPE, media.content_type())], bytes).into_response(),
@@ -84,7 +84,7 @@ pub(super) fn json(status: StatusCode, media: Media, body: &(impl Serialize + ?S
     }
 }
 
-/// The answer to a request that did not get as far as an operation.
+/// The response to a request that contains no operation.
 pub(super) fn refused(status: StatusCode, error: ServerError) -> Response {
     refused_as(Media::Json, status, error)
 }
@@ -94,7 +94,7 @@ pub(super) fn refused_as(media: Media, status: StatusCode, error: ServerError) -
     json(status, media, &Reply::refused(error))
 }
 
-/// Refuses a request without reading its body first; the client gets the answer while it is still sending.
+/// Rejects a request without reading its body first; the client may receive the response while it is still sending.
 pub(super) fn unread(body: Body, status: StatusCode, message: &str) -> Response {
     body::discard(body);
     refused(status, Code::BadUserInput.error(message))

@@ -1,25 +1,25 @@
-//! What a client accepts: by `q`, then by order, <https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1>.
+//! Content negotiation by `q`, then by order, <https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1>.
 
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::stream::Framing;
 
-/// A media type in which the endpoint answers.
+/// A media type of the endpoint's responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Media {
-    /// `application/graphql-response+json`: the status tells whether the request could be executed.
+    /// `application/graphql-response+json`: the status shows whether the request was executed.
     GraphqlResponse,
     /// `application/json`: 200 for every well-formed request.
     Json,
     /// `text/html`: GraphiQL.
     Html,
-    /// `text/event-stream` or `multipart/mixed`: replies one after the other.
+    /// `text/event-stream` or `multipart/mixed`: a stream of replies.
     Stream(Framing),
 }
 
 impl Media {
-    /// As it stands in `Content-Type`.
+    /// Value of `Content-Type`.
     pub(super) const fn content_type(self) -> &'static str {
         match self {
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
@@ -29,7 +29,7 @@ impl Media {
         }
     }
 
-    /// The type that a range of the header stands for. A wildcard counts as plain JSON.
+    /// The type for a media range of the header. A wildcard counts as plain JSON.
     fn of_range(essence: &str) -> Option<Self> {
         match essence.to_ascii_lowercase().as_str() {
             "application/graphql-response+json" => Some(Self::GraphqlResponse),
@@ -42,12 +42,12 @@ impl Media {
     }
 }
 
-/// The types that a client accepts, the most welcome first.
+/// The types that a client accepts, by preference.
 #[derive(Debug, PartialEq)]
 pub(super) struct Accepted(Vec<Media>);
 
 impl Accepted {
-    /// Reads the headers `Accept`; without any, or with empty ones only, plain JSON is accepted.
+    /// Parses the `Accept` headers; without any, or with empty ones only, plain JSON is accepted.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let values: Vec<_> = headers
             .get_all(ACCEPT)
@@ -66,7 +66,7 @@ impl Accepted {
             return Self(vec![Media::Json]);
         }
         let ranges: Vec<_> = texts.filter_map(range).collect();
-        // The most specific range has the say: what a client excludes by name is not let in by a wildcard.
+        // The most specific range decides: a type excluded by name is not included by a wildcard.
         let is_overruled = |range: &Range| {
             let mut others = ranges.iter().filter(|other| other.media == range.media);
             others.any(|other| other.specificity > range.specificity)
@@ -75,18 +75,18 @@ impl Accepted {
             .iter()
             .filter(|range| range.weight > 0.0 && !is_overruled(range))
             .collect();
-        // Stable: of equal weights the first stays first.
+        // A stable sort keeps the order of equal weights.
         welcome.sort_by(|one, other| other.weight.total_cmp(&one.weight));
         Self(welcome.into_iter().map(|range| range.media).collect())
     }
 
-    /// The JSON that is most welcome.
+    /// The preferred JSON type.
     pub(super) fn json(&self) -> Option<Media> {
         let is_json = |media: &&Media| matches!(media, Media::GraphqlResponse | Media::Json);
         self.0.iter().find(is_json).copied()
     }
 
-    /// The stream that is most welcome.
+    /// The preferred stream type.
     pub(super) fn stream(&self) -> Option<Framing> {
         self.0.iter().find_map(|media| match media {
             Media::Stream(framing) => Some(*framing),
@@ -94,7 +94,7 @@ impl Accepted {
         })
     }
 
-    /// Whether a page is more welcome than data: so it is for a browser's address bar.
+    /// Whether a page is preferred over data, as by browsers.
     pub(super) fn prefers_page(&self) -> bool {
         self.0.first() == Some(&Media::Html)
     }
@@ -106,7 +106,7 @@ struct Range {
     specificity: Specificity,
 }
 
-/// How much of a media type a range names.
+/// How specific a media range is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Specificity {
     Any,
@@ -132,7 +132,7 @@ fn range(text: &str) -> Option<Range> {
     })
 }
 
-/// Splits where the separator stands outside of a quoted string, as in `boundary="a,b"`.
+/// Splits at separators outside quoted strings, as in `boundary="a,b"`.
 fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     text.split(move |character| {
@@ -141,13 +141,13 @@ fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a body is JSON in UTF-8: every `Content-Type` has to say so.
+/// Whether a body is JSON in UTF-8, by all `Content-Type` headers.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter().peekable();
     values.peek().is_some() && values.all(|value| value.to_str().is_ok_and(is_json_type))
 }
 
-/// Whether a body is encoded in some way.
+/// Whether a body has a content encoding.
 pub(super) fn is_compressed(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_ENCODING).iter();
     values.any(|value| {
@@ -168,7 +168,7 @@ fn is_json_type(content_type: &str) -> bool {
         && parts.all(|parameter| match parameter.split_once('=') {
             Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
                 let charset = charset.trim().trim_matches('"');
-                // Without the hyphen it is wrong, but can mean nothing else.
+                // Invalid without the hyphen, but unambiguous.
                 charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
             }
             _ => true,

@@ -11,11 +11,11 @@ use crate::auth::Denied;
 use crate::gallery::Snapshot;
 use crate::metrics::{self, Readings};
 
-/// What is counted, and what has a value at the moment.
+/// Renders counters and gauges.
 pub(super) async fn page(Extract(state): Extract<State>, headers: HeaderMap) -> Response {
     let may_read = match authorization(&headers) {
         Ok(authorization) => state.authenticator.may_read_metrics(authorization).await,
-        // On an open server it does not matter what is sent.
+        // On an open server any header is accepted.
         Err(denied) => {
             let anybody = state.authenticator.may_read_metrics(None).await;
             anybody.map_err(|_| denied)

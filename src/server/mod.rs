@@ -1,4 +1,4 @@
-//! HTTP: the router, its layers, start and stop. GraphQL is spoken at `endpoint`, and nowhere else is axum.
+//! HTTP: the router, its layers, start and shutdown. Only this module uses axum; `endpoint` serves GraphQL.
 
 mod authentication;
 mod body;
@@ -43,24 +43,24 @@ use crate::metrics::Metrics;
 use middleware::origin::Origins;
 use middleware::request_log;
 
-/// What the operator may choose about HTTP.
+/// HTTP options.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The largest body that is read.
+    /// Maximum size of a body.
     pub max_body_bytes: usize,
-    /// The most operations of one request.
+    /// Maximum number of operations in one request.
     pub max_batch: usize,
-    /// The most operations of one socket at a time.
+    /// Maximum number of concurrent operations on one socket.
     pub max_socket_operations: usize,
-    /// Which browsers' requests are served.
+    /// Which browser requests are allowed.
     pub origins: Origins,
-    /// Whether a browser gets GraphiQL.
+    /// Whether browsers get GraphiQL.
     pub has_graphiql: bool,
-    /// How often a caller may ask.
+    /// The rate limit.
     pub rate: rate_limit::Options,
 }
 
-/// What the handlers share; it is cloned for each request.
+/// State shared by the handlers; cloned for each request.
 type State = Arc<Shared>;
 
 struct Shared {
@@ -70,14 +70,14 @@ struct Shared {
     rate_limiter: RateLimiter,
     gallery: Arc<Gallery>,
     options: Options,
-    /// Set once the server stops: subscriptions end then.
+    /// Cancelled when the server stops: subscriptions then end.
     stopping: CancellationToken,
-    /// The sockets, which the server waits for at its end.
+    /// The sockets, which the server waits for at shutdown.
     sockets: TaskTracker,
 }
 
 impl Shared {
-    /// Counts operations that a caller is about to send; refused when there are too many.
+    /// Counts operations of a caller; fails if there are too many.
     fn check_rate(
         &self,
         caller: &Caller,
@@ -89,22 +89,22 @@ impl Shared {
     }
 }
 
-/// How long a page of another origin may remember what it is allowed to send.
+/// How long browsers may cache a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(1);
 
-/// A server that is bound to its address, but takes no requests yet.
+/// A server that is bound to its address, but does not accept requests yet.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
-    /// How long the requests in flight may take to come to their end.
+    /// How long the requests in flight may take at shutdown.
     grace: Duration,
     stopping: CancellationToken,
     sockets: TaskTracker,
 }
 
 impl Server {
-    /// Binds the address. Port 0 takes any free one.
+    /// Binds the address. Port 0 picks a free one.
     pub async fn bind(
         address: SocketAddr,
         executor: InstrumentedExecutor,
@@ -115,7 +115,7 @@ impl Server {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        // A body may take as long as its execution.
+        // Reading a body may take as long as executing the operation.
         let grace = 2 * executor.time_out() + Duration::from_secs(1);
         let state = Arc::new(Shared {
             executor,
@@ -137,12 +137,12 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The bound address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `stop` is done, then until the requests in flight are answered.
+    /// Serves until `stop` completes, then until the requests in flight are answered.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let stopping = self.stopping.clone();
         let stop = async move {
@@ -152,7 +152,7 @@ impl Server {
         let sockets = async {
             self.stopping.cancelled().await;
             self.sockets.close();
-            // Sockets end by themselves once they are told; one that is stuck is no reason to stay.
+            // Sockets end on their own after the stop signal; do not wait longer for one that hangs.
             let _ = timeout(self.grace, self.sockets.wait()).await;
         };
         let requests = connections::serve(self.listener, self.router, stop, self.grace);
@@ -171,7 +171,7 @@ fn router(state: State) -> Router {
         .route("/metrics", get(metrics::page))
         .fallback(http::not_found)
         .method_not_allowed_fallback(http::method_not_allowed)
-        // One layer: the router boxes and clones each for itself.
+        // One layer, because the router boxes and clones each one.
         .layer((
             from_fn_with_state(Arc::clone(&state), middleware::around_each_request),
             cors(&state.options.origins),
@@ -180,7 +180,7 @@ fn router(state: State) -> Router {
         .with_state(state)
 }
 
-/// What pages of the listed origins may send, and read of the answer.
+/// What pages of the listed origins may send and read.
 fn cors(origins: &Origins) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins.listed_headers())

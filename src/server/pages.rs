@@ -1,4 +1,4 @@
-//! The pages that `web/` builds, and their assets: out of the binary, nothing from the internet.
+//! The pages built by `web/` and their assets, embedded in the binary; nothing is loaded from the internet.
 
 use axum::extract::{Path, State as Extract};
 use axum::http::HeaderName;
@@ -7,17 +7,17 @@ use axum::response::{IntoResponse, Response};
 
 use super::{State, http};
 
-/// What `build.rs` found in `web/dist`.
+/// The files that `build.rs` found in `web/dist`.
 pub(super) struct BuiltPages {
-    /// GraphiQL's page.
+    /// The GraphiQL page.
     pub(super) graphiql: Option<&'static str>,
-    /// What the pages load, by file name.
+    /// The pages' assets, by file name.
     assets: &'static [(&'static str, &'static [u8])],
 }
 
 pub(super) static BUILT: BuiltPages = include!(concat!(env!("OUT_DIR"), "/built_pages.rs"));
 
-/// What the page from the CDN loads from here. These are sources, so their names say nothing of their content.
+/// Assets of the CDN page. Their names contain no hash of the content.
 const SOURCES: &[(&str, &[u8])] = &[
     (
         "connection.js",
@@ -37,15 +37,15 @@ const SOURCES: &[(&str, &[u8])] = &[
     ),
 ];
 
-/// The browser asks again each time whether what it has is still right.
+/// Browsers must revalidate their copy each time.
 pub(super) const REVALIDATE: &str = "no-cache";
-/// The name holds a hash of the content, so the content never changes.
+/// The name contains a hash of the content, so the content never changes.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
-/// The browser believes the content type, and guesses none.
+/// Browsers must use the content type, and not guess it.
 pub(super) const NO_SNIFFING: (HeaderName, &str) = (X_CONTENT_TYPE_OPTIONS, "nosniff");
 
-/// One file that a page loads.
+/// Serves an asset.
 pub(super) async fn asset(Extract(state): Extract<State>, Path(name): Path<String>) -> Response {
     let found = find(&name).filter(|_| state.options.has_graphiql);
     let Some((content, caching)) = found else {

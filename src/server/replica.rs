@@ -1,15 +1,15 @@
-//! `X-Gallery-Read` and `X-Gallery-Position`: which requests a replica may serve, and what it has to have seen for that.
+//! `X-Gallery-Read` and `X-Gallery-Position`: which requests may use a replica, and what it must have replayed.
 
 use axum::http::{HeaderMap, HeaderValue};
 
 use crate::db::{Lsn, ReadPreference};
 
-/// `replica`: this request may be served from the replica.
+/// `replica`: this request may be served by the replica.
 const READ: &str = "x-gallery-read";
-/// Answered with a mutation; sent back with a request, it holds the replica to that mutation.
+/// Returned by mutations; in a request, it requires the replica to have replayed that mutation.
 pub(super) const POSITION: &str = "x-gallery-position";
 
-/// What a request asks of its reads. Where a position cannot be read, the primary serves.
+/// The read preference of a request. An invalid position selects the primary.
 pub(super) fn reads(headers: &HeaderMap) -> ReadPreference {
     let is_replica = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"replica");
     let mut reads = (headers.get_all(READ).iter()).filter(|value| !value.is_empty());
@@ -22,7 +22,7 @@ pub(super) fn reads(headers: &HeaderMap) -> ReadPreference {
     else {
         return ReadPreference::primary();
     };
-    // There are several after several mutations, in one header or in more: the last position counts.
+    // After several mutations there may be several, in one or more headers: the greatest position counts.
     let positions = values.iter().flat_map(|value| value.split(','));
     let positions = positions.map(str::trim).filter(|text| !text.is_empty());
     match positions.map(str::parse).collect::<Result<Vec<Lsn>, _>>() {
@@ -31,7 +31,7 @@ pub(super) fn reads(headers: &HeaderMap) -> ReadPreference {
     }
 }
 
-/// Says up to where a replica has to be to show what this request has changed.
+/// Reports the position that a replica must have replayed to show this request's changes.
 pub(super) fn tell_position(reads: &ReadPreference, headers: &mut HeaderMap) {
     let position = reads.written().map(|position| position.to_string());
     if let Some(Ok(position)) = position.map(HeaderValue::try_from) {

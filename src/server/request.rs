@@ -1,5 +1,4 @@
-//! From the bytes of an HTTP request to the operations that it asks for,
-//! <https://graphql.github.io/graphql-over-http/draft/#sec-Request>.
+//! Parses the operations of an HTTP request, <https://graphql.github.io/graphql-over-http/draft/#sec-Request>.
 
 use async_graphql::ServerError;
 use graphql_front::{Parameters, json_error};
@@ -11,17 +10,17 @@ use crate::execution::OperationRequest;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// What the body of a POST asks for.
+/// The body of a POST.
 #[derive(Debug)]
 pub(super) enum Requested {
     /// A JSON object.
     One(OperationRequest),
-    /// A JSON array of such objects, answered by an array.
+    /// A JSON array of objects, answered with an array.
     Batch(Vec<OperationRequest>),
 }
 
 impl Requested {
-    /// How many operations it has.
+    /// The number of operations.
     pub(super) fn operations(&self) -> u32 {
         match self {
             Self::One(_) => 1,
@@ -30,14 +29,14 @@ impl Requested {
     }
 }
 
-/// Reads the body of a POST.
+/// Parses the body of a POST.
 pub(super) fn from_body(
     body: &[u8],
     max_batch: usize,
     request_id: &str,
     shows_cost: bool,
 ) -> Result<Requested, ServerError> {
-    // Not allowed in JSON, but some tools write it: https://www.rfc-editor.org/rfc/rfc8259#section-8.1
+    // Not allowed in JSON, but some tools send it: https://www.rfc-editor.org/rfc/rfc8259#section-8.1
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     if body.trim_ascii_start().first() != Some(&b'[') {
         let parameters = Parameters::from_json(body)?;
@@ -67,7 +66,7 @@ pub(super) fn from_body(
     operations.collect::<Result<_, _>>().map(Requested::Batch)
 }
 
-/// Reads the query string of a GET.
+/// Parses the query string of a GET.
 pub(super) fn from_query(
     query: &str,
     request_id: &str,
@@ -89,7 +88,7 @@ pub(super) fn from_query(
     OperationRequest::new(parameters, request_id, shows_cost)
 }
 
-/// Sets a parameter once. An empty one counts as left out.
+/// Sets a parameter, at most once. An empty one counts as absent.
 fn set<T>(
     parameter: &mut Option<T>,
     name: &str,
@@ -118,7 +117,7 @@ fn id(value: &str) -> Result<Option<Box<RawValue>>, String> {
 }
 
 fn json<T: DeserializeOwned>(value: &str) -> Result<Option<T>, String> {
-    // A list of the fields' values would do for serde as well.
+    // serde would also accept a list of the fields' values.
     if !value.trim_start().starts_with(['{', 'n']) {
         return Err("must be a JSON object".to_owned());
     }

@@ -1,8 +1,8 @@
-//! An operation answered bit by bit in the body of one HTTP response: as server-sent events
+//! Streams the replies of an operation in one HTTP response: as server-sent events
 //! (<https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>, distinct connections) or as multipart
 //! (<https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/multipart-protocol>).
 //!
-//! The body is written as fast as its client reads it and no faster: what is not read yet is not fetched yet either.
+//! The body is written only as fast as the client reads it, and data is loaded only when it can be written.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::execution::reply::{Reply, StreamItem};
 
-/// How long a connection may be silent: proxies close it otherwise.
+/// Keep-alive interval: proxies close silent connections.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How replies are told apart in one body.
+/// How replies are framed in the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// `text/event-stream`.
@@ -29,7 +29,7 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    /// As it stands in `Content-Type`.
+    /// Value of `Content-Type`.
     pub(super) const fn content_type(self) -> &'static str {
         match self {
             Self::EventStream => "text/event-stream; charset=utf-8",
@@ -37,7 +37,7 @@ impl Framing {
         }
     }
 
-    /// What comes before everything else, so that the client learns at once that it is connected.
+    /// Sent first, so that the client knows that it is connected.
     fn opening(self) -> &'static str {
         match self {
             Self::EventStream => ":\n\n",
@@ -52,7 +52,7 @@ impl Framing {
                 format!("event: next\nid: {cursor}\ndata: {json}\n\n")
             }
             (Self::EventStream, None) => format!("event: next\ndata: {json}\n\n"),
-            // A client hands a part over once the boundary behind it is there.
+            // Clients process a part when they receive the boundary after it.
             (Self::Multipart, _) => part(&format!(r#"{{"payload":{json}}}"#)),
         }
     }
@@ -64,7 +64,7 @@ impl Framing {
         }
     }
 
-    /// Tells the client that there is nothing to come back for.
+    /// Tells the client not to reconnect.
     fn ending(self) -> &'static str {
         match self {
             Self::EventStream => "event: complete\ndata:\n\n",
@@ -85,7 +85,7 @@ pub(super) fn to_json(reply: &Reply) -> String {
     })
 }
 
-/// One reply, then the end.
+/// Sends one reply, then the end.
 pub(super) fn one(framing: Framing, reply: Reply) -> Response {
     let item = StreamItem {
         reply,
@@ -96,8 +96,8 @@ pub(super) fn one(framing: Framing, reply: Reply) -> Response {
     respond(framing, items.boxed(), Box::pin(std::future::pending()))
 }
 
-/// Replies as they come. Without a last one, or when `cut` is done, the body ends without the ending, so that its client
-/// comes back.
+/// Streams replies. If there is no last one, or when `cut` completes, the body ends without the ending, so that the
+/// client reconnects.
 pub(super) fn respond(
     framing: Framing,
     items: BoxStream<'static, StreamItem>,
@@ -113,7 +113,7 @@ pub(super) fn respond(
             HeaderValue::from_static(framing.content_type()),
         ),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        // nginx would hold it back until its buffer is full.
+        // Otherwise nginx would buffer the response.
         (
             axum::http::HeaderName::from_static("x-accel-buffering"),
             HeaderValue::from_static("no"),

@@ -1,4 +1,4 @@
-//! What stands around every route: the request's id and log line, the origins that may call, and `OPTIONS`.
+//! Middleware for all routes: request ids and logs, allowed origins, and `OPTIONS`.
 
 use axum::extract::{Request, State as Extract};
 use axum::middleware::Next;
@@ -10,7 +10,7 @@ pub mod origin;
 mod plain_options;
 pub(super) mod request_log;
 
-/// Lets a request through to its route, in this order: it is logged, its origin is checked, `OPTIONS` is answered.
+/// Processes a request in this order: logging, origin check, `OPTIONS`, route.
 pub(super) async fn around_each_request(
     Extract(state): Extract<State>,
     request: Request,

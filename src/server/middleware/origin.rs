@@ -1,8 +1,8 @@
-//! Whom a browser may call this server for: pages of the server itself and of origins that the operator has listed.
+//! Restricts browsers to the server's own pages and the origins listed by the operator.
 //!
-//! A page of any site can make its visitor's browser send requests, to a server on the visitor's own machine too. The
-//! browser says where they come from: in `Origin`, in `Sec-Fetch-Site`, and in the `Host` that it believes to talk to.
-//! Programs that are no browsers send none of these, and are not held to them.
+//! A page of any site can make its visitor's browser send requests, including to a server on the visitor's machine. The
+//! browser states their source in `Origin` and `Sec-Fetch-Site`, and their target in `Host`. Clients that are not
+//! browsers send no such headers and are not restricted.
 
 use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
@@ -22,7 +22,7 @@ use crate::server::media::Accepted;
 pub struct Origin(String);
 
 impl Origin {
-    /// Reads `https://gallery.example.com`, with nothing behind the host and port but a slash.
+    /// Parses `https://gallery.example.com`, with at most a slash after host and port.
     pub fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         let is_bare = matches!(url.path(), "" | "/")
@@ -37,16 +37,16 @@ impl Origin {
         if origin.is_tuple() {
             return Some(Self(origin.ascii_serialization()));
         }
-        // Of an app's own scheme, as in `capacitor://localhost`.
+        // With an app's own scheme, e.g. `capacitor://localhost`.
         Some(Self(text.trim_end_matches('/').to_ascii_lowercase()))
     }
 
-    /// As browsers send it.
+    /// The origin as browsers send it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the server answers at this origin when it is called by that host. A proxy may have made `http` of `https`.
+    /// Whether a request to that host is same-origin. A proxy may have terminated TLS.
     fn is_at(&self, authority: &Authority) -> bool {
         let Ok(url) = Url::parse(&self.0) else {
             return false;
@@ -62,17 +62,17 @@ impl Origin {
     }
 }
 
-/// Which browsers' requests are served.
+/// Which browser requests are allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    /// `PUBLIC_URL`: how the world reaches this server.
+    /// `PUBLIC_URL`: the server's public URL.
     pub public: Option<Origin>,
     /// `CORS_ALLOWED_ORIGINS`.
     pub listed: Vec<Origin>,
-    /// Whether the server listens on the loopback: then only names of the loopback may be its `Host`, so that no page
-    /// whose name was made to lead here (DNS rebinding) counts as the server's own.
+    /// Whether the server listens on loopback: then only loopback names may be its `Host`, so that DNS rebinding cannot
+    /// make a foreign page same-origin.
     pub is_on_loopback: bool,
-    /// Whether there are pages to go to.
+    /// Whether the server has pages.
     pub has_pages: bool,
 }
 
@@ -83,7 +83,7 @@ impl Origins {
         self.listed.iter().filter_map(header).collect()
     }
 
-    /// Why a request is not served, if so. Probes always are.
+    /// Why a request is rejected, if it is. Probes never are.
     pub(super) fn refusal(&self, request: &Request) -> Option<String> {
         if matches!(request.uri().path(), "/healthz" | "/readyz") {
             return None;
@@ -119,7 +119,7 @@ impl Origins {
         is_loopback(host.host()) || self.is_public(host)
     }
 
-    /// Whether `PUBLIC_URL` is at this host; whatever port a proxy makes of it.
+    /// Whether `PUBLIC_URL` has this host, ignoring ports that a proxy may change.
     fn is_public(&self, host: &Authority) -> bool {
         let public = self.public.as_ref().and_then(|url| Url::parse(&url.0).ok());
         public
@@ -134,7 +134,7 @@ impl Origins {
             || host.is_some_and(|host| origin.is_at(host))
     }
 
-    /// Somebody follows a link to one of the pages: what comes of it, the other site cannot read.
+    /// Whether the user follows a link to a page, whose content the other site cannot read.
     fn is_visit(&self, request: &Request) -> bool {
         self.has_pages
             && request.method() == Method::GET
@@ -143,13 +143,13 @@ impl Origins {
     }
 }
 
-/// Answers a request that [`Origins`] do not allow.
+/// The response to a request that [`Origins`] do not allow.
 pub(super) fn refuse(request: Request, reason: String) -> Response {
     body::discard(request.into_body());
     refused(StatusCode::FORBIDDEN, Code::Forbidden.error(reason))
 }
 
-/// The host that the client believes to talk to: in HTTP/2 a part of the address.
+/// The host that the client addresses; in HTTP/2 it is part of the URI.
 fn host(request: &Request) -> Option<Authority> {
     let from_header = || {
         let header = request.headers().get(HOST)?;

@@ -1,4 +1,4 @@
-//! `OPTIONS` without CORS. The CORS layer would take it for a preflight, and leave out `Allow`.
+//! `OPTIONS` without CORS. The CORS layer would handle it as a preflight and omit `Allow`.
 
 use axum::extract::Request;
 use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ALLOW};
@@ -13,7 +13,7 @@ pub(super) fn is_plain(request: &Request) -> bool {
         && !(request.headers()).contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Answers it with the methods of its path.
+/// Responds with the methods of its path.
 pub(super) async fn answer(request: Request) -> Response {
     match http::allowed_methods(request.uri().path()) {
         Some(methods) => (StatusCode::NO_CONTENT, [(ALLOW, methods)]).into_response(),

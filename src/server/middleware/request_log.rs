@@ -1,4 +1,4 @@
-//! The log line of each request, its span in a trace, and its id: in the log, in the answer's header, and in internal errors.
+//! The log line of each request, its trace span, and its id in the log, in a response header and in internal errors.
 
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -11,21 +11,21 @@ use crate::metrics::Metrics;
 use crate::server::http::is_graphql;
 use crate::telemetry;
 
-/// The header of the answer with the request's id.
+/// The response header with the request's id.
 pub(in crate::server) const HEADER: &str = "x-request-id";
 
-/// The request's id. It is made here: one that a caller sends may not be unique.
+/// The request's id. Generated here, because ids from clients may not be unique.
 #[derive(Clone, Debug)]
 pub(in crate::server) struct RequestId(pub(in crate::server) String);
 
-/// Gives the request its id, has it answered, counts it, and logs how it ended.
+/// Assigns an id, runs the request, counts it, and logs its result.
 pub(super) async fn log(
     metrics: &Metrics,
     mut request: Request,
     answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let id = Uuid::new_v4().to_string();
-    // Of this level, so that every line of the log has the id.
+    // At this level, so that every log line has the id.
     let span = tracing::error_span!(telemetry::LOG_SPAN, request.id = id);
     let traced = trace_span(&request, &id, &span);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -54,15 +54,15 @@ pub(super) async fn log(
         if is_graphql(&path) && status != StatusCode::OK {
             served!(info);
         } else {
-            // An operation has a line of its own, and probes come every few seconds.
+            // Operations have their own log line, and probes are frequent.
             served!(debug);
         }
     });
     response
 }
 
-/// The request as a span of a trace, of the lowest level so that it does not stand in the log; none but for GraphQL. The
-/// query string is left out: a GET has its variables there.
+/// The trace span of a GraphQL request, at the lowest level so that it is not logged. It omits the query string,
+/// because a GET has its variables there.
 fn trace_span(request: &Request, id: &str, parent: &Span) -> Span {
     if !is_graphql(request.uri().path()) {
         return Span::none();
@@ -70,7 +70,7 @@ fn trace_span(request: &Request, id: &str, parent: &Span) -> Span {
     let name = match *request.method() {
         Method::GET => "GET /graphql",
         Method::POST => "POST /graphql",
-        // Whatever a caller calls it.
+        // Arbitrary methods from clients.
         _ => "HTTP /graphql",
     };
     let span = tracing::trace_span!(

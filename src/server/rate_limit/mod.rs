@@ -1,10 +1,9 @@
-//! How often a caller may ask: a bucket for each, which fills again over a minute.
+//! Rate limit per caller: token buckets that refill within a minute.
 //!
-//! 1. A bucket holds as many operations as a minute allows, and fills evenly. Each operation takes one out, each of a batch
-//!    too. One that was left alone for a minute is full, so it need not be kept.
-//! 2. Buckets are kept in two generations. A bucket that is used moves to the young one; when that is a minute old or full,
-//!    the old one is forgotten whole, and the young one is old. So looking costs the same whoever asks, and memory is
-//!    bounded.
+//! 1. A bucket holds as many operations as are allowed per minute, and refills evenly. Each operation takes one, also
+//!    in a batch. A bucket that was not used for a minute is full, so it need not be kept.
+//! 2. Buckets are in two generations. A used bucket moves to the young one. When that is a minute old or full, the old
+//!    one is dropped and the young one becomes old. So a check takes constant time, and memory is bounded.
 
 mod proxies;
 
@@ -24,22 +23,22 @@ use crate::execution::reply::Reply;
 pub use proxies::TrustedProxies;
 
 const MINUTE: Duration = Duration::from_mins(1);
-/// The most buckets of one generation.
+/// Maximum number of buckets per generation.
 const MAX_BUCKETS: usize = 50_000;
 
-/// The headers that tell a caller what is left.
+/// Headers that report the remaining operations.
 pub(super) const HEADERS: [&str; 3] = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
 
-/// What the operator may choose about the rate of requests.
+/// Rate limit options.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Operations of one caller in a minute; as many as they like, where it is left out.
+    /// Operations of one caller per minute; None means no limit.
     pub per_minute: Option<NonZeroU32>,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
 }
 
-/// Whose operations are counted together.
+/// The identity that operations are counted for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     User(String),
@@ -47,7 +46,7 @@ enum Key {
     Address(IpAddr),
 }
 
-/// Counts the operations of callers.
+/// Counts operations per caller.
 #[derive(Debug)]
 pub struct RateLimiter {
     options: Options,
@@ -67,27 +66,27 @@ struct Bucket {
     at: Instant,
 }
 
-/// What is left to a caller who was let through.
+/// The remaining operations of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// Operations in a minute.
+    /// Operations per minute.
     limit: u32,
-    /// Operations that may be sent at once now.
+    /// Operations that may be sent now.
     left: u32,
     /// Seconds until the bucket is full again.
     full_in: u64,
 }
 
-/// A caller who has to wait.
+/// A caller that exceeded the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limited {
     allowance: Allowance,
-    /// Seconds until the same may be asked again, at least 1.
+    /// Seconds until the request may be repeated, at least 1.
     pub retry_after: u64,
 }
 
 impl RateLimiter {
-    /// A limiter that has seen nobody yet.
+    /// A limiter without any state.
     pub fn new(options: Options) -> Self {
         Self {
             options,
@@ -99,13 +98,13 @@ impl RateLimiter {
         }
     }
 
-    /// The address that a request comes from: the peer's, or what a trusted proxy says.
+    /// The client's address: the peer's, or the one that a trusted proxy reports.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         self.options.trusted_proxies.client(peer, headers)
     }
 
-    /// Counts operations that a caller is about to send: by their subject, or where there is none, by the address that
-    /// they come from. When there are too many, none of them is counted. `None` where there is no limit.
+    /// Counts operations by subject or, without one, by address. If they exceed the limit, none of them is counted.
+    /// `None` if there is no limit.
     pub fn check(
         &self,
         caller: &Caller,
@@ -120,7 +119,7 @@ impl RateLimiter {
             Caller::Service { actor } => Key::Service(actor.clone()),
             Caller::Anyone | Caller::Anonymous(_) => Key::Address(counted_together(address)),
         };
-        // No take can panic half-way, so what a panic left is whole.
+        // A panic cannot leave the buckets inconsistent.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         buckets
             .take(key, limit.get(), operations, Instant::now())
@@ -128,7 +127,7 @@ impl RateLimiter {
     }
 }
 
-/// Whoever has one IPv6 address has the network of it.
+/// The owner of an IPv6 address usually controls its /64 network.
 fn counted_together(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -158,7 +157,7 @@ impl Buckets {
             let filled = (now - bucket.at).as_secs_f64() * per_second;
             (bucket.left + filled).min(capacity)
         });
-        // What no bucket can hold takes a full one, or it could never be sent.
+        // A batch larger than a bucket takes a full one; otherwise it could never be sent.
         let wanted = f64::from(operations).min(capacity);
         let is_enough = left >= wanted;
         let left = if is_enough { left - wanted } else { left };
@@ -189,7 +188,8 @@ fn whole(number: f64) -> u32 {
 }
 
 impl Allowance {
-    /// Tells a caller how much is left, <https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-03>.
+    /// Writes the remaining operations to headers,
+    /// <https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-03>.
     pub fn write(&self, headers: &mut HeaderMap) {
         let values = [u64::from(self.limit), u64::from(self.left), self.full_in];
         for (name, value) in HEADERS.into_iter().zip(values) {
@@ -199,13 +199,13 @@ impl Allowance {
 }
 
 impl Limited {
-    /// Tells a caller how long to wait.
+    /// Writes how long to wait to headers.
     pub fn write(&self, headers: &mut HeaderMap) {
         self.allowance.write(headers);
         headers.insert(RETRY_AFTER, HeaderValue::from(self.retry_after));
     }
 
-    /// The reply to each operation that was refused.
+    /// The reply to each rejected operation.
     pub fn reply(&self) -> Reply {
         Reply::refused(Code::RateLimited.error(format!(
             "more than {} operations in a minute (RATE_LIMIT_PER_MINUTE); try again in {} s",
@@ -250,10 +250,10 @@ mod tests {
         assert_eq!(take(10, 0), Ok(0), "what was refused was not counted");
         assert_eq!(take(5, 0), Err(5));
         assert_eq!(take(5, 5), Ok(0));
-        // In another generation of buckets.
+        // In the next generation of buckets.
         assert_eq!(take(60, 62), Err(3));
         assert_eq!(take(60, 65), Ok(0));
-        // More than there can ever be takes all there is.
+        // A batch larger than a bucket takes a full one.
         assert_eq!(take(1000, 124), Err(1));
         assert_eq!(take(1000, 125), Ok(0));
     }

@@ -1,4 +1,4 @@
-//! Where a request comes from when proxies stand in front of the server.
+//! The client's address behind proxies.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// The networks of the proxies whose `X-Forwarded-For` is believed.
+/// The networks of the proxies whose `X-Forwarded-For` is trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
@@ -29,8 +29,8 @@ impl FromStr for TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Whom a request comes from: the peer, or behind trusted proxies the nearest address that is none of them. What stands
-    /// further left in the header was written by that client, and says nothing.
+    /// The client of a request: the peer or, behind trusted proxies, the last address in the header that is not a
+    /// trusted proxy. Addresses before it were sent by that client and cannot be trusted.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines = headers.get_all("x-forwarded-for").iter().rev();
@@ -52,7 +52,7 @@ impl TrustedProxies {
     }
 }
 
-/// Some proxies add the port.
+/// Some proxies append the port.
 fn address(hop: &str) -> Option<IpAddr> {
     let address = hop
         .parse()

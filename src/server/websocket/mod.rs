@@ -1,5 +1,5 @@
-//! GraphQL over WebSocket: one task for each socket, which reads what the client says, and writes what its operations
-//! yield, each in its turn. While the client does not read, nothing more is fetched for it.
+//! GraphQL over WebSocket: one task per socket, which alternates between reading the client's messages and writing the
+//! operations' output. While the client does not read, nothing more is loaded for it.
 
 mod protocol;
 mod session;
@@ -19,17 +19,17 @@ use crate::contract::code::Code;
 use protocol::Negotiated;
 use session::Session;
 
-/// The library would reserve 128 KiB for each socket.
+/// The library's default is 128 KiB per socket.
 const BUFFER_BYTES: usize = 4 * 1024;
 
-/// Whether a request wants to become a socket.
+/// Whether a request is a WebSocket upgrade.
 pub(super) fn is_asked_for(request: &Request) -> bool {
     let upgrade = request.headers().get(UPGRADE);
     request.method() == Method::GET
         && upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// Answers the request, and goes on with the socket.
+/// Accepts the upgrade and serves the socket.
 pub(super) async fn upgrade(state: State, request_id: &str, request: Request) -> Response {
     let (mut head, _) = request.into_parts();
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut head, &()).await {
@@ -56,7 +56,7 @@ pub(super) async fn upgrade(state: State, request_id: &str, request: Request) ->
     };
     let max_bytes = state.options.max_body_bytes;
     let sockets = state.sockets.clone();
-    // The log knows what happens on the socket by the id of the request that opened it.
+    // The socket's log lines have the id of the upgrade request.
     let span = Span::current();
     upgrade
         .protocols([negotiated.protocol().name()])

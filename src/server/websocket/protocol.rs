@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::super::stream::to_json;
 use crate::execution::reply::Reply;
 
-/// The most bytes that `connection_init` and `ping` may carry: a token has 16 KiB at most.
+/// Maximum payload of `connection_init` and `ping`: a token has at most 16 KiB.
 const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 
 /// One of the two protocols.
@@ -17,27 +17,27 @@ const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 pub(super) enum Protocol {
     /// `graphql-transport-ws`.
     TransportWs,
-    /// `graphql-ws`, of before 2020.
+    /// `graphql-ws`, from before 2020.
     Legacy,
 }
 
 /// The protocol of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Negotiated {
-    /// Both sides know it.
+    /// Agreed in the upgrade.
     Agreed(Protocol),
-    /// The client offered both, and the answer named `graphql-transport-ws`. Python's `gql` speaks the older one
-    /// nevertheless: it looks up the answer's header by its exact case. So the first message that only one of the two
-    /// protocols has decides.
+    /// The client offered both, and the response named `graphql-transport-ws`. Python's `gql` uses the older one
+    /// anyway, because it looks up the response header case-sensitively. So the first message that exists in only one
+    /// of the protocols decides.
     Either,
 }
 
-/// A message of the client, in either protocol.
+/// A client's message, in either protocol.
 #[derive(Debug)]
 pub(super) enum ClientMessage {
-    /// `connection_init`, perhaps with a token.
+    /// `connection_init`, optionally with a token.
     Init(Option<Json>),
-    /// An operation and its id; the payload is parsed when it is executed.
+    /// An operation and its id; the payload is parsed on execution.
     Start {
         id: String,
         payload: Box<RawValue>,
@@ -61,7 +61,7 @@ struct Message {
 }
 
 impl Negotiated {
-    /// Chooses from the protocols that a client offers.
+    /// Selects one of the client's protocols.
     pub(super) fn from_offers<'a>(offers: impl Iterator<Item = &'a str>) -> Option<Self> {
         let offers: Vec<_> = offers.map(str::trim).collect();
         let is_offered = |protocol: Protocol| offers.contains(&protocol.name());
@@ -76,7 +76,7 @@ impl Negotiated {
         }
     }
 
-    /// The protocol that the answer names, and that is spoken until the client shows that it speaks the other one.
+    /// The protocol named in the response, used until the client turns out to use the other one.
     pub(super) const fn protocol(self) -> Protocol {
         match self {
             Self::Agreed(protocol) => protocol,
@@ -84,7 +84,7 @@ impl Negotiated {
         }
     }
 
-    /// Parses a message. The error is the reason of the close frame.
+    /// Parses a message. The error is the reason in the close frame.
     pub(super) fn read(&mut self, text: &str) -> Result<ClientMessage, String> {
         let message: Message =
             serde_json::from_str(text).map_err(|_| "Invalid message received".to_owned())?;
@@ -96,7 +96,7 @@ impl Negotiated {
 }
 
 impl Protocol {
-    /// The protocol that a type of message belongs to, unless both have it.
+    /// The protocol of a message type, unless both have it.
     fn only_one_with(kind: &str) -> Option<Self> {
         match kind {
             "subscribe" | "complete" | "ping" | "pong" => Some(Self::TransportWs),
@@ -143,12 +143,12 @@ impl Protocol {
         }
     }
 
-    /// The connection is accepted.
+    /// Accepts the connection.
     pub(super) fn ack() -> String {
         json!({ "type": "connection_ack" }).to_string()
     }
 
-    /// An answer to a ping.
+    /// The response to a ping.
     pub(super) fn pong(payload: Option<&Json>) -> String {
         match payload {
             Some(payload) => json!({ "type": "pong", "payload": payload }).to_string(),
@@ -156,7 +156,7 @@ impl Protocol {
         }
     }
 
-    /// What the older protocol sends so that a silent connection is known to live.
+    /// The older protocol's keep-alive message.
     pub(super) fn heartbeat(self) -> Option<String> {
         match self {
             Self::TransportWs => None,
@@ -164,7 +164,7 @@ impl Protocol {
         }
     }
 
-    /// One result of an operation.
+    /// A result of an operation.
     pub(super) fn next(self, id: &str, reply: &Reply) -> String {
         let kind = match self {
             Self::TransportWs => "next",
@@ -173,8 +173,8 @@ impl Protocol {
         with_payload(kind, id, &to_json(reply))
     }
 
-    /// An operation that failed before it was executed: its end. The message has no place for the operation's cost but in
-    /// its errors.
+    /// The error and end of an operation that was not executed. The message has no other place for the operation's cost
+    /// than its errors.
     pub(super) fn error(self, id: &str, reply: &Reply) -> String {
         let mut errors = json!(reply.errors());
         if let Some(cost) = reply.shown_cost() {
@@ -194,7 +194,7 @@ impl Protocol {
     }
 }
 
-/// A payload that may hold anything. What is built of it takes many times its bytes, so there may be only so many.
+/// An arbitrary payload. Limited in size, because parsed JSON takes many times the memory.
 fn any_payload(payload: Option<&RawValue>) -> Result<Option<Json>, String> {
     let Some(payload) = payload else {
         return Ok(None);
@@ -208,7 +208,7 @@ fn any_payload(payload: Option<&RawValue>) -> Result<Option<Json>, String> {
     Ok(serde_json::from_str(payload.get()).ok())
 }
 
-/// The payload is JSON already.
+/// The payload is already JSON.
 fn with_payload(kind: &str, id: &str, payload: &str) -> String {
     format!(
         r#"{{"type":"{kind}","id":{},"payload":{payload}}}"#,
@@ -274,7 +274,7 @@ mod tests {
                 assert!(negotiated.read(text).is_ok(), "{text}");
             }
             assert_eq!(negotiated, Negotiated::Agreed(protocol), "{text}");
-            // There is no way back.
+            // The decision is final.
             let is_legacy = protocol == Protocol::Legacy;
             assert_eq!(negotiated.read(START).is_ok(), is_legacy, "{text}");
             assert_eq!(negotiated.read(SUBSCRIBE).is_ok(), !is_legacy, "{text}");

@@ -1,4 +1,4 @@
-//! One socket from its first message to its close.
+//! One socket, from its first message to its close.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -20,19 +20,19 @@ use crate::auth::{Caller, Denied, SignedIn};
 use crate::execution::OperationRequest;
 use crate::execution::reply::{Reply, StreamItem};
 
-/// How long a client may take to introduce itself.
+/// How long a client may take to send `connection_init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often the server asks whether the client is still there.
+/// Interval of pings.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// How long a client may be silent that is asked so often: it is gone.
+/// A client that is silent for this long, despite pings, is disconnected.
 const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
-/// How long a client may take to read what was sent.
+/// Timeout of writing to the client.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long the closing handshake may take.
+/// Timeout of the closing handshake.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why the server closes a socket, as a code and what a person reads.
+/// The code and reason with which the server closes a socket.
 #[derive(Debug)]
 struct Close(u16, String);
 
@@ -50,14 +50,14 @@ impl Close {
     }
 }
 
-/// Why a socket comes to its end.
+/// Why a socket ends.
 #[derive(Debug)]
 enum End {
     /// The server closes it.
     Close(Close),
     /// The client closes it.
     Closed,
-    /// The client is gone, without a close frame.
+    /// The client disconnected without a close frame.
     Gone,
 }
 
@@ -67,21 +67,21 @@ impl From<Close> for End {
     }
 }
 
-/// What is known of a socket before its first message.
+/// The state of a socket before its first message.
 pub(super) struct Session {
     pub(super) negotiated: Negotiated,
-    /// By the upgrade's header.
+    /// From the upgrade's headers.
     pub(super) signed_in: SignedIn,
     pub(super) address: IpAddr,
     pub(super) request_id: String,
-    /// By the upgrade's header.
+    /// From the upgrade's headers.
     pub(super) shows_cost: bool,
 }
 
 /// The next output of an operation.
 enum OperationOutput {
     Next(Reply),
-    /// It failed before it was executed.
+    /// It failed before execution.
     Refused(Reply),
     Completed,
 }
@@ -96,12 +96,12 @@ struct Running {
     shows_cost: bool,
     has_begun: bool,
     operations: StreamMap<String, BoxStream<'static, OperationOutput>>,
-    /// Those that end when the server stops; the others are brought to their end.
+    /// Operations that end at shutdown; the others complete.
     subscriptions: Vec<String>,
 }
 
 impl Session {
-    /// Serves the socket until one of the two sides closes it.
+    /// Serves the socket until one side closes it.
     pub(super) async fn run(self, state: State, socket: WebSocket) {
         let mut running = Running {
             state,
@@ -124,7 +124,7 @@ impl Session {
     }
 }
 
-/// There is no way out of a loop but by its error.
+/// The loop only ends with an error.
 enum Never {}
 
 impl Running {
@@ -164,7 +164,7 @@ impl Running {
                     last_heard = Instant::now();
                     match message {
                         Some(Ok(message)) => self.handle(message, is_stopping).await?,
-                        // Where the connection is gone, the close frame gets nowhere either.
+                        // If the connection is lost, the close frame has no effect.
                         Some(Err(_)) => {
                             let maximum = self.state.options.max_body_bytes;
                             let reason = format!(
@@ -305,7 +305,7 @@ impl Running {
         self.send(Message::Text(text.into())).await
     }
 
-    /// Writes a message through to the client, however slow it is within bounds.
+    /// Sends a message, however slow the client is, within the timeout.
     async fn send(&mut self, message: Message) -> Result<(), End> {
         let stopping = self.state.stopping.clone();
         let too_late = async {
@@ -323,7 +323,7 @@ impl Running {
     }
 
     async fn close(&mut self, code: u16, reason: String) {
-        // A close frame has room for 123 bytes of reason.
+        // The reason of a close frame has at most 123 bytes.
         let reason: String = reason.chars().take(100).filter(char::is_ascii).collect();
         let frame = CloseFrame {
             code,
@@ -335,9 +335,9 @@ impl Running {
         self.finish_closing().await;
     }
 
-    /// Completes the closing handshake, whichever side began it: reading sends the answer to the client's close frame,
-    /// or waits for the client's answer to ours. A connection that is dropped before could lose either, and the client
-    /// would see the code 1006.
+    /// Completes the closing handshake: reading sends the response to the client's close frame, or waits for the
+    /// client's response to ours. Dropping the connection earlier could lose either, and the client would see code
+    /// 1006.
     async fn finish_closing(&mut self) {
         let _ = timeout(CLOSING_TIMEOUT, async {
             while let Some(Ok(_)) = self.socket.recv().await {}
@@ -350,7 +350,7 @@ impl Running {
     }
 }
 
-/// What a `connection_init` has in the place of a header: in any letter case, at the top or among `headers`.
+/// A value in `connection_init` that replaces a header: in any letter case, at the top level or in `headers`.
 fn field<'p>(payload: &'p Json, name: &str) -> Option<&'p Json> {
     let of_object = |object: &'p Json| {
         let mut fields = object.as_object()?.iter();
@@ -360,12 +360,12 @@ fn field<'p>(payload: &'p Json, name: &str) -> Option<&'p Json> {
     of_object(payload).or_else(|| of_object(payload.get("headers")?))
 }
 
-/// A number does as well, since this is no header.
+/// A number is accepted too, since this is not a header.
 fn asks_for_it(value: &Json) -> bool {
     *value == "1" || *value == 1
 }
 
-/// Without a last reply there is no completion either: the server stops, and the client should come back.
+/// Without a last reply there is no completion: the server stops, and the client should reconnect.
 fn from_subscription(
     items: Result<BoxStream<'static, StreamItem>, Reply>,
 ) -> BoxStream<'static, OperationOutput> {

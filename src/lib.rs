@@ -1,24 +1,24 @@
-//! A GraphQL server for galleries of AI-generated images whose files live on Cloudinary.
+//! A GraphQL server for galleries of AI-generated images whose files are on Cloudinary.
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! |---|---|
-//! | [`cli`] | the commands: serve, migrate, doctor, purge-expired, schema |
-//! | [`config`] | every setting: name, default, meaning |
-//! | [`telemetry`] | the log and traces |
-//! | [`metrics`] | what is counted, for Prometheus |
-//! | [`server`] | HTTP: router, layers, start and stop |
-//! | [`execution`] | runs operations: every one of them goes through its executor |
+//! | [`cli`] | commands: serve, migrate, doctor, purge-expired, schema |
+//! | [`config`] | settings: names, defaults, documentation |
+//! | [`telemetry`] | logs and traces |
+//! | [`metrics`] | metrics for Prometheus |
+//! | [`server`] | HTTP: router, layers, start and shutdown |
+//! | [`execution`] | the executor, which runs all operations |
 //! | [`contract`] | the API: types and resolvers |
-//! | [`gallery`] | what the product does, one verb or noun to a file |
-//! | [`auth`] | from a token to who asks, and which rows they may touch |
+//! | [`gallery`] | product operations, one verb or noun per file |
+//! | [`auth`] | tokens, callers, and the rows that they may access |
 //! | [`cloudinary`] | image URL → id, URL + transformation → URL |
-//! | [`db`] | connections, units of work, the two SQLs, keyset paging |
-//! | [`entity`] | the tables |
+//! | [`db`] | connections, units of work, SQL dialects, search |
+//! | [`entity`] | tables |
 //!
-//! Arrows point one way: `cli` → { `config`, `server` }, `server` → `execution` → `contract` → `gallery` → `db` → `entity`.
-//! What stands before the library (requests, documents, limits, cost) is a crate of its own, [`graphql_front`]: from
-//! `contract` upwards it is used, and it knows nothing of the gallery.
-//! `auth` (`Caller`, `Scope`) and `cloudinary` are pure, for everyone above `db`; `auth::Authenticator` is for `server` alone.
+//! Dependencies point one way: `cli` → { `config`, `server` }, `server` → `execution` → `contract` → `gallery` → `db` →
+//! `entity`. Requests, documents, limits and costs are checked by a separate crate, [`graphql_front`], which knows nothing of
+//! the gallery; `contract` and the modules above use it. `auth` (`Caller`, `Scope`) and `cloudinary` are pure, for all modules
+//! above `db`; only `server` uses `auth::Authenticator`.
 
 pub mod auth;
 pub mod cli;

@@ -1,8 +1,8 @@
-//! Names and addresses of this machine.
+//! Loopback names and addresses.
 
 use std::net::IpAddr;
 
-/// Whether a host is `localhost` or an address of the loopback, an IPv6 address with or without brackets.
+/// Whether a host is `localhost` or a loopback address; IPv6 with or without brackets.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")

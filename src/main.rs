@@ -1,5 +1,5 @@
-//! The program `image-gallery`: reads `.env`, arguments and environment, runs the command, and ends with 0; with 1 when
-//! the command failed; with 2 when a setting or an argument is wrong.
+//! The program `image-gallery`: reads `.env`, arguments and environment, and runs the command. Exits with 0; with 1 if
+//! the command failed; with 2 if a setting or an argument is invalid.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,7 +11,8 @@ use image_gallery::config::SettingError;
 use image_gallery::db;
 use image_gallery::telemetry;
 
-/// A page of images takes hundreds of small allocations; with the C library's allocator they are a quarter of its time.
+/// A page of images makes hundreds of small allocations, which take a quarter of its time with the C library's
+/// allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
 }
 
 fn start() -> anyhow::Result<()> {
-    // The environment may be written to only while there is one thread, so this is no `#[tokio::main]`.
+    // Not `#[tokio::main]`: the environment may be changed only while there is a single thread.
     cli::env_file::load(Path::new(".env"))?;
     let cli = Cli::read()?;
     let telemetry = telemetry::start(&cli.settings.telemetry.options())?;
@@ -39,10 +40,11 @@ fn start() -> anyhow::Result<()> {
     outcome
 }
 
-/// Prints an error in one line; clap's own (`--help` is one) as clap means them, and what stops a migration in a line each.
+/// Prints an error in one line; clap's own (including `--help`) unchanged, and the reasons that stop a migration one
+/// per line.
 fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(usage) = error.downcast_ref::<clap::Error>() {
-        // Nobody is left to tell when this fails.
+        // There is no way to report a failure of this.
         let _ = usage.print();
         return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(WRONG_SETTING));
     }

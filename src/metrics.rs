@@ -1,7 +1,6 @@
-//! What is counted while the server runs, in Prometheus' text format,
-//! <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+//! Metrics in Prometheus' text format, <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 //!
-//! Counters are kept here; what only has a value at the moment ([`Readings`]) is read when somebody asks.
+//! Counters are stored here; gauges ([`Readings`]) are read when the page is requested.
 
 use std::time::Duration;
 
@@ -9,30 +8,30 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
 };
 
-/// As `Content-Type` has it.
+/// Value of `Content-Type`.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 const PREFIX: &str = "image_gallery";
-/// In seconds: from a look into memory to the limit of a request's time.
+/// In seconds: from a read from memory to the default request timeout.
 const BUCKETS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
 ];
 
-/// How an operation ended.
+/// The outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Without an error.
+    /// Without errors.
     Succeeded,
-    /// Some of it failed while it was executed, or all.
+    /// Executed, with errors.
     Failed,
-    /// It was not executed.
+    /// Not executed.
     Refused,
-    /// Its caller hung up, or the server stopped.
+    /// The client disconnected, or the server stopped.
     Abandoned,
 }
 
 impl Outcome {
-    /// As the label `outcome` and the log have it.
+    /// The value of the label `outcome`, also in the log.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -57,7 +56,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// With everything at zero. Fails where two metrics bear one name, or one has no good name.
+    /// Creates all counters at zero. Fails for duplicate or invalid names.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         let counters = |name, help, labels: &[&str]| {
@@ -107,7 +106,7 @@ impl Metrics {
         })
     }
 
-    /// Counts an operation that has ended; of a subscription, its beginning.
+    /// Counts an operation that has ended; for a subscription, its start.
     pub fn count_operation(&self, kind: &str, outcome: Outcome, duration: Duration) {
         self.operations
             .with_label_values(&[kind, outcome.as_str()])
@@ -129,14 +128,14 @@ impl Metrics {
             .inc();
     }
 
-    /// Counts a pass of retention, and what it did.
+    /// Counts a pass of retention and its results.
     pub fn count_pass(&self, outcome: Outcome, images: u64, events: u64) {
         self.passes.with_label_values(&[outcome.as_str()]).inc();
         self.purged_images.inc_by(images);
         self.dropped_events.inc_by(events);
     }
 
-    /// Everything, with what was read at this moment.
+    /// Renders all counters, and these readings.
     pub fn to_text(&self, readings: &Readings) -> prometheus::Result<String> {
         let mut families = self.registry.gather();
         families.extend(readings.0.gather());
@@ -144,17 +143,17 @@ impl Metrics {
     }
 }
 
-/// Values of this moment. What cannot be read is left out.
+/// Gauges at the current time. Values that cannot be read are omitted.
 #[derive(Debug, Default)]
 pub struct Readings(Registry);
 
 impl Readings {
-    /// Adds one value. Fails where its name is there already.
+    /// Adds one value. Fails if the name exists.
     pub fn add(&self, name: &str, help: &str, value: f64) -> prometheus::Result<()> {
         self.add_each(name, help, &[], [(vec![], value)])
     }
 
-    /// Adds a value for each set of labels. Fails where its name is there already, or has other labels.
+    /// Adds a value for each set of labels. Fails if the name exists, or has other labels.
     pub fn add_each<'v>(
         &self,
         name: &str,

@@ -1,8 +1,8 @@
-//! Numbers by their digits, as JSON and GraphQL write them.
+//! Decimal numbers by their digits, as written in JSON and GraphQL.
 
 use serde_json::Number;
 
-/// A number by its digits without leading and trailing zeros, and the power of ten of the last one.
+/// A number as its digits without leading and trailing zeros, and the exponent of the last one.
 #[derive(Debug, PartialEq)]
 pub struct Decimal {
     is_negative: bool,
@@ -11,7 +11,7 @@ pub struct Decimal {
 }
 
 impl Decimal {
-    /// None where an exponent is beyond 64 bits.
+    /// None if an exponent exceeds 64 bits.
     pub fn of(text: &str) -> Option<Self> {
         let (is_negative, text) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -40,9 +40,9 @@ impl Decimal {
     }
 }
 
-/// Whether a number keeps its value in 64 bits or in a double.
+/// Whether 64 bits or a double represent a number exactly.
 pub fn is_exact(text: &str) -> bool {
-    /// As many digits a double keeps, wherever the point is.
+    /// The number of decimal digits that a double always preserves.
     const KEPT_DIGITS: usize = 15;
     if text.len() <= KEPT_DIGITS && !text.contains(['e', 'E']) {
         return true;

@@ -1,5 +1,5 @@
-//! The algorithms that JWTs may be signed with, and those that a key is good for. A key decides, never a token: a public key
-//! is not taken for a secret, nor an elliptic curve's key for another curve.
+//! The algorithms that JWTs may be signed with, and those of each key. The key decides, never the token: a public key
+//! is not used as a secret, nor an elliptic curve key for another curve.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use jsonwebtoken::Algorithm;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Algorithms(Vec<Algorithm>);
 
-/// Every algorithm that is known, with its name in a token's header, <https://www.rfc-editor.org/rfc/rfc7518#section-3.1>.
+/// Every supported algorithm, with its name in a token's header, <https://www.rfc-editor.org/rfc/rfc7518#section-3.1>.
 const NAMES: [(&str, Algorithm); 12] = [
     ("HS256", Algorithm::HS256),
     ("HS384", Algorithm::HS384),
@@ -32,17 +32,17 @@ impl Algorithms {
         Self(NAMES.iter().map(|(_, algorithm)| *algorithm).collect())
     }
 
-    /// Those of Supabase Auth: HS256 with the legacy secret, ES256 and RS256 with signing keys.
+    /// The algorithms of Supabase Auth: HS256 with the legacy secret, ES256 and RS256 with signing keys.
     pub fn of_supabase() -> Self {
         Self(vec![Algorithm::HS256, Algorithm::ES256, Algorithm::RS256])
     }
 
-    /// Those that a shared secret is good for.
+    /// The algorithms of a shared secret.
     pub fn of_secret() -> Self {
         Self(vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512])
     }
 
-    /// Those that an RSA key is good for.
+    /// The algorithms of an RSA key.
     pub(super) fn of_rsa() -> Self {
         Self(vec![
             Algorithm::RS256,
@@ -54,7 +54,7 @@ impl Algorithms {
         ])
     }
 
-    /// Those that some public key is good for.
+    /// The algorithms of public keys.
     pub fn of_public_keys() -> Self {
         let all = Self::all().0.into_iter();
         Self(
@@ -63,12 +63,12 @@ impl Algorithms {
         )
     }
 
-    /// The only one of a key on one curve.
+    /// The only algorithm of a key on one curve.
     pub(super) fn only(algorithm: Algorithm) -> Self {
         Self(vec![algorithm])
     }
 
-    /// Those that are in both sets.
+    /// The algorithms in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let shared = self.0.iter().copied();
@@ -79,22 +79,22 @@ impl Algorithms {
         )
     }
 
-    /// Whether it is one of them.
+    /// Whether the set contains an algorithm.
     pub(super) fn contains(&self, algorithm: Algorithm) -> bool {
         self.0.contains(&algorithm)
     }
 
-    /// Whether any of them is in the other set too.
+    /// Whether the sets have a common algorithm.
     pub fn intersects(&self, other: &Self) -> bool {
         !self.intersection(other).is_empty()
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The one of this name, of those in the set; none where it is not in it.
+    /// The algorithm with this name, if it is in the set; otherwise an empty set.
     pub(super) fn named(&self, name: &str) -> Self {
         let named = NAMES.iter().find(|(known, _)| *known == name);
         let algorithm = named.map(|(_, algorithm)| *algorithm);
@@ -128,7 +128,7 @@ impl fmt::Display for Algorithms {
 impl FromStr for Algorithms {
     type Err = String;
 
-    /// Reads names, separated by commas.
+    /// Parses names, separated by commas.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let names = text
             .split(',')

@@ -1,11 +1,11 @@
-//! What a token has to say, and whose it is then: from claims to a [`Caller`].
+//! The required claims of a token, and the [`Caller`] that they identify.
 //!
-//! 1. The issuer, where one is set.
-//! 2. Whether it is a program's: only a claim that the operator named says so. Without one everybody is a user.
-//! 3. The audience, where one is set.
-//! 4. The user, by the claim that names them.
+//! 1. The issuer, if one is set.
+//! 2. Whether it is a program's token: only if a claim named by the operator says so. Otherwise it is a user's.
+//! 3. The audience, if one is set.
+//! 4. The user, by the configured claim.
 //!
-//! Supabase Auth is a preset with rules of its own for `role`.
+//! Supabase Auth is a preset with its own rules for `role`.
 
 use std::str::FromStr;
 
@@ -13,17 +13,17 @@ use serde_json::{Map, Value};
 
 use super::{Caller, Denied, UserId};
 
-/// What a token says.
+/// The claims of a token.
 pub(super) type Claims = Map<String, Value>;
 
-/// Whom the trail names for a program's token that names nobody.
+/// The actor of a program's token without a subject.
 const SERVICE_ROLE: &str = "service_role";
 
-/// What the claims of a good token have to be.
+/// The requirements for a token's claims.
 #[derive(Clone, Debug)]
 pub struct ClaimRules {
     issuer: Option<String>,
-    /// One of them has to be the token's; any will do where there is none.
+    /// The token must have one of them; any if empty.
     audiences: Vec<String>,
     user_claim: ClaimPath,
     service_claim: Option<ServiceClaim>,
@@ -31,8 +31,8 @@ pub struct ClaimRules {
 }
 
 impl ClaimRules {
-    /// The rules for the tokens of Supabase Auth: a user's have the role `authenticated` and this audience, a program's
-    /// the role `service_role`.
+    /// The rules for tokens of Supabase Auth: users have the role `authenticated` and this audience, programs the role
+    /// `service_role`.
     pub fn of_supabase(audience: String) -> Self {
         Self {
             issuer: None,
@@ -46,7 +46,7 @@ impl ClaimRules {
         }
     }
 
-    /// The rules for the tokens of any issuer. No issuer, no audiences: those do not matter.
+    /// The rules for tokens of any issuer. Without an issuer or audiences, these are not checked.
     pub fn of_any_issuer(
         issuer: Option<String>,
         audiences: Vec<String>,
@@ -62,12 +62,12 @@ impl ClaimRules {
         }
     }
 
-    /// Whether any token that the keys sign is good, whoever it was issued by and for.
+    /// Whether every token signed with the keys is accepted, regardless of its issuer and audience.
     pub fn are_unbound(&self) -> bool {
         self.issuer.is_none() && self.audiences.is_empty()
     }
 
-    /// Whose a token of these claims is.
+    /// The caller of a token with these claims.
     pub(super) fn caller(&self, claims: &Claims) -> Result<Caller, Denied> {
         self.check_issuer(claims)?;
         let is_service = (self.service_claim.as_ref()).is_some_and(|claim| claim.is_in(claims));
@@ -99,7 +99,7 @@ impl ClaimRules {
         }
     }
 
-    /// By `aud`; of a token without one by `client_id`, which the access tokens of Amazon Cognito have instead.
+    /// By `aud`; for tokens without it by `client_id`, as in the access tokens of Amazon Cognito.
     fn check_audience(&self, claims: &Claims) -> Result<(), Denied> {
         let is_ours = |audience: &Value| {
             audience
@@ -124,7 +124,7 @@ impl ClaimRules {
     fn user(&self, claims: &Claims) -> Result<UserId, Denied> {
         let subject = self.user_claim.find(claims).and_then(Value::as_str);
         match subject {
-            // In the trail it would look as if the server itself had done it.
+            // In the trail this would look like a change by the server itself.
             Some(Caller::SYSTEM) => Err(Denied::RESERVED_SUBJECT),
             Some(subject) => UserId::new(subject).map_err(|_| Denied::NO_SUBJECT),
             None => Err(Denied::NO_SUBJECT),
@@ -158,8 +158,8 @@ impl Denied {
     );
 }
 
-/// Where a claim is in a token: its name, or names with dots between them that lead through objects. A name may have dots
-/// itself, such as `https://example.com/role`.
+/// The location of a claim: its name, or names separated by dots that lead through objects. A name may contain dots
+/// itself, e.g. `https://example.com/role`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimPath(String);
 
@@ -197,7 +197,7 @@ impl FromStr for ClaimPath {
     }
 }
 
-/// What makes a token a program's, which may do everything on every row.
+/// The claim that identifies a program's token, with full access to all rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceClaim {
     path: ClaimPath,
@@ -206,9 +206,9 @@ pub struct ServiceClaim {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Test {
-    /// The claim is this text, or, for `true`, that value.
+    /// The claim equals this text or, for `true`, that value.
     Equals(String),
-    /// The claim is a list with this text in it, or a text with this word, separated by blanks as in `scope`.
+    /// The claim is a list with this text, or a text with this word, separated by spaces as in `scope`.
     Includes(String),
 }
 
@@ -234,7 +234,7 @@ impl ServiceClaim {
 impl FromStr for ServiceClaim {
     type Err = String;
 
-    /// Reads `role=service_role` or `scope~gallery:admin`.
+    /// Parses `role=service_role` or `scope~gallery:admin`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const ALLOWED: &str = "is not `claim=value` (the claim is this) or `claim~value` (it has this word, or list item)";
         let place = text.find(['=', '~']).ok_or(ALLOWED)?;

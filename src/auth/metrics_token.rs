@@ -1,4 +1,4 @@
-//! The token of those who read `/metrics`.
+//! The token for `/metrics`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// A token that opens `/metrics` and nothing else. Only its hash is kept.
+/// A token that gives access to `/metrics` only. Only its hash is kept.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MetricsToken([u8; 32]);
 
 impl MetricsToken {
-    /// Whether it is this one. It takes as long whatever it is.
+    /// Whether it is this token. Takes constant time.
     pub(super) fn is(&self, token: &str) -> bool {
         let hash = Sha256::digest(token.as_bytes());
         bool::from(self.0.as_slice().ct_eq(hash.as_slice()))
@@ -21,7 +21,7 @@ impl MetricsToken {
 impl FromStr for MetricsToken {
     type Err = String;
 
-    /// Takes what can stand behind `Bearer`.
+    /// Accepts text that is valid after `Bearer`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(

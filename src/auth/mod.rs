@@ -1,5 +1,5 @@
-//! Who asks, and which rows they may touch: [`Caller`] and [`Scope`], which know neither a database nor HTTP.
-//! How a token becomes a caller is [`Authenticator`]'s.
+//! Callers and the rows they may access: [`Caller`] and [`Scope`], independent of database and HTTP. [`Authenticator`]
+//! turns tokens into callers.
 
 mod algorithms;
 mod claims;
@@ -17,20 +17,20 @@ pub use public_key::PublicKey;
 pub use service_tokens::ServiceTokens;
 pub use token::{Authenticator, Options, SignedIn, TokenOptions};
 
-/// An owner's identifier, as another system gave it: 1 to 255 characters, not blank, without U+0000.
+/// An owner's identifier from another system: 1 to 255 characters, not blank, without U+0000.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UserId(String);
 
-/// What is wrong with an owner's identifier.
+/// Why an owner's identifier is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UserIdError {
-    /// Nothing but white space.
+    /// Only white space.
     #[error("must not be blank")]
     Blank,
     /// More than [`UserId::MAX_CHARACTERS`].
     #[error("has {0} characters; at most 255 are allowed")]
     TooLong(usize),
-    /// Holds U+0000, which no database stores.
+    /// Contains U+0000, which no database stores.
     #[error("contains U+0000, which cannot be stored")]
     Nul,
 }
@@ -39,7 +39,7 @@ impl UserId {
     /// The width of its column, in Unicode scalar values.
     pub const MAX_CHARACTERS: usize = 255;
 
-    /// Checks the identifier; it is kept as it is.
+    /// Checks the identifier, which is not changed.
     pub fn new(text: &str) -> Result<Self, UserIdError> {
         if text.contains('\0') {
             return Err(UserIdError::Nul);
@@ -54,55 +54,55 @@ impl UserId {
         Ok(Self(text.to_owned()))
     }
 
-    /// As given.
+    /// The identifier as given.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Who asks.
+/// The caller of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// Nobody in particular, on a server that is open: may do everything on every row.
+    /// Any caller of an open server: full access to all rows.
     Anyone,
-    /// Somebody who may do nothing, and why: on a server where one signs in, nobody without a good token.
+    /// A caller without access, and why: an anonymous caller or one with an invalid token.
     Anonymous(Denied),
-    /// Somebody who signed in: may do everything on the rows that are theirs.
+    /// An authenticated user: full access to their own rows.
     User(UserId),
-    /// A program that may do everything on every row.
+    /// A program with full access to all rows.
     Service {
-        /// The name that the trail knows it by.
+        /// Its name in the trail.
         actor: String,
     },
 }
 
-/// Why a caller may not do what was asked.
+/// Why a caller has no access.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// It takes a good token; the text says what is wrong with the one that came, or that none did.
+    /// A valid token is required; the text says what is wrong with the token, or that there is none.
     #[error("sign in first: {0}")]
     Unauthenticated(&'static str),
-    /// The caller is known, and may not; the text says what.
+    /// The caller is authenticated, but not authorised; the text says for what.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// A user asked for another owner's rows.
+    /// A user requested another owner's rows.
     #[error("another user's images are not yours to see or change")]
     AnotherOwner,
-    /// A user asked for everybody's rows.
+    /// A user requested all owners' rows.
     #[error("everybody's images are for service tokens")]
     EveryOwner,
-    /// The keys that tell a good token from a bad one cannot be had at the moment.
+    /// The keys to verify tokens are unavailable at the moment.
     #[error("the keys that tokens are checked with are not available at the moment; try again")]
     KeysUnavailable,
 }
 
 impl Denied {
-    /// No token came.
+    /// There is no token.
     pub const NO_TOKEN: Self =
         Self::Unauthenticated("`Authorization: Bearer` with a token is required");
 }
 
-/// Which rows an operation may touch. A [`Caller`] gives it out, and decides there who may do what:
+/// The rows that an operation may access. A [`Caller`] creates it, which is the access check:
 ///
 /// ```
 /// use image_gallery::auth::{Caller, Scope, UserId};
@@ -113,7 +113,7 @@ impl Denied {
 /// assert_eq!(Caller::Anyone.scope(None).unwrap().owner(), None);
 /// ```
 ///
-/// Nothing else makes one, apart from [`Scope::unchecked`]. Its content is private:
+/// Nothing else creates one, except [`Scope::unchecked`]. Its content is private:
 ///
 /// ```compile_fail,E0451
 /// use image_gallery::auth::Scope;
@@ -121,7 +121,7 @@ impl Denied {
 /// let every_row = Scope { rows: todo!() };
 /// ```
 ///
-/// There is no variant to name:
+/// There is no variant:
 ///
 /// ```compile_fail,E0599
 /// use image_gallery::auth::Scope;
@@ -129,7 +129,7 @@ impl Denied {
 /// let every_row = Scope::Everything;
 /// ```
 ///
-/// And none to start from:
+/// There is no default:
 ///
 /// ```compile_fail,E0277
 /// use image_gallery::auth::Scope;
@@ -140,8 +140,8 @@ impl Denied {
 /// let every_row: Scope = start();
 /// ```
 ///
-/// A call that only asks whether the caller may do anything is [`Caller::require_access`]; a scope that is not used is a
-/// warning, which the build takes for an error:
+/// To check access only, call [`Caller::require_access`]; an unused scope is a warning, which the build treats as an
+/// error:
 ///
 /// ```compile_fail
 /// #![deny(unused_must_use)]
@@ -175,13 +175,13 @@ impl Scope {
         }
     }
 
-    /// Every row, whoever asks: for what has to see past ownership, such as whether an id is taken. What the caller is
-    /// shown of those rows must be decided by the code that reads them. The reason stands beside the call for its reader.
+    /// All rows, for any caller: for code that must see other owners' rows, e.g. to check whether an id is taken. That
+    /// code must decide what to show the caller. The reason documents the call.
     pub fn unchecked(_reason: &'static str) -> Self {
         Self::EVERY_ROW
     }
 
-    /// The only owner whose rows are in it; none where every row is.
+    /// The only owner in the scope; None if it contains all rows.
     pub fn owner(&self) -> Option<&UserId> {
         match &self.rows {
             Rows::Everyones => None,
@@ -189,27 +189,27 @@ impl Scope {
         }
     }
 
-    /// Whether it holds a row of this owner.
+    /// Whether it contains the rows of this owner.
     pub fn contains(&self, owner: &str) -> bool {
         self.owner().is_none_or(|own| own.as_str() == owner)
     }
 }
 
 impl Caller {
-    /// The name under which the trail knows what the server does by itself. No service token has it, and a JWT whose
-    /// subject it is is refused.
+    /// The actor of the server's own changes in the trail. No service token may have this name, and JWTs with this
+    /// subject are rejected.
     pub const SYSTEM: &str = "system";
 
-    /// The server itself, which may do everything on every row.
+    /// The server itself, with full access to all rows.
     pub fn system() -> Self {
         Self::Service {
             actor: Self::SYSTEM.to_owned(),
         }
     }
 
-    /// The rows that the caller may touch, narrowed to one owner's where a `userId` was given.
+    /// The rows that the caller may access, restricted to one owner if a `userId` was given.
     ///
-    /// This is where it is decided who may do what; nothing else says no.
+    /// This is the only place that decides access.
     pub fn scope(&self, user_id: Option<UserId>) -> Result<Scope, Denied> {
         match self {
             Self::Anyone | Self::Service { .. } => {
@@ -223,17 +223,17 @@ impl Caller {
         }
     }
 
-    /// Refuses a caller who may do nothing.
+    /// Fails for a caller without access.
     pub fn require_access(&self) -> Result<(), Denied> {
         self.scope(None).map(drop)
     }
 
-    /// Refuses a caller who may do nothing with this owner's rows.
+    /// Fails for a caller without access to this owner's rows.
     pub fn require_access_to(&self, owner: UserId) -> Result<(), Denied> {
         self.scope(Some(owner)).map(drop)
     }
 
-    /// Everybody's rows, for those who may touch them all.
+    /// All owners' rows, if the caller has access to them.
     pub fn scope_of_everybody(&self) -> Result<Scope, Denied> {
         let scope = self.scope(None)?;
         if scope.owner().is_some() {
@@ -242,7 +242,7 @@ impl Caller {
         Ok(scope)
     }
 
-    /// The owner of what the caller stores without naming one. Nobody in particular owns nothing.
+    /// The default owner of images that the caller stores; None if the caller is not a user.
     pub fn own_id(&self) -> Option<&UserId> {
         match self {
             Self::User(user_id) => Some(user_id),
@@ -250,7 +250,7 @@ impl Caller {
         }
     }
 
-    /// Whom the trail names as the one who did it. Nobody in particular is not named.
+    /// The actor of the caller's changes in the trail; None if unknown.
     pub fn actor(&self) -> Option<&str> {
         match self {
             Self::User(user_id) => Some(user_id.as_str()),

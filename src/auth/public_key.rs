@@ -1,4 +1,4 @@
-//! A public key in a setting, as PEM.
+//! A public key in a setting, in PEM format.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,12 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 
 use super::algorithms::Algorithms;
 
-/// A point of P-256, uncompressed.
+/// Length of an uncompressed point of P-256.
 const P256_BYTES: usize = 65;
-/// A point of P-384, uncompressed.
+/// Length of an uncompressed point of P-384.
 const P384_BYTES: usize = 97;
 
-/// A public key that tokens are checked with, and the algorithms that it is good for.
+/// A public key to verify tokens with, and its algorithms.
 #[derive(Clone)]
 pub struct PublicKey {
     pub(super) key: DecodingKey,
@@ -20,7 +20,7 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// The algorithms that it is good for.
+    /// The key's algorithms.
     pub fn algorithms(&self) -> &Algorithms {
         &self.algorithms
     }
@@ -29,7 +29,8 @@ impl PublicKey {
 impl FromStr for PublicKey {
     type Err = String;
 
-    /// Reads a PEM block, whose lines may also be separated by `\n` written out, as in a file of settings.
+    /// Parses a PEM block. Its lines may also be separated by a literal `\
+    /// `, as in a settings file.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const ALLOWED: &str = "allowed is a block that begins with `-----BEGIN PUBLIC KEY-----`, of RSA, P-256, P-384 or Ed25519";
         if text.contains("PRIVATE KEY") {
@@ -51,7 +52,7 @@ impl FromStr for PublicKey {
 }
 
 fn read(pem: &[u8]) -> Option<PublicKey> {
-    // The elliptic curves first: of RSA the library only checks that it is PEM.
+    // Elliptic curves first: for RSA the library only checks that the text is PEM.
     if let Ok(key) = DecodingKey::from_ec_pem(pem) {
         let algorithm = match key.try_get_as_bytes().ok()?.len() {
             P256_BYTES => Algorithm::ES256,

@@ -1,4 +1,4 @@
-//! Opaque tokens of programs: the server knows the hash of each, so that whoever reads its settings cannot use them.
+//! Opaque tokens of programs. The server only knows their hashes, so its settings do not reveal the tokens.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,10 +10,10 @@ use super::Caller;
 
 /// SHA-256.
 const HASH_BYTES: usize = 32;
-/// As wide as the trail's column for it.
+/// The width of the trail's column.
 const MAX_NAME_CHARACTERS: usize = 255;
 
-/// The tokens that programs sign in with, each with its name.
+/// The tokens of programs, each with a name.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ServiceTokens(Vec<Entry>);
 
@@ -24,7 +24,7 @@ struct Entry {
 }
 
 impl ServiceTokens {
-    /// The name of the token's owner. It takes as long whichever token it is, and whether there is one.
+    /// The name of the token's owner. Takes constant time for all tokens, known or unknown.
     pub fn name_of(&self, token: &str) -> Option<&str> {
         let hash = Sha256::digest(token.as_bytes());
         let mut found = None;
@@ -36,7 +36,7 @@ impl ServiceTokens {
         found
     }
 
-    /// Whether there is none.
+    /// Whether there are no tokens.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -45,8 +45,8 @@ impl ServiceTokens {
 impl FromStr for ServiceTokens {
     type Err = String;
 
-    /// Reads `name:sha256-of-token` pairs, separated by commas. An error names a pair by its number and shows nothing of
-    /// it: whoever mistakes the form may have written the token itself.
+    /// Parses `name:sha256-of-token` pairs, separated by commas. Errors give the number of a pair, not its content,
+    /// which may be the token itself.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut entries: Vec<Entry> = Vec::new();
         let pairs = text.split(',').map(str::trim).enumerate();
@@ -101,7 +101,7 @@ impl Entry {
 }
 
 impl fmt::Debug for ServiceTokens {
-    /// Names only: a hash of a token that is easy to guess is as good as the token.
+    /// Shows only names: the hash of a token that is easy to guess reveals it.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.0.iter().map(|entry| &entry.name);
         formatter.debug_list().entries(names).finish()

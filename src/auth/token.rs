@@ -1,11 +1,11 @@
-//! From `Authorization: Bearer …` to a [`Caller`].
+//! Turns `Authorization: Bearer …` into a [`Caller`].
 //!
-//! 1. A token that is one of `SERVICE_TOKENS` is that program's.
-//! 2. Any other is a JWT. Its header only says where to look for the key: HS…, the secret; others, the public key of the
+//! 1. A token in `SERVICE_TOKENS` belongs to that program.
+//! 2. Any other token is a JWT. Its header only selects the key: for HS… the secret, for others the public key in the
 //!    settings, then the key server.
-//! 3. Each key has its own algorithms, and a token is checked with those that are allowed as well. A public key never meets
-//!    HS256, nor any key `none`.
-//! 4. What the claims have to be: [`ClaimRules`].
+//! 3. Each key has its own algorithms, and tokens are verified only with those that are also allowed. A public key is
+//!    never used for HS256, and no key for `none`.
+//! 4. The claims must satisfy [`ClaimRules`].
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,40 +22,40 @@ use super::jwks::KeyServer;
 use super::public_key::PublicKey;
 use super::{Caller, Denied, MetricsToken, ServiceTokens};
 
-/// By how much the clocks of those who issue tokens and ours may differ.
+/// Allowed clock difference between token issuers and this machine.
 const LEEWAY: Duration = Duration::from_secs(30);
-/// A token takes one or two KiB.
+/// A token usually has one or two KiB.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// Who may come in, and by what.
+/// How callers authenticate.
 #[derive(Clone, Debug)]
 pub enum Options {
-    /// Everybody, and everybody may do everything.
+    /// No authentication: all callers have full access.
     Open,
-    /// Those with a good JWT, or with a service token.
+    /// By a JWT or a service token.
     Tokens(Box<TokenOptions>),
 }
 
-/// What tokens are checked with.
+/// How tokens are verified.
 #[derive(Clone, Debug)]
 pub struct TokenOptions {
-    /// Checks HS256, HS384 and HS512.
+    /// Verifies HS256, HS384 and HS512.
     pub jwt_secret: Option<SecretString>,
-    /// Checks those that its kind is good for.
+    /// Verifies the algorithms of its type.
     pub public_key: Option<PublicKey>,
-    /// Where the other public keys are.
+    /// The URL of further public keys.
     pub key_server: Option<Url>,
-    /// Which algorithms are taken at all.
+    /// The accepted algorithms.
     pub algorithms: Algorithms,
-    /// What a token has to say.
+    /// The requirements for claims.
     pub rules: ClaimRules,
-    /// Programs' own tokens.
+    /// Tokens of programs.
     pub service_tokens: ServiceTokens,
-    /// Opens `/metrics` and nothing else.
+    /// Gives access to `/metrics` only.
     pub metrics_token: Option<MetricsToken>,
 }
 
-/// Tells who a caller is. Clones are the same.
+/// Authenticates callers. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Authenticator(Option<Arc<Keys>>);
 
@@ -70,12 +70,12 @@ struct Keys {
     metrics_token: Option<MetricsToken>,
 }
 
-/// A caller, and for how long.
+/// An authenticated caller and the expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIn {
-    /// Who it is.
+    /// The caller.
     pub caller: Caller,
-    /// When that ends, where it does: a connection that lives longer has to be closed then.
+    /// When the token expires, if it does: longer connections must be closed then.
     pub expires_at: Option<SystemTime>,
 }
 
@@ -87,9 +87,9 @@ impl SignedIn {
         }
     }
 
-    /// Waits until the token has expired; for ever where it does not.
+    /// Waits until the token has expired; forever if it does not.
     pub async fn expired(&self) {
-        // Not in one go: a machine that sleeps stops the timers, but not the wall clock.
+        // In several steps: while a machine sleeps, timers stop, but the wall clock does not.
         const LOOK: Duration = Duration::from_mins(1);
         let Some(expires_at) = self.expires_at else {
             return std::future::pending().await;
@@ -103,14 +103,15 @@ impl SignedIn {
 }
 
 impl From<Denied> for SignedIn {
-    /// Whoever was denied is somebody who may do nothing, but look at the schema.
+    /// A denied caller is anonymous, with access to the schema only.
     fn from(denied: Denied) -> Self {
         Self::for_ever(Caller::Anonymous(denied))
     }
 }
 
 impl Authenticator {
-    /// An authenticator; the key server is asked when the first token needs it. Fails where TLS cannot be set up.
+    /// Creates an authenticator; the key server is queried when the first token needs it. Fails if TLS cannot be
+    /// initialised.
     pub fn new(options: Options) -> reqwest::Result<Self> {
         let Options::Tokens(options) = options else {
             return Ok(Self(None));
@@ -130,10 +131,11 @@ impl Authenticator {
         }))))
     }
 
-    /// Who sent this `Authorization`. On an open server everybody is anyone, whatever they send.
+    /// Authenticates an `Authorization` header. On an open server all callers are [`Caller::Anyone`], whatever they
+    /// send.
     ///
-    /// A transport that lets the denied look at the schema goes on with [`SignedIn::from`] the denial: then each operation
-    /// is answered with it.
+    /// A transport that gives denied callers access to the schema continues with [`SignedIn::from`] the error:
+    /// operations then fail with it.
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<SignedIn, Denied> {
         let Some(keys) = &self.0 else {
             return Ok(SignedIn::for_ever(Caller::Anyone));
@@ -147,8 +149,8 @@ impl Authenticator {
         keys.sign_in(token).await
     }
 
-    /// Whether whoever sent this `Authorization` may read what is counted: everybody on an open server, else those with
-    /// the token for it, and programs that may do everything.
+    /// Whether an `Authorization` header gives access to the metrics: always on an open server, else with the metrics
+    /// token or with full access.
     pub async fn may_read_metrics(&self, authorization: Option<&str>) -> Result<(), Denied> {
         let own = self.0.as_ref().and_then(|keys| keys.metrics_token.as_ref());
         if let Some(own) = own
@@ -182,7 +184,7 @@ impl Denied {
         Self::Unauthenticated("the token is signed with a key that is not known");
 }
 
-/// The token of a `Bearer`, whose letter case does not matter, <https://www.rfc-editor.org/rfc/rfc6750#section-2.1>.
+/// The token of a `Bearer` scheme in any letter case, <https://www.rfc-editor.org/rfc/rfc6750#section-2.1>.
 fn bearer(authorization: &str) -> Result<&str, Denied> {
     let authorization = authorization.trim();
     let (scheme, token) = authorization.split_once(' ').unwrap_or((authorization, ""));
@@ -199,7 +201,7 @@ fn bearer(authorization: &str) -> Result<&str, Denied> {
 impl Keys {
     async fn sign_in(&self, token: &str) -> Result<SignedIn, Denied> {
         let claims = self.verified(token).await?;
-        // The library has seen that it is a number.
+        // The library has checked that it is a number.
         let exp = claims.get("exp").and_then(Value::as_f64);
         Ok(SignedIn {
             caller: self.rules.caller(&claims)?,
@@ -209,11 +211,11 @@ impl Keys {
 
     async fn verified(&self, token: &str) -> Result<Claims, Denied> {
         let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
-            // `none`, or a name that the library does not know.
+            // `none`, or an unknown name.
             ErrorKind::Json(_) => Denied::WRONG_ALGORITHM,
             _ => Denied::MALFORMED,
         })?;
-        // What a token declares critical has to be understood, and nothing is.
+        // Critical headers must be understood, and none is supported.
         if header.crit.is_some() {
             return Err(Denied::MALFORMED);
         }
@@ -259,7 +261,7 @@ fn verify(token: &str, algorithm: Algorithm, key: &DecodingKey) -> Result<Claims
     let mut validation = Validation::new(algorithm);
     validation.leeway = LEEWAY.as_secs();
     validation.validate_nbf = true;
-    // The claims' rules check it.
+    // `ClaimRules` checks it.
     validation.validate_aud = false;
     let decoded = jsonwebtoken::decode::<Claims>(token, key, &validation);
     decoded
@@ -276,9 +278,9 @@ fn verify(token: &str, algorithm: Algorithm, key: &DecodingKey) -> Result<Claims
         })
 }
 
-/// When a token is no longer good: when it says so, or, where it lives on its leeway already, at the end of that.
+/// When a token expires: at `exp` or, if that has passed, at the end of the leeway.
 fn end_of(exp: f64) -> SystemTime {
-    // Long enough for a token that never expires, and within every clock's range.
+    // For tokens that practically never expire, within the range of every clock.
     const FAR_AWAY: Duration = Duration::from_hours(24 * 365 * 100);
     let now = SystemTime::now();
     let exp = Duration::try_from_secs_f64(exp.max(0.0)).ok();

@@ -1,4 +1,4 @@
-//! The file `.env`: variables for those that the environment does not set.
+//! The file `.env`: values for variables that the environment does not set.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Read};
@@ -6,11 +6,11 @@ use std::path::Path;
 
 use crate::config::SettingError;
 
-/// Sets what the file says, unless the environment says otherwise. That there is no such file is fine.
+/// Sets the file's variables, unless the environment already does. A missing file is not an error.
 ///
-/// Call it before the process starts its first thread: it writes to the environment.
+/// Call it before the process starts a second thread: it writes to the environment.
 pub fn load(path: &Path) -> Result<(), SettingError> {
-    // A directory of this name is usually a virtual environment of Python's.
+    // A directory with this name is usually a Python virtual environment.
     if path.is_dir() {
         return Ok(());
     }
@@ -24,7 +24,7 @@ pub fn load(path: &Path) -> Result<(), SettingError> {
             )));
         }
     };
-    // Without the end of its line, dotenvy takes a last value with blanks behind it for unfinished.
+    // Without a final newline, dotenvy considers a last value with trailing spaces unfinished.
     let text = text.trim_start_matches('\u{feff}').to_owned() + "\n";
     if let Some(line) = malformed_line(&text) {
         return Err(SettingError::new(format!(
@@ -35,7 +35,7 @@ pub fn load(path: &Path) -> Result<(), SettingError> {
         .map_err(|_| SettingError::new(format!("{shown}: cannot be read")))
 }
 
-/// The number of the first line that dotenvy does not understand; its own error shows the line, passwords included.
+/// The number of the first line that dotenvy cannot parse; its own error would show the line, including passwords.
 fn malformed_line(text: &str) -> Option<usize> {
     let lines_read = Cell::new(0);
     let reader = LineByLine {
@@ -45,7 +45,7 @@ fn malformed_line(text: &str) -> Option<usize> {
     let holds_nul = |value: &str| value.contains('\0');
     dotenvy::from_read_iter(reader).find_map(|entry| match entry {
         Ok((_, value)) => holds_nul(&value).then(|| lines_read.get()),
-        // An entry may go over several lines: name the one it begins with.
+        // An entry may span several lines: report the first.
         Err(dotenvy::Error::LineParse(entry, _)) => {
             let more_lines = entry
                 .strip_suffix('\n')
@@ -58,7 +58,7 @@ fn malformed_line(text: &str) -> Option<usize> {
     })
 }
 
-/// Hands out one line at each read, and counts.
+/// Returns one line per read, and counts them.
 struct LineByLine<'a> {
     rest: &'a [u8],
     lines_read: &'a Cell<usize>,

@@ -1,4 +1,4 @@
-//! `image-gallery migrate up|down|status`: brings the database's schema to this program's, or takes it away again.
+//! `image-gallery migrate up|down|status`: migrates the database's schema, or reverts the migrations.
 
 use crate::config::Settings;
 use crate::db::Database;
@@ -7,9 +7,9 @@ use clap::Subcommand;
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(super) enum Direction {
-    /// Run every pending migration; on two machines at once is safe
+    /// Run every pending migration; concurrent runs are safe
     Up,
-    /// Take away what the migrations added; the table `image_gallery` and its rows stay
+    /// Revert all migrations; the table `image_gallery` and its rows stay
     Down,
     /// List the migrations, whether each is applied, and what `up` would do; changes nothing
     Status,
@@ -29,7 +29,7 @@ pub(super) async fn run(settings: &Settings, direction: Direction) -> anyhow::Re
     super::print(&(lines?.join("\n") + "\n"))
 }
 
-/// Gives the lines to print.
+/// Returns the lines to print.
 async fn migrate(database: &Database, direction: Direction) -> anyhow::Result<Vec<String>> {
     let lines = match direction {
         Direction::Up => applied(database.migrate_up().await?),
@@ -65,7 +65,7 @@ fn status(survey: migration::Survey) -> Vec<String> {
     lines
 }
 
-/// A line for each, with what is said of it before it.
+/// A line for each name, with a prefix.
 fn each(said: &str, names: Vec<String>) -> Vec<String> {
     let line = |name| format!("{said} {name}");
     names.into_iter().map(line).collect()

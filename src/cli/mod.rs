@@ -1,4 +1,4 @@
-//! The command line: which command runs, with which settings. One file for each command.
+//! The command line. One file per command.
 
 mod doctor;
 pub mod env_file;
@@ -13,39 +13,39 @@ use crate::config::{self, SettingError, Settings};
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-/// A GraphQL server for galleries of AI-generated images whose files live on Cloudinary
+/// A GraphQL server for galleries of AI-generated images whose files are on Cloudinary
 ///
-/// Each setting is a flag or a variable, from the environment or from the file `.env` in the working directory; a flag
-/// wins over the environment, the environment over the file. An empty variable counts as unset.
+/// Each setting is a flag or a variable, from the environment or from the file `.env` in the working directory. Flags
+/// override the environment, and the environment overrides the file. An empty variable counts as unset.
 #[derive(Debug, Parser)]
 #[command(name = "image-gallery", version)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    /// Every setting.
+    /// All settings.
     pub settings: Settings,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGINT or SIGTERM; also what happens without a command
+    /// Serve until SIGINT or SIGTERM; the default command
     Serve,
     /// Migrate the database's schema
     Migrate {
         #[command(subcommand)]
         direction: migrate::Direction,
     },
-    /// Look for the usual mistakes of an installation, and say how to mend each; changes nothing
+    /// Check the installation for common mistakes, and print how to fix each; changes nothing
     Doctor,
-    /// Purge the images and drop the events whose time has come, once
+    /// Purge the images and delete the events that are due, once
     PurgeExpired,
     /// Print the API's schema, as in the file `schema.graphql`
     Schema,
 }
 
 impl Cli {
-    /// Reads arguments and environment. Fails with a [`SettingError`], or with clap's own error, `--help` included.
+    /// Parses arguments and environment. Fails with a [`SettingError`], or with clap's own error, including `--help`.
     pub fn read() -> anyhow::Result<Self> {
         let command = config::with_environment(Self::command());
         let cli = command
@@ -69,7 +69,7 @@ impl Cli {
     }
 }
 
-/// Writes to the standard output. A reader who has seen enough (`| head`) is no error.
+/// Writes to the standard output. A closed pipe (`| head`) is not an error.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut output = io::stdout().lock();
     match output

@@ -1,4 +1,4 @@
-//! `image-gallery purge-expired`: one pass of retention by hand.
+//! `image-gallery purge-expired`: runs one pass of retention.
 
 use anyhow::Context;
 
@@ -6,7 +6,7 @@ use crate::config::Settings;
 use crate::db::Database;
 use crate::gallery::{Expired, Gallery, Retention};
 
-/// Purges and drops what is due, and prints how much that was, also where it fails halfway.
+/// Purges images and deletes events that are due, and prints their numbers, also if it fails halfway.
 pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let retention = settings.retention.policy();
     if retention.is_off() {

@@ -1,6 +1,6 @@
-//! `image-gallery schema`: the API in GraphQL's schema language, byte for byte the file `schema.graphql`.
+//! `image-gallery schema`: prints the API's schema, identical to `schema.graphql`.
 
-/// Prints the schema; it needs no database.
+/// Prints the schema; needs no database.
 pub(super) fn run() -> anyhow::Result<()> {
     super::print(&crate::contract::sdl())
 }

@@ -1,13 +1,13 @@
-//! The hosts that an image URL may have.
+//! The hosts allowed in image URLs.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Hosts that an image URL may have: names, in which `*` stands for one label or a part of one.
+/// Allowed hosts: names in which `*` matches one label or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPatterns(Vec<String>);
 
-/// Why a text is no list of host patterns.
+/// Why a text is not a list of host patterns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a host name, in which `*` may stand for one label or a part of one, e.g. `*-res.cloudinary.com`"
@@ -65,7 +65,7 @@ impl HostPatterns {
     }
 }
 
-/// Each `*` stands for one character or more.
+/// Each `*` matches one or more characters.
 fn label_matches(pattern: &str, label: &str) -> bool {
     let Some((before, after)) = pattern.split_once('*') else {
         return pattern == label;

@@ -1,4 +1,5 @@
-//! What Cloudinary's URLs mean, <https://cloudinary.com/documentation/image_transformations>. Pure: nothing is fetched.
+//! Parses and builds Cloudinary's URLs, <https://cloudinary.com/documentation/image_transformations>. Pure: fetches
+//! nothing.
 
 pub mod hosts;
 pub mod transform;

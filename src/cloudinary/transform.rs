@@ -1,28 +1,28 @@
-//! URL + transformation → URL, <https://cloudinary.com/documentation/transformation_reference>.
+//! Adds transformations to URLs, <https://cloudinary.com/documentation/transformation_reference>.
 
 use std::ops::RangeInclusive;
 
-/// How an image is brought to its size.
+/// How an image is fitted to its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crop {
-    /// Exactly; what does not fit is cut off.
+    /// Exactly; the excess is cut off.
     Fill,
     /// As large as fits.
     Fit,
-    /// As large as fits, never enlarged.
+    /// As large as fits, not enlarged.
     Limit,
     /// Exactly, stretched.
     Scale,
-    /// Cut out around the gravity.
+    /// Cropped around the gravity.
     Thumb,
     /// As large as fits, the rest padded.
     Pad,
 }
 
-/// Which part stays in sight.
+/// Which part stays visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gravity {
-    /// What Cloudinary finds most interesting.
+    /// The most interesting part, as Cloudinary detects it.
     Auto,
     /// The centre.
     Center,
@@ -41,7 +41,7 @@ pub enum Gravity {
 /// The file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The best that the browser takes.
+    /// The best format that the browser supports.
     Auto,
     /// JPEG.
     Jpg,
@@ -64,7 +64,7 @@ pub struct Transform {
     format: Format,
 }
 
-/// A number that is out of its range.
+/// A number that is out of range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {value} is not in {first} to {last}")]
 pub struct OutOfRange {
@@ -98,9 +98,9 @@ impl Transform {
         })
     }
 
-    /// The parameters in the order of their letters, as Cloudinary's own SDKs write them.
+    /// The parameters in alphabetical order, as in Cloudinary's SDKs.
     fn parameters(&self) -> String {
-        // A crop needs a size, and a gravity a crop that it can steer: Cloudinary refuses others.
+        // Cloudinary rejects a crop without a size, and a gravity with a crop that ignores it.
         let crop = (self.width.is_some() || self.height.is_some()).then_some(self.crop);
         let gravity = self
             .gravity
@@ -184,8 +184,8 @@ impl Format {
     }
 }
 
-/// The URL of the same asset, transformed: the parameters go right behind `/upload/`, before what is there. A signed URL
-/// would lose its signature, and one without `/upload/` takes no transformation: both come back as they are.
+/// The URL of the same asset with a transformation: the parameters follow `/upload/`, before any existing ones. A
+/// signed URL would become invalid, and one without `/upload/` supports no transformation: both are returned unchanged.
 pub fn delivery_url(stored: &str, transform: &Transform) -> String {
     let unchanged = || stored.to_owned();
     let path_end = stored.find(['?', '#']).unwrap_or(stored.len());
@@ -203,7 +203,7 @@ pub fn delivery_url(stored: &str, transform: &Transform) -> String {
     format!("{before}{}/{after}", transform.parameters())
 }
 
-/// The byte behind `/upload/`. The first segment of a path is a cloud's name or a resource type, never the delivery type.
+/// The offset after `/upload/`. The first path segment is a cloud's name or a resource type, never the delivery type.
 fn behind_upload(url: &str) -> Option<usize> {
     const UPLOAD: &str = "/upload/";
     let authority = url.find("://")? + "://".len();

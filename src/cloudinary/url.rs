@@ -1,4 +1,4 @@
-//! Image URL → id: which URLs an image may have, and the UUID in them that is its identity.
+//! Image URLs: which ones are allowed, and the UUID in them that identifies the image.
 
 use std::sync::LazyLock;
 
@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use super::hosts::HostPatterns;
 
-/// The width of the column, in characters; a URL has ASCII only.
+/// The width of the column, in characters; URLs are ASCII.
 pub const MAX_CHARACTERS: usize = 1024;
 
 const UUID_CHARACTERS: usize = 36;
 const HTTPS_PORT: u16 = 443;
 
-/// The delivery URL of an image, as it was given.
+/// An image's delivery URL, as given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageUrl {
     text: String,
@@ -21,22 +21,22 @@ pub struct ImageUrl {
     every_id: Vec<Uuid>,
 }
 
-/// Why a text is not the URL of an image.
+/// Why a text is not an image URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// Longer than its column.
+    /// Longer than the column.
     #[error("has {0} characters; at most {MAX_CHARACTERS} are allowed")]
     TooLong(usize),
-    /// No `https://`.
+    /// Not `https://`.
     #[error("must begin with https://")]
     NotHttps,
-    /// Holds what RFC 3986 does not allow, <https://www.rfc-editor.org/rfc/rfc3986#appendix-A>.
+    /// Contains a character that RFC 3986 does not allow, <https://www.rfc-editor.org/rfc/rfc3986#appendix-A>.
     #[error("{0:?} is not allowed in a URL at this place; it has to be percent-encoded")]
     Character(char),
-    /// Bears a login.
+    /// Contains a user or a password.
     #[error("must not hold a user name or password")]
     Login,
-    /// Another port than that of https.
+    /// A port other than that of https.
     #[error("must not name a port other than 443; it names `{0}`")]
     Port(String),
     /// Not one of Cloudinary's hosts.
@@ -44,16 +44,16 @@ pub enum UrlError {
     Host {
         /// As given.
         host: String,
-        /// The patterns.
+        /// The allowed patterns.
         allowed: String,
     },
-    /// The path holds no UUID.
+    /// The path contains no UUID.
     #[error("holds no UUID in its path; the image's UUID has to be in the public ID")]
     UuidNotFound,
 }
 
 impl ImageUrl {
-    /// Reads a URL. Nothing of it is trimmed or mended.
+    /// Parses a URL, without trimming or correcting it.
     pub fn parse(text: &str, hosts: &HostPatterns) -> Result<Self, UrlError> {
         let characters = text.chars().count();
         if characters > MAX_CHARACTERS {
@@ -79,17 +79,17 @@ impl ImageUrl {
         })
     }
 
-    /// As it was given.
+    /// The URL as given.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The image's id: the last UUID of the last path segment; where that has none, the last one of the path.
+    /// The image's id: the last UUID of the last path segment or, if it has none, the last one of the path.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    /// Every UUID of the path, in its order.
+    /// Every UUID in the path, in order.
     pub fn every_id(&self) -> &[Uuid] {
         &self.every_id
     }
@@ -124,12 +124,13 @@ fn check_authority(authority: &str, hosts: &HostPatterns) -> Result<(), UrlError
     Ok(())
 }
 
-/// Whether a browser reads just this host: it takes a backslash for a slash, and maps what is not ASCII.
+/// Whether browsers parse the host as exactly this: they treat a backslash as a slash, and map non-ASCII characters.
 fn is_written_out(host: &str) -> bool {
     url::Host::parse(host).is_ok_and(|read| read.to_string() == host.to_ascii_lowercase())
 }
 
-/// Allows RFC 3986's unreserved characters and sub-delimiters, percent-encoded bytes, and what this part allows besides.
+/// Allows RFC 3986's unreserved characters and sub-delimiters, percent-encoded bytes, and additional characters of this
+/// part.
 fn check_characters(part: &str, besides: &str) -> Result<(), UrlError> {
     let mut rest = part.chars();
     while let Some(character) = rest.next() {
@@ -150,7 +151,7 @@ fn check_characters(part: &str, besides: &str) -> Result<(), UrlError> {
     Ok(())
 }
 
-/// Every UUID of a text, in its order, overlapping ones too; each once.
+/// Every UUID in a text, in order, including overlapping ones; each once.
 fn uuids(text: &str) -> Vec<Uuid> {
     static UUID: LazyLock<Regex> = LazyLock::new(|| {
         let pattern = "^(?i-u)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
@@ -294,7 +295,7 @@ mod tests {
                 format!("https://a.b-res.cloudinary.com/{path}"),
                 host("a.b-res.cloudinary.com"),
             ),
-            // Browsers would ask the host `evil`.
+            // Browsers would request the host `evil`.
             (
                 format!(r"https://evil\x-res.cloudinary.com/{path}"),
                 host(r"evil\x-res.cloudinary.com"),

@@ -1,4 +1,4 @@
-//! Settings: who may come in.
+//! Settings: authentication.
 
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
@@ -10,13 +10,13 @@ use super::value::{Checked, boolean, http_url, jwt_secret, parsed, text};
 use crate::auth::{self, Algorithms, ClaimRules, MetricsToken, ServiceTokens, TokenOptions};
 
 const ACCESS: &str = "Access";
-/// Where a project of Supabase has its keys.
+/// The path of a Supabase project's keys.
 const KEYS_OF_PROJECT: &str = "auth/v1/.well-known/jwks.json";
-/// HS256 wants a key as long as its hash; a longer hash makes a short one no better.
+/// HS256 needs a key as long as its hash; a longer hash does not improve a short key.
 const GOOD_SECRET_BYTES: usize = 32;
 const TOO_SHORT: &str = "has less than 32 characters, and can be guessed from a token";
 
-/// How callers sign in.
+/// How callers authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     Open,
@@ -24,20 +24,21 @@ pub(super) enum Mode {
     Jwt,
 }
 
-/// Who may come in.
+/// Authentication.
 #[derive(Args, Clone, Debug)]
 pub struct AccessSettings {
-    /// `AUTH_MODE`, default `open`: `open`: nobody signs in and everybody may do everything; `supabase`, `jwt`: by token
+    /// `AUTH_MODE`, default `open`: `open`: no authentication, every caller may do everything; `supabase`, `jwt`: by
+    /// token
     ///
-    /// With `supabase`, a request needs `Authorization: Bearer` with a JWT of Supabase Auth, which gives access to its
-    /// user's own images, or with a service token, which gives access to all. With `jwt`, JWTs of any issuer, as the
-    /// variables `JWT_…` say.
+    /// With `supabase`, requests need `Authorization: Bearer` with a JWT of Supabase Auth (access to the user's own
+    /// images) or a service token (access to all images). With `jwt`, JWTs of any issuer are accepted, as configured by
+    /// the variables `JWT_…`.
     #[arg(long, env, value_name = "MODE", help_heading = ACCESS, default_value = "open", value_parser = Checked(mode))]
     auth_mode: Mode,
 
-    /// `ALLOW_OPEN_ACCESS`, default `false`: allow a `HOST` that other machines reach though nobody signs in
+    /// `ALLOW_OPEN_ACCESS`, default `false`: allow a `HOST` that other machines can reach without authentication
     ///
-    /// Whoever reaches the server may then read, change and purge every image.
+    /// Every caller may then read, change and purge every image.
     #[arg(long, env, value_name = "BOOLEAN", help_heading = ACCESS, default_value = "false",
         value_parser = Checked(boolean), action = clap::ArgAction::Set)]
     pub(super) allow_open_access: bool,
@@ -49,37 +50,37 @@ pub struct AccessSettings {
         value_parser = Checked(jwt_secret))]
     supabase_jwt_secret: Option<SecretString>,
 
-    /// `SUPABASE_URL`, unset by default: the project's URL, whose public keys check ES256 and RS256 tokens
+    /// `SUPABASE_URL`, unset by default: the project's URL, whose public keys verify ES256 and RS256 tokens
     ///
     /// Like `https://abc.supabase.co`; the keys are fetched from `/auth/v1/.well-known/jwks.json` there.
     #[arg(long, env, value_name = "URL", help_heading = ACCESS, value_parser = Checked(http_url))]
     supabase_url: Option<Url>,
 
-    /// `SUPABASE_JWKS_URL`, unset by default: where those keys are, when it is not below `SUPABASE_URL`
+    /// `SUPABASE_JWKS_URL`, unset by default: the URL of these keys, if it is not below `SUPABASE_URL`
     #[arg(long, env, value_name = "URL", help_heading = ACCESS, value_parser = Checked(http_url))]
     supabase_jwks_url: Option<Url>,
 
-    /// `SUPABASE_JWT_AUDIENCE`, default `authenticated`: the `aud` that a user's token has to have
+    /// `SUPABASE_JWT_AUDIENCE`, default `authenticated`: the `aud` that a user's token must have
     #[arg(long, env, value_name = "AUDIENCE", help_heading = ACCESS, default_value = "authenticated",
         value_parser = Checked(text))]
     supabase_jwt_audience: String,
 
     /// `SERVICE_TOKENS`, none by default: `name:sha256-of-token` pairs, separated by commas
     ///
-    /// Tokens for programs, which may do everything on every image; the name is what the audit trail knows one by. A
-    /// token is made by `openssl rand -hex 32`, its hash by `printf %s TOKEN | sha256sum`.
+    /// Tokens for programs, with full access to all images; the audit trail records the name. Generate a token with
+    /// `openssl rand -hex 32`, its hash with `printf %s TOKEN | sha256sum`.
     #[arg(long, env, value_name = "PAIRS", help_heading = ACCESS, hide_env_values = true,
         value_parser = Checked(parsed::<ServiceTokens>))]
     service_tokens: Option<ServiceTokens>,
 
-    /// `METRICS_TOKEN`, unset by default: the token that opens `/metrics`, and nothing else, where callers sign in
+    /// `METRICS_TOKEN`, unset by default: a token that gives access to `/metrics` only, unless `AUTH_MODE=open`
     ///
-    /// Service tokens open it too. With `AUTH_MODE=open` it is open to everybody.
+    /// Service tokens give access too. With `AUTH_MODE=open` no token is needed.
     #[arg(long, env, value_name = "TOKEN", help_heading = ACCESS, hide_env_values = true,
         value_parser = Checked(parsed::<MetricsToken>))]
     metrics_token: Option<MetricsToken>,
 
-    /// Which tokens are good with `AUTH_MODE=jwt`.
+    /// How tokens are verified with `AUTH_MODE=jwt`.
     #[command(flatten)]
     jwt: JwtSettings,
 }
@@ -94,12 +95,12 @@ fn mode(value: &str) -> Result<Mode, String> {
 }
 
 impl AccessSettings {
-    /// Whether nobody signs in.
+    /// Whether there is no authentication.
     pub fn is_open(&self) -> bool {
         self.auth_mode == Mode::Open
     }
 
-    /// What callers are told by; refused where nobody could sign in.
+    /// The options of authentication; fails if no caller could authenticate.
     pub fn options(&self) -> Result<auth::Options, SettingError> {
         match self.auth_mode {
             Mode::Open => Ok(auth::Options::Open),
@@ -149,7 +150,7 @@ impl AccessSettings {
         (self.service_tokens.as_ref()).is_none_or(ServiceTokens::is_empty)
     }
 
-    /// What an operator should know who starts the server like this.
+    /// Warnings for the operator at startup.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.is_open() {
@@ -170,7 +171,7 @@ impl AccessSettings {
         warnings
     }
 
-    /// Where something to check tokens with is set that the mode does not use: what, and what to do about it.
+    /// Keys that are set but not used in this mode, and the fix.
     pub fn idle_keys(&self) -> Option<(&'static str, &'static str)> {
         let of_supabase = self.supabase_jwt_secret.is_some();
         let of_jwt = self.jwt.has_key();
@@ -196,7 +197,7 @@ impl AccessSettings {
         }
     }
 
-    /// Says so where a key server's tokens are taken whoever they were issued by and for: many publish the same keys for
+    /// Warns if tokens of a key server are accepted for every issuer and audience: many providers use the same keys for
     /// all of their customers.
     pub fn unbound_keys(&self) -> Option<String> {
         let is_unbound = self.auth_mode == Mode::Jwt
@@ -209,7 +210,7 @@ impl AccessSettings {
         })
     }
 
-    /// What shows that another secret was meant, and what to take. API keys are refused before.
+    /// Evidence that the secret is wrong, and the fix. API keys are rejected before.
     pub fn secret_mistake(&self) -> Option<(String, &'static str)> {
         let (variable, secret) = self.secret()?;
         let mistake = if secret.trim() != secret {
@@ -232,7 +233,7 @@ impl AccessSettings {
         Some((format!("{variable} {mistake}"), remedy))
     }
 
-    /// The secret that tokens are checked with, and its variable.
+    /// The secret that verifies tokens, and its variable.
     fn secret(&self) -> Option<(&'static str, &str)> {
         let secret = match self.auth_mode {
             Mode::Jwt => return Some(("JWT_SECRET", self.jwt.exposed_secret()?)),
@@ -241,7 +242,7 @@ impl AccessSettings {
         Some(("SUPABASE_JWT_SECRET", secret.expose_secret()))
     }
 
-    /// The project at Supabase whose keys check tokens, `abc` of `https://abc.supabase.co`.
+    /// The Supabase project whose keys verify tokens, `abc` of `https://abc.supabase.co`.
     pub fn project(&self) -> Option<String> {
         let server = self.supabase_key_server()?;
         let project = server.host_str()?.strip_suffix(".supabase.co")?;

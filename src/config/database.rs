@@ -1,4 +1,4 @@
-//! Settings: which database, and how it is used.
+//! Settings: the database.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -22,51 +22,54 @@ const DEFAULT_MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 const DATABASE: &str = "Database";
 const SUPABASE: &str = "Supabase: used when SUPABASE_DB_HOST is set and DATABASE_URL is not";
 
-/// Which database, and how it is used.
+/// The database.
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSettings {
     /// `DATABASE_URL`, default `sqlite://gallery.db?mode=rwc`: the database, as `postgres://user:password@host:5432/name`
     /// or `sqlite://file`
     ///
-    /// Any character may stand in the password; a `%` that two hexadecimal digits follow, and whatever else the shell
-    /// or `.env` would touch, is written percent-encoded (`%25`). Parameters for Postgres: `sslmode` (default `prefer`;
+    /// The password may contain any character; percent-encode a `%` that two hexadecimal digits follow, and characters
+    /// that are special in the shell or in `.env` (`%25`). Parameters for Postgres: `sslmode` (default `prefer`;
     /// `disable`, `require`, `verify-ca`, `verify-full`), `sslrootcert`, `application_name`, `host` (the directory of a
-    /// Unix socket). Only `verify-full` holds off somebody in between, with the server's own authority in `sslrootcert`
-    /// unless it is a public one. `pgbouncer=true`, `connection_limit` and `connect_timeout` (seconds, default 3) are read as
-    /// Prisma and Supabase's dashboard write them. For SQLite: `mode=rwc` makes the file when it is not there.
+    /// Unix socket). Only `verify-full` prevents man-in-the-middle attacks, with the server's CA in `sslrootcert`
+    /// unless it is a public one. `pgbouncer=true`, `connection_limit` and `connect_timeout` (seconds, default 3) are
+    /// supported as in the URLs of Prisma and Supabase's dashboard. For SQLite: `mode=rwc` creates the file if it does
+    /// not exist.
     #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
     database_url: Option<SecretString>,
 
-    /// `DATABASE_MAX_CONNECTIONS`, default 10: how many connections to the database are kept at most, 1 to 1000
+    /// `DATABASE_MAX_CONNECTIONS`, default 10: size of the connection pool, 1 to 1000
     ///
-    /// It goes before `connection_limit` in `DATABASE_URL`.
+    /// Overrides `connection_limit` in `DATABASE_URL`.
     #[arg(long, env, value_name = "COUNT", help_heading = DATABASE, value_parser = Checked(connection_count))]
     database_max_connections: Option<NonZeroU32>,
 
-    /// `DATABASE_POOLER`, default `session`: `transaction` behind PgBouncer or Supavisor in transaction mode
+    /// `DATABASE_POOLER`, default `session`: `transaction` for PgBouncer or Supavisor in transaction mode
     ///
-    /// Then every statement is unnamed and inside a transaction, and nothing relies on the session. Supabase's pooler is in
-    /// transaction mode on port 6543. `pgbouncer=true` in `DATABASE_URL` means the same; this setting goes before it.
+    /// Statements are then unnamed and run inside transactions, without session state. Supabase's pooler is in
+    /// transaction mode on port 6543. Overrides `pgbouncer=true` in `DATABASE_URL`, which means `transaction`.
     #[arg(long, env, value_name = "MODE", help_heading = DATABASE, value_parser = Checked(str::parse::<Pooler>))]
     database_pooler: Option<Pooler>,
 
-    /// `DATABASE_DIRECT_URL`, default the database itself: a connection past the transaction pooler, for migrations and for
-    /// hearing of other processes' changes, written like `DATABASE_URL`
+    /// `DATABASE_DIRECT_URL`, default the database itself: a connection that bypasses the transaction pooler, for
+    /// migrations and for notifications of changes by other processes
     ///
-    /// Without one, behind a transaction pooler, migrations are refused, and changes are looked for once a second.
+    /// Same format as `DATABASE_URL`. Behind a transaction pooler without it, migrations refuse to run, and the server
+    /// polls for changes once a second.
     #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
     database_direct_url: Option<SecretString>,
 
-    /// `DATABASE_READ_URL`, unset by default: a streaming replica of the database, for requests that ask for it with
-    /// `X-Gallery-Read: replica`
+    /// `DATABASE_READ_URL`, unset by default: a streaming replica of the database, for requests with `X-Gallery-Read:
+    /// replica`
     ///
-    /// Written like `DATABASE_URL`. Where it is behind what such a request wants to see, or away, the database itself serves.
+    /// Same format as `DATABASE_URL`. If it lags behind what such a request needs, or is unavailable, the primary
+    /// answers.
     #[arg(long, env, value_name = "URL", help_heading = DATABASE, hide_env_values = true, value_parser = Checked(secret))]
     database_read_url: Option<SecretString>,
 
-    /// `AUTO_MIGRATE`, default `true` on SQLite, `false` on Postgres: run pending migrations at the start
+    /// `AUTO_MIGRATE`, default `true` on SQLite, `false` on Postgres: run pending migrations at startup
     ///
-    /// Without it the server starts all the same, says in the log which command to run, and answers 503 until then.
+    /// If `false`, the server starts nevertheless, logs which command to run, and returns 503 until then.
     #[arg(long, env, value_name = "BOOLEAN", help_heading = DATABASE, value_parser = Checked(boolean))]
     auto_migrate: Option<bool>,
 
@@ -89,31 +92,29 @@ pub struct DatabaseSettings {
     #[arg(long, env, value_name = "NAME", help_heading = SUPABASE, value_parser = Checked(text))]
     supabase_db_name: Option<String>,
 
-    /// `SUPABASE_DB_USER`, no default: user to sign in as
+    /// `SUPABASE_DB_USER`, no default: user to log in as
     #[arg(long, env, value_name = "USER", help_heading = SUPABASE, value_parser = Checked(text))]
     supabase_db_user: Option<String>,
 
-    /// `SUPABASE_DB_PASSWORD`, no default: its password as it is, with any characters
+    /// `SUPABASE_DB_PASSWORD`, no default: its password, unencoded, with any characters
     #[arg(long, env, value_name = "PASSWORD", help_heading = SUPABASE, hide_env_values = true,
         value_parser = Checked(secret))]
     supabase_db_password: Option<SecretString>,
 
-    /// `SUPABASE_DB_SSLMODE`, default `require`: how TLS is used, `disable`, `prefer`, `require`, `verify-ca` or
-    /// `verify-full`
+    /// `SUPABASE_DB_SSLMODE`, default `require`: TLS mode, `disable`, `prefer`, `require`, `verify-ca` or `verify-full`
     ///
-    /// Only `verify-full` holds off somebody in between: `verify-ca` is content with any certificate of a public
-    /// authority.
+    /// Only `verify-full` prevents man-in-the-middle attacks: `verify-ca` accepts any certificate of a public CA.
     #[arg(long, env, value_name = "MODE", help_heading = SUPABASE, default_value = "require",
         value_parser = Checked(ssl_mode))]
     supabase_db_sslmode: PgSslMode,
 
-    /// `SUPABASE_DB_SSLROOTCERT`, unset by default: file of the certificate authority for `verify-ca` and `verify-full`
+    /// `SUPABASE_DB_SSLROOTCERT`, unset by default: file of the CA for `verify-ca` and `verify-full`
     #[arg(long, env, value_name = "FILE", help_heading = SUPABASE, value_parser = Checked(certificate_file))]
     supabase_db_sslrootcert: Option<PathBuf>,
 }
 
 impl DatabaseSettings {
-    /// Which database, and how it is used.
+    /// The options of the database.
     pub fn options(&self, request_timeout: Duration) -> Result<Options, SettingError> {
         let ConnectionUrl { target, parameters } = self.database_target()?;
         let pooler = self.database_pooler.or(parameters.pooler);
@@ -200,14 +201,14 @@ impl DatabaseSettings {
         ))
     }
 
-    /// Whether pending migrations run at the start: as `AUTO_MIGRATE` says, else on SQLite only.
+    /// Whether pending migrations run at startup: as set in `AUTO_MIGRATE`, else on SQLite only.
     pub fn auto_migrate(&self, target: &Target) -> bool {
         self.auto_migrate
             .unwrap_or(matches!(target, Target::Sqlite(_)))
     }
 }
 
-/// Another way to the same data: only Postgres has one.
+/// Parses a second connection to the same data, which only Postgres has.
 fn second_server(
     variable: &str,
     url: Option<&SecretString>,
@@ -249,7 +250,7 @@ fn second_server(
     )))
 }
 
-/// A little less than a request has: the database gives up before the request does, and its answer still arrives.
+/// Slightly less than the request's timeout, so that the database's error still reaches the client.
 fn statement_time(request_time: Duration) -> Duration {
     const FOR_THE_ANSWER: Duration = Duration::from_millis(500);
     request_time.saturating_sub(FOR_THE_ANSWER.min(request_time / 10))

@@ -1,4 +1,4 @@
-//! Settings: which documents run at all.
+//! Settings: which documents may run.
 
 use std::fs::File;
 use std::io::Read;
@@ -15,26 +15,27 @@ use crate::db::options::readable_file;
 
 const DOCUMENTS: &str = "Trusted documents and introspection";
 
-/// Which documents run at all.
+/// Which documents may run.
 #[derive(Args, Clone, Debug)]
 pub struct DocumentSettings {
-    /// `TRUSTED_DOCUMENTS`, unset by default: manifest of the documents that run, and no others
+    /// `TRUSTED_DOCUMENTS`, unset by default: manifest of the only documents that may run
     ///
-    /// A JSON file as Apollo's `generate-persisted-query-manifest`, Relay's compiler or graphql-codegen's client preset
-    /// writes it, read at the start. Its documents are called by `documentId`, `doc_id`, `id`, Apollo's
-    /// `extensions.persistedQuery`, or by their full text. Others are `FORBIDDEN`, GraphiQL's among them.
+    /// A JSON file in the format of Apollo's `generate-persisted-query-manifest`, Relay's compiler or graphql-codegen's
+    /// client preset, read at startup. Clients send `documentId`, `doc_id`, `id`, Apollo's `extensions.persistedQuery`,
+    /// or the full text. Other documents are `FORBIDDEN`, including those of GraphiQL.
     #[arg(long, env, value_name = "FILE", help_heading = DOCUMENTS, value_parser = Checked(readable_file))]
     trusted_documents: Option<PathBuf>,
 
-    /// `TRUSTED_DOCUMENTS_MODE`, default `enforce`: `enforce` refuses other documents; `report` runs them, and logs each
+    /// `TRUSTED_DOCUMENTS_MODE`, default `enforce`: `enforce` rejects other documents; `report` runs them and logs each
     /// once
     #[arg(long, env, value_name = "MODE", help_heading = DOCUMENTS, default_value = "enforce",
         value_parser = Checked(mode))]
     trusted_documents_mode: Mode,
 
-    /// `GRAPHQL_INTROSPECTION`, default `true`: answer what the schema is
+    /// `GRAPHQL_INTROSPECTION`, default `true`: allow introspection
     ///
-    /// With `false`, `__schema` and `__type` are `GRAPHQL_VALIDATION_FAILED`, for GraphiQL too, and errors suggest no names.
+    /// If `false`, `__schema` and `__type` are `GRAPHQL_VALIDATION_FAILED`, for GraphiQL too, and errors suggest no
+    /// names.
     #[arg(long, env, value_name = "BOOLEAN", help_heading = DOCUMENTS, default_value = "true",
         value_parser = Checked(boolean), action = clap::ArgAction::Set)]
     pub(super) graphql_introspection: bool,
@@ -49,7 +50,7 @@ fn mode(value: &str) -> Result<Mode, String> {
 }
 
 impl DocumentSettings {
-    /// Reads the manifest, each document of which has to be within the limits of what is sent.
+    /// Reads the manifest, whose documents must be within the limits.
     pub fn policy(&self, limits: &Limits) -> Result<DocumentPolicy, SettingError> {
         let trusted = match &self.trusted_documents {
             Some(path) => Some(self.read(path, limits)?),
@@ -76,7 +77,7 @@ impl DocumentSettings {
     }
 }
 
-/// A file's content; one that is too large is read as far as that shows.
+/// A file's content; a file that is too large is read only slightly beyond the limit.
 fn content(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! What is wrong with a setting, in one line: its variable, the value, and what is allowed.
+//! Errors of settings, in one line: the variable, the value, and what is allowed.
 
 use std::ffi::OsStr;
 
@@ -7,8 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::db::options::without_password;
 
-/// A setting that cannot be used: one line that names the variable, its value (unless that is secret), and what is
-/// allowed.
+/// An invalid setting: one line with the variable, its value (unless secret), and what is allowed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{line}")]
 pub struct SettingError {
@@ -16,7 +15,7 @@ pub struct SettingError {
 }
 
 impl SettingError {
-    /// An error of this one line.
+    /// Creates an error with this line.
     pub fn new(line: impl Into<String>) -> Self {
         let line: String = line.into();
         Self {
@@ -24,7 +23,7 @@ impl SettingError {
         }
     }
 
-    /// The wrong setting that parsing the command line ended with, unless it ended with something else, like `--help`.
+    /// The invalid setting in an error of command line parsing; None for other errors, such as `--help`.
     pub fn from_usage(error: &clap::Error) -> Option<Self> {
         match error.get(ContextKind::Custom) {
             Some(ContextValue::String(line)) => Some(Self::new(line)),
@@ -33,7 +32,7 @@ impl SettingError {
     }
 }
 
-/// The error of a setting whose value cannot be read.
+/// The error of a setting with an invalid value.
 pub(super) fn wrong_value(argument: Option<&Arg>, value: &OsStr, reason: &str) -> clap::Error {
     let variable = argument.map(variable).unwrap_or_default();
     let is_secret = argument.is_some_and(Arg::is_hide_env_values_set);
@@ -50,7 +49,7 @@ pub(super) fn wrong_value(argument: Option<&Arg>, value: &OsStr, reason: &str) -
     error
 }
 
-/// A value as it may be shown: where a host alone belongs, somebody may have put a whole URL with its password.
+/// A value for display: instead of a host, it may be a whole URL with its password.
 fn shown(value: &str) -> String {
     let login = value.rsplit_once('@').map(|(login, _)| login);
     if login.is_some_and(|login| login.contains(':')) {
@@ -59,14 +58,14 @@ fn shown(value: &str) -> String {
     value.to_owned()
 }
 
-/// What clap says first, for errors that are not about a setting's value.
+/// The first line of clap's errors that are not about a setting's value.
 pub(super) fn first_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
     line.trim_start_matches("error: ").to_owned()
 }
 
-/// The variable of a setting, which is its flag in capitals.
+/// The variable of a setting: its flag in capitals.
 pub(super) fn variable(argument: &Arg) -> String {
     let flag = argument.get_long().unwrap_or_default();
     flag.to_ascii_uppercase().replace('-', "_")

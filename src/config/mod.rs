@@ -1,7 +1,7 @@
-//! Every setting: its variable, its default, what it means, and the line that says what is wrong with it.
+//! All settings: variables, defaults, documentation and errors.
 //!
-//! A setting is a flag (`--port`), else a variable (`PORT`), else its default. An empty variable counts as unset.
-//! The first paragraph of a field's documentation is its entry in `--help`, so it names variable and default.
+//! A setting is a flag (`--port`), else a variable (`PORT`), else its default. An empty variable counts as unset. The
+//! first paragraph of a field's documentation is its entry in `--help`, so it names variable and default.
 
 mod access;
 mod database;
@@ -41,10 +41,10 @@ const LISTENING: &str = "Listening";
 const SUBSCRIPTIONS: &str = "Subscriptions";
 const CONTENT: &str = "Content";
 
-/// Everything that an operator may set.
+/// All settings.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
-    /// Which database.
+    /// The database.
     #[command(flatten)]
     pub database: DatabaseSettings,
 
@@ -53,22 +53,22 @@ pub struct Settings {
         value_parser = Checked(address))]
     host: IpAddr,
 
-    /// `PORT`, default 9999: port to listen on; 0 takes one that is free
+    /// `PORT`, default 9999: port to listen on; 0 picks a free one
     #[arg(long, env, value_name = "PORT", help_heading = LISTENING, default_value = "9999",
         value_parser = Checked(port::<0>))]
     port: u16,
 
-    /// Who may come in.
+    /// Authentication.
     #[command(flatten)]
     pub access: AccessSettings,
 
-    /// How often they may ask.
+    /// The rate limit.
     #[command(flatten)]
     pub rate: RateSettings,
 
-    /// `PUBLIC_URL`, unset by default: how the world reaches the server, e.g. `https://gallery.example.com`
+    /// `PUBLIC_URL`, unset by default: the server's public URL, e.g. `https://gallery.example.com`
     ///
-    /// Behind a proxy it makes pages of this address the server's own, and is accepted as `Host`.
+    /// Behind a proxy: pages of this URL count as same-origin, and it is accepted as `Host`.
     #[arg(long, env, value_name = "URL", help_heading = LISTENING, value_parser = Checked(origin))]
     public_url: Option<Origin>,
 
@@ -77,23 +77,23 @@ pub struct Settings {
         value_parser = Checked(origin))]
     cors_allowed_origins: Vec<Origin>,
 
-    /// `CLOUDINARY_HOSTS`, default `res.cloudinary.com,*-res.cloudinary.com`: hosts that an image URL may have
+    /// `CLOUDINARY_HOSTS`, default `res.cloudinary.com,*-res.cloudinary.com`: hosts allowed in image URLs
     ///
-    /// Separated by commas; `*` stands for one label or a part of one.
+    /// Separated by commas; `*` matches one label or a part of one.
     #[arg(long, env, value_name = "HOSTS", help_heading = CONTENT, value_parser = Checked(host_patterns),
         default_value = "res.cloudinary.com,*-res.cloudinary.com")]
     pub cloudinary_hosts: HostPatterns,
 
-    /// `GRAPHIQL`, default `true`: show GraphiQL to a browser that opens `/graphql`
+    /// `GRAPHIQL`, default `true`: serve GraphiQL to browsers that open `/graphql`
     #[arg(long, env, value_name = "BOOLEAN", help_heading = CONTENT, default_value = "true",
         value_parser = Checked(boolean), action = clap::ArgAction::Set)]
     pub graphiql: bool,
 
-    /// Which documents run at all.
+    /// Which documents may run.
     #[command(flatten)]
     pub documents: DocumentSettings,
 
-    /// What one request may ask for.
+    /// Limits of a request.
     #[command(flatten)]
     pub limits: LimitSettings,
 
@@ -101,20 +101,20 @@ pub struct Settings {
     #[command(flatten)]
     pub retention: RetentionSettings,
 
-    /// `MAX_SUBSCRIBERS`, default 10000: how many subscriptions this process serves at once
+    /// `MAX_SUBSCRIBERS`, default 10000: maximum number of concurrent subscriptions in this process
     ///
-    /// Further ones are answered with `SERVICE_UNAVAILABLE`.
+    /// Further ones fail with `SERVICE_UNAVAILABLE`.
     #[arg(long, env, value_name = "COUNT", help_heading = SUBSCRIPTIONS, default_value = "10000",
         value_parser = Checked(whole_number::<0, 1_000_000>))]
     pub max_subscribers: usize,
 
-    /// What is told of what happens.
+    /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetrySettings,
 }
 
 impl Settings {
-    /// Reads flags like `--port 0`, without the program's name; the environment is left out of it.
+    /// Parses flags like `--port 0`, without the program's name; ignores the environment.
     pub fn from_arguments<I, A>(arguments: I) -> Result<Self, SettingError>
     where
         I: IntoIterator<Item = A>,
@@ -130,12 +130,12 @@ impl Settings {
             })
     }
 
-    /// Which database, and how it is used.
+    /// The options of the database.
     pub fn database(&self) -> Result<Options, SettingError> {
         self.database.options(self.limits.request_timeout)
     }
 
-    /// What the gallery is set to.
+    /// The options of the gallery.
     pub fn gallery(&self) -> gallery::Options {
         gallery::Options {
             hosts: self.cloudinary_hosts.clone(),
@@ -145,7 +145,7 @@ impl Settings {
         }
     }
 
-    /// How HTTP is served.
+    /// The options of the HTTP server.
     pub fn server(&self) -> server::Options {
         server::Options {
             max_body_bytes: self.limits.max_body_bytes,
@@ -157,7 +157,7 @@ impl Settings {
         }
     }
 
-    /// Which browsers' requests are served.
+    /// Which browser requests are allowed.
     pub fn origins(&self) -> Origins {
         Origins {
             public: self.public_url.clone(),
@@ -167,12 +167,12 @@ impl Settings {
         }
     }
 
-    /// Whether it listens to this machine only.
+    /// Whether it listens on loopback only.
     pub fn is_on_loopback(&self) -> bool {
         self.host.to_canonical().is_loopback()
     }
 
-    /// The address to listen on; refused when other machines reach it, nobody signs in, and nobody allowed that.
+    /// The address to listen on; fails if other machines can reach it without authentication and that is not allowed.
     pub fn listen_address(&self) -> Result<SocketAddr, SettingError> {
         if self.is_on_loopback() || !self.access.is_open() || self.access.allow_open_access {
             return Ok(SocketAddr::new(self.host, self.port));
@@ -186,8 +186,8 @@ impl Settings {
     }
 }
 
-/// Makes a command ready to read settings: an empty variable counts as unset, a later flag wins over an earlier one,
-/// and `--help` shows a setting's documentation, nothing else.
+/// Prepares a command for settings: an empty variable counts as unset, a later flag overrides an earlier one, and
+/// `--help` shows only a setting's documentation.
 #[expect(clippy::disallowed_methods, reason = "this is where settings are read")]
 pub fn with_environment(command: Command) -> Command {
     prepare(command, |variable| {

@@ -1,4 +1,4 @@
-//! How the values of settings are read. Each error ends a sentence that begins with variable and value.
+//! Parsers of settings. Each error is the end of a sentence that starts with variable and value.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,10 +17,10 @@ use crate::db::options::Host;
 use crate::loopback::is_loopback;
 use crate::server::middleware::origin::Origin;
 
-/// Some way beyond what a Postgres server allows by itself.
+/// More than a Postgres server allows by default.
 const MAX_CONNECTIONS: u32 = 1000;
 
-/// Reads one value, with an error that ends the sentence "PORT: `abc` …".
+/// Parses one value; the error is the end of the sentence "PORT: `abc` …".
 #[derive(Clone)]
 pub(super) struct Checked<T>(pub(super) fn(&str) -> Result<T, String>);
 
@@ -133,12 +133,12 @@ pub(super) fn host_patterns(value: &str) -> Result<HostPatterns, String> {
         .map_err(|error| format!("is not a list of hosts, separated by commas: {error}"))
 }
 
-/// A value that is read into a form of its own. Of a secret the errors do not show it.
+/// A value with its own parser. For secrets its errors must not contain the value.
 pub(super) fn parsed<T: FromStr<Err = String>>(value: &str) -> Result<T, String> {
     value.parse()
 }
 
-/// What else the dashboard has to copy is told apart here: with it, every token would be refused.
+/// Rejects other values of the dashboard, with which every token would be invalid.
 pub(super) fn jwt_secret(value: &str) -> Result<SecretString, String> {
     let looks_like_jwt = value.starts_with("eyJ") && value.matches('.').count() == 2;
     if value.starts_with("sb_secret_") || value.starts_with("sb_publishable_") || looks_like_jwt {
@@ -151,7 +151,7 @@ pub(super) fn jwt_secret(value: &str) -> Result<SecretString, String> {
     secret(value)
 }
 
-/// The secret of any issuer. With a public key in its place everybody could sign.
+/// The secret of any issuer. With a public key as the secret, anyone could sign tokens.
 pub(super) fn hmac_secret(value: &str) -> Result<SecretString, String> {
     if value.contains("-----BEGIN") {
         return Err(
@@ -161,7 +161,7 @@ pub(super) fn hmac_secret(value: &str) -> Result<SecretString, String> {
     jwt_secret(value)
 }
 
-/// A URL that nobody in between can change: https, or http on this machine.
+/// A URL that is safe from tampering: https, or http on this machine.
 pub(super) fn http_url(value: &str) -> Result<Url, String> {
     let is_safe = |url: &Url| match (url.scheme(), url.host_str()) {
         ("https", Some(_)) => true,
@@ -176,7 +176,7 @@ pub(super) fn http_url(value: &str) -> Result<Url, String> {
         })
 }
 
-/// Where a collector is; what is sent there are no secrets.
+/// The URL of a collector, which receives no secrets.
 pub(super) fn collector_url(value: &str) -> Result<Url, String> {
     let url = Url::parse(value).ok();
     url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())

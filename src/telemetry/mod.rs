@@ -1,4 +1,4 @@
-//! The log, which goes to the standard error, and traces.
+//! Logs, written to the standard error, and traces.
 
 mod traces;
 
@@ -15,29 +15,29 @@ use tracing_subscriber::{Layer, Registry, fmt};
 use traces::Traces;
 pub use traces::{Options as TraceOptions, follow};
 
-/// Libraries that report each statement or batch at `info` or `debug`: heard only when they are asked for by name.
+/// Libraries that log each statement or batch at `info` or `debug`: enabled only by name.
 const TALKATIVE: [&str; 3] = ["sqlx", "sea_orm", "opentelemetry"];
 
-/// The name of the span that names the request in each line of the log.
+/// The name of the span that identifies the request in each log line.
 pub const LOG_SPAN: &str = "request";
 
-/// What is told, and where.
+/// Options of logs and traces.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which log lines are written.
+    /// The log filter.
     pub filter: Filter,
-    /// The form of a log line.
+    /// The log format.
     pub format: Format,
-    /// Where traces go, if anywhere.
+    /// Where traces are exported to, if anywhere.
     pub traces: Option<TraceOptions>,
 }
 
-/// What has to be brought to its end with the program.
+/// Must be stopped before the program exits.
 #[derive(Debug)]
 pub struct Telemetry(Option<Traces>);
 
 impl Telemetry {
-    /// Sends the traces that are not sent yet, for at most five seconds.
+    /// Exports pending spans, for at most five seconds.
     pub fn stop(self) {
         if let Some(traces) = self.0 {
             traces.flush();
@@ -45,24 +45,24 @@ impl Telemetry {
     }
 }
 
-/// Parts of libraries that print whole messages at `trace` and `debug`, a token among them: never heard so closely,
-/// whatever is asked for.
+/// Targets of libraries that log whole messages at `trace` and `debug`, including tokens: never enabled at these
+/// levels.
 const INDISCREET: [&str; 3] = [
     "tungstenite",
     "tungstenite::protocol",
     "tungstenite::protocol::frame",
 ];
 
-/// Which log lines are written: a level, or `target=level` pairs, as `tracing_subscriber::EnvFilter` reads them.
+/// A log filter: a level, or `target=level` pairs, in the syntax of `tracing_subscriber::EnvFilter`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter(String);
 
-/// The form of a log line.
+/// The log format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// Text.
     Pretty,
-    /// One JSON object in each line, for programs.
+    /// One JSON object per line.
     Json,
 }
 
@@ -120,14 +120,13 @@ impl Filter {
     }
 }
 
-/// Begins to log, and to send traces. Fails when the process logs already, or where the way to the collector cannot be
-/// set up.
+/// Starts logging and exporting traces. Fails if logging was already started, or if the exporter cannot be created.
 pub fn start(options: &Options) -> anyhow::Result<Telemetry> {
     let traces = options.traces.as_ref().map(Traces::new);
     let traces = traces.transpose().context("cannot set up traces")?;
     let filter = options.filter.layer();
     let lines = match filter.to_string().parse::<Targets>() {
-        // An `EnvFilter` looks at each span that is entered, for those that a directive names.
+        // An `EnvFilter` would check each entered span for directives that name it.
         Ok(targets) => lines(options.format).with_filter(targets).boxed(),
         Err(_) => lines(options.format).with_filter(filter).boxed(),
     };
@@ -142,7 +141,7 @@ pub fn start(options: &Options) -> anyhow::Result<Telemetry> {
 fn lines(format: Format) -> Box<dyn Layer<Registry> + Send + Sync> {
     let lines = fmt::layer().with_writer(io::stderr);
     match format {
-        // The list of spans has what the current one has.
+        // The list of spans already contains the current one.
         Format::Json => lines.json().with_current_span(false).boxed(),
         Format::Pretty if io::stderr().is_terminal() => lines.boxed(),
         Format::Pretty => lines.with_ansi(false).boxed(),
@@ -158,7 +157,7 @@ mod tests {
     const UNHEARD: &str =
         "tungstenite::protocol::frame=info,tungstenite::protocol=info,tungstenite=info";
 
-    /// In whatever order the library shows them.
+    /// The library does not define their order.
     fn directives(text: &str) -> BTreeSet<&str> {
         text.split(',').collect()
     }

@@ -1,7 +1,7 @@
-//! Traces: spans of requests, operations and SQL statements, sent to a collector by OTLP
+//! Traces: spans of requests, operations and SQL statements, exported to a collector by OTLP
 //! (<https://opentelemetry.io/docs/specs/otlp/#otlphttp>, protobuf).
 //!
-//! Only spans are sent, and only the program's own: what is logged within them stays in the log.
+//! Exports only spans, and only the program's own: log events in them stay in the log.
 
 use std::time::Duration;
 
@@ -20,26 +20,26 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 use url::Url;
 
-/// How long the collector may take to take what is left when the program ends.
+/// Timeout of exporting pending spans at exit.
 const FLUSH_TIME: Duration = Duration::from_secs(5);
-/// The first part of the targets whose spans are sent.
+/// Prefix of the targets whose spans are exported.
 const OWN_TARGET: &str = "image_gallery";
 
-/// Where traces go.
+/// Where traces are exported to.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The collector, without the path for traces.
+    /// The collector's URL, without the path for traces.
     pub endpoint: Url,
-    /// Under which name the program is known there.
+    /// The service name.
     pub service_name: String,
 }
 
-/// The way to the collector.
+/// The exporter.
 #[derive(Debug)]
 pub(super) struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Nothing is sent yet, so a collector that is away is no error.
+    /// Sends nothing yet, so an unavailable collector is not an error.
     pub(super) fn new(options: &Options) -> Result<Self, ExporterBuildError> {
         let exporter = SpanExporter::builder()
             .with_http()
@@ -68,11 +68,11 @@ impl Traces {
         let is_own_span = |metadata: &tracing::Metadata<'_>| {
             metadata.is_span()
                 && metadata.target().starts_with(OWN_TARGET)
-                // For the log; its span for traces stands within it.
+                // That span is for the log; its trace span is inside it.
                 && metadata.name() != super::LOG_SPAN
         };
         OpenTelemetryLayer::new(self.0.tracer(OWN_TARGET))
-            // Where in the source a span begins, and on which thread, tells an operator nothing.
+            // Source locations and threads are of no use to operators.
             .with_location(false)
             .with_threads(false)
             .with_target(false)
@@ -81,7 +81,7 @@ impl Traces {
             .with_filter(filter_fn(is_own_span))
     }
 
-    /// Sends what is left.
+    /// Exports pending spans.
     pub(super) fn flush(self) {
         if let Err(error) = self.0.shutdown_with_timeout(FLUSH_TIME) {
             tracing::warn!(%error, "the last traces were not sent");
@@ -89,20 +89,20 @@ impl Traces {
     }
 }
 
-/// As the specification has it: the path for traces goes behind the collector's own.
+/// As specified: the path for traces is appended to the collector's.
 fn traces_url(endpoint: &Url) -> String {
     format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'))
 }
 
-/// Goes on with the trace that a caller is in, <https://www.w3.org/TR/trace-context/>. Without traces, or where the header
-/// is not well-formed, nothing happens.
+/// Continues the caller's trace, <https://www.w3.org/TR/trace-context/>. Does nothing without traces or with an invalid
+/// header.
 pub fn follow<'h>(span: &Span, header: impl Fn(&str) -> Option<&'h str>) {
     let headers = Headers(["traceparent", "tracestate"].map(|name| (name, header(name))));
     if headers.get("traceparent").is_none() {
         return;
     }
     let parent = TraceContextPropagator::new().extract(&headers);
-    // Fails where no traces are sent.
+    // Fails without traces, which is fine.
     let _ = span.set_parent(parent);
 }
 

@@ -1,4 +1,4 @@
-//! Which keys are good at a moment, and whether it is time to ask for new ones. Pure: told what time it is.
+//! Which keys are valid at a given time, and whether to fetch new ones. Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use tokio::time::Instant;
 
 use crate::auth::algorithms::Algorithms;
 
-/// The shortest time from one fetch to the next.
+/// Minimum time between two fetches.
 const MIN_PAUSE: Duration = Duration::from_secs(30);
-/// The shortest time while nothing has been fetched yet: without keys nobody can sign in.
+/// Minimum time while nothing has been fetched yet: without keys no user can authenticate.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The age at which a set is fetched anew.
+/// The age at which a set is fetched again.
 const OLD: Duration = Duration::from_mins(10);
-/// How long a key is good that is gone from the set.
+/// How long a key stays valid after it was removed from the set.
 const GRACE: Duration = Duration::from_mins(15);
-/// The most keys of one answer. Issuers have two or three.
+/// Maximum number of keys in a response. Issuers have two or three.
 const MAX_KEYS: usize = 32;
 
-/// A public key, with the algorithms that it is good for.
+/// A public key and its algorithms.
 #[derive(Clone, Debug)]
 pub(in crate::auth) struct Key {
     id: Option<String>,
     /// Decided by the key, never by a token.
     pub(in crate::auth) algorithms: Algorithms,
-    /// The key itself.
+    /// The key.
     pub(in crate::auth) public: DecodingKey,
-    /// What makes it the same key as another: its numbers as they were published.
+    /// Identifies the key: its published numbers.
     numbers: (String, String),
 }
 
@@ -37,18 +37,18 @@ struct Held {
     gone_since: Option<Instant>,
 }
 
-/// The keys that are known.
+/// The known keys.
 #[derive(Debug, Default)]
 pub(super) struct KeyRing {
     held: Vec<Held>,
     fetched_at: Option<Instant>,
     tried_at: Option<Instant>,
-    /// Whether the last try has brought no answer, or not yet.
+    /// Whether the last fetch failed or is still in progress.
     has_failed: bool,
 }
 
 impl KeyRing {
-    /// The keys of this id that are good; without an id all that are.
+    /// The valid keys with this id; without an id, all valid keys.
     pub(super) fn find(&self, id: Option<&str>, now: Instant) -> Vec<Key> {
         self.held
             .iter()
@@ -58,17 +58,17 @@ impl KeyRing {
             .collect()
     }
 
-    /// Whether the set wants to be fetched anew.
+    /// Whether the set should be fetched again.
     pub(super) fn is_old(&self, now: Instant) -> bool {
         self.fetched_at.is_none_or(|at| now - at >= OLD) && self.may_refresh(now)
     }
 
-    /// Whether a key that is not known may be there all the same.
+    /// Whether an unknown key may exist nevertheless.
     pub(super) fn is_unsure(&self) -> bool {
         self.has_failed
     }
 
-    /// Notes that the keys are being fetched; false when that was tried a moment ago.
+    /// Records the start of a fetch; false if there was one recently.
     pub(super) fn begin_refresh(&mut self, now: Instant) -> bool {
         if !self.may_refresh(now) {
             return false;
@@ -78,7 +78,7 @@ impl KeyRing {
         true
     }
 
-    /// Takes over an answer.
+    /// Stores a response.
     pub(super) fn adopt(&mut self, keys: Vec<Key>, now: Instant) {
         self.fetched_at = Some(now);
         self.has_failed = false;
@@ -90,7 +90,7 @@ impl KeyRing {
             key,
             gone_since: None,
         });
-        // The newest first, so that these are the ones that stay.
+        // The newest first, so that truncation keeps them.
         self.held.splice(0..0, keys);
         self.held.truncate(2 * MAX_KEYS);
     }
@@ -142,8 +142,7 @@ enum Numbers {
     Rsa { n: String, e: String },
 }
 
-/// Reads a set of keys. Those of other kinds, for other purposes, or for none of the algorithms that are allowed are
-/// passed over.
+/// Parses a set of keys. Skips keys of other types, for other purposes, or without an allowed algorithm.
 pub(super) fn read(body: &[u8], allowed: &Algorithms) -> Result<Vec<Key>, String> {
     let published: Published = serde_json::from_slice(body)
         .map_err(|error| format!("the answer is no set of keys (JWKS): {error}"))?;
@@ -295,13 +294,13 @@ mod tests {
         let mut ring = KeyRing::default();
         assert!(ring.begin_refresh(start));
         assert!(!ring.begin_refresh(start));
-        // Nothing was ever fetched: soon tried again.
+        // Nothing was ever fetched, so the next try is soon.
         assert!(ring.begin_refresh(after(start, 1)));
         ring.adopt(vec![key("a")], after(start, 1));
         assert!(!ring.is_unsure());
         assert!(!ring.begin_refresh(after(start, 30)));
         assert!(ring.begin_refresh(after(start, 31)));
-        // That one failed: what is not known may be there, and the next try waits as well.
+        // That fetch failed: unknown keys may exist, and the next try waits too.
         assert!(ring.is_unsure());
         assert!(!ring.begin_refresh(after(start, 60)));
     }
@@ -313,7 +312,7 @@ mod tests {
         ring.adopt(vec![key("a")], start);
         assert!(!ring.is_old(after(start, 599)));
         assert!(ring.is_old(after(start, 600)));
-        // The key server is away for a day.
+        // The key server is unavailable for a day.
         let day = after(start, 86_400);
         assert!(ring.begin_refresh(day));
         assert_eq!(ids(&ring, day), ["a"]);

@@ -1,11 +1,10 @@
-//! The public keys that users' tokens are signed with, as a key server publishes them,
-//! <https://www.rfc-editor.org/rfc/rfc7517>.
+//! The public keys of users' tokens, as published by a key server, <https://www.rfc-editor.org/rfc/rfc7517>.
 //!
-//! 1. They are fetched when the first token needs one, and again when a token names a key that is not known, but not more
-//!    often than every 30 s, whatever tokens come.
-//! 2. A set that is 10 minutes old is fetched anew while it goes on being used.
-//! 3. A key that is gone from the set is good for another 15 minutes: the key server's own caches may give out an old set
-//!    for 10. While the key server is away, the keys of its last answer stay good.
+//! 1. Keys are fetched when the first token needs one, and again when a token names an unknown key, but at most every
+//!    30 s, regardless of tokens.
+//! 2. A set that is 10 minutes old is fetched again when it is used.
+//! 3. A key that was removed from the set stays valid for another 15 minutes, because the key server's caches may serve
+//!    an old set for 10. While the key server is unavailable, the keys of its last response stay valid.
 
 mod key_ring;
 
@@ -22,20 +21,20 @@ use super::algorithms::Algorithms;
 pub(super) use key_ring::Key;
 use key_ring::KeyRing;
 
-/// How long the key server has for its answer.
+/// Timeout of a request to the key server.
 const TIME_OUT: Duration = Duration::from_secs(5);
-/// A set of keys takes one or two KiB.
+/// A set of keys usually has one or two KiB.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// A key server, and the keys that it is known to have.
+/// A key server and its known keys.
 #[derive(Debug)]
 pub(super) struct KeyServer {
     url: Url,
-    /// Keys for no algorithm of these are passed over.
+    /// Keys without one of these algorithms are skipped.
     allowed: Algorithms,
     client: reqwest::Client,
     ring: RwLock<KeyRing>,
-    /// Held while the keys are fetched: whoever needs an unknown key meanwhile waits for it, and does not ask again.
+    /// Held during a fetch: others that need an unknown key wait for it instead of fetching again.
     turn: Mutex<()>,
 }
 
@@ -45,10 +44,10 @@ impl KeyServer {
         let client = reqwest::Client::builder()
             .timeout(TIME_OUT)
             .connect_timeout(TIME_OUT)
-            // Where the keys come from is the operator's word alone.
+            // Only the operator decides where the keys come from.
             .redirect(Policy::none())
             .user_agent(concat!("image-gallery/", env!("CARGO_PKG_VERSION")));
-        // A proxy does not know this machine's loopback.
+        // A proxy cannot reach this machine's loopback.
         let client = if url.scheme() == "http" {
             client.no_proxy()
         } else {
@@ -63,7 +62,7 @@ impl KeyServer {
         })
     }
 
-    /// The keys of this id; of a token without one, every key.
+    /// The keys with this id; for a token without one, all keys.
     pub(super) async fn find(self: &Arc<Self>, id: Option<&str>) -> Result<Vec<Key>, Denied> {
         let now = Instant::now();
         let known = self.read(|ring| ring.find(id, now));
@@ -73,7 +72,7 @@ impl KeyServer {
             }
             return Ok(known);
         }
-        // A task of its own: a client that hangs up does not take the answer from those who wait with it.
+        // A separate task, so that a client's disconnect does not cancel the fetch for others.
         let refreshed = tokio::spawn(Arc::clone(self).refresh()).await;
         if let Err(error) = refreshed {
             tracing::error!(%error, "fetching the keys of tokens failed");
@@ -86,7 +85,7 @@ impl KeyServer {
         })
     }
 
-    /// Fetches the keys, unless somebody has just done so.
+    /// Fetches the keys, unless that was just done.
     async fn refresh(self: Arc<Self>) {
         let _turn = self.turn.lock().await;
         if !self.write(|ring| ring.begin_refresh(Instant::now())) {
@@ -121,7 +120,7 @@ impl KeyServer {
     }
 
     fn read<T>(&self, look: impl FnOnce(&KeyRing) -> T) -> T {
-        // No look or change can panic half-way, so what a panic left is whole.
+        // A panic cannot leave the keys inconsistent.
         look(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -130,13 +129,13 @@ impl KeyServer {
     }
 }
 
-/// Asks a key server how many keys it has that tokens of these algorithms can be checked with, or says why it gives none.
+/// Asks a key server for its number of keys for these algorithms, or returns why there are none.
 pub async fn published_keys(url: Url, allowed: Algorithms) -> Result<usize, String> {
     let server = KeyServer::new(url, allowed).map_err(|error| reason(&error))?;
     Ok(server.fetch().await?.len())
 }
 
-/// An error with its causes, which the client library's own text leaves out.
+/// An error with its causes, which reqwest's own text omits.
 fn reason(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -1,4 +1,4 @@
-//! Who may come in, and by which keys.
+//! Checks authentication and its keys.
 
 use super::report::Finding;
 use crate::auth;
@@ -7,7 +7,7 @@ use crate::config::Settings;
 const AREA: &str = "access";
 const KEYS: &str = "keys";
 
-/// Looks at how callers sign in, and asks the key server for its keys.
+/// Checks how callers authenticate, and queries the key server.
 pub(super) async fn look(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     match settings.access.options() {

@@ -1,5 +1,4 @@
-//! `image-gallery doctor`: looks for the usual mistakes of an installation, and says of each how to mend it. It changes
-//! nothing.
+//! `image-gallery doctor`: checks an installation for common mistakes, and prints how to fix each. Changes nothing.
 
 mod access;
 mod postgres;
@@ -11,7 +10,7 @@ use crate::db::options::{Options, Target};
 use crate::db::{self, Database};
 use report::{Finding, Report};
 
-/// Prints a line for each finding; fails when one of them is wrong.
+/// Prints a line for each finding; fails if one of them is wrong.
 pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let mut report = Report::default();
     report.add(settings_that_disagree(settings));
@@ -28,7 +27,7 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
     }
 }
 
-/// Each setting for itself was read before.
+/// Each single setting was validated before.
 fn settings_that_disagree(settings: &Settings) -> Vec<Finding> {
     let listening = settings.listen_address().map(|address| {
         Finding::ok(
@@ -50,7 +49,7 @@ async fn database(settings: &Settings, options: &Options) -> Vec<Finding> {
     }
 }
 
-/// Looks at the tables on Postgres.
+/// Checks the tables on Postgres.
 async fn schema(settings: &Settings, options: &Options) -> Vec<Finding> {
     let survey = async {
         let database = Database::connect(options).await?;
@@ -68,7 +67,7 @@ fn unreadable(error: &db::Error) -> String {
     format!("the tables cannot be looked at: {error}")
 }
 
-/// Migrations, the table's shape, and what else `migrate up` would look at.
+/// Migrations, the table's shape, and the other checks of `migrate up`.
 fn surveyed(survey: migration::Survey, is_automatic: bool) -> Vec<Finding> {
     let pending: Vec<String> = (survey.migrations.iter())
         .filter(|(_, is_applied)| !is_applied)
@@ -108,7 +107,7 @@ fn surveyed(survey: migration::Survey, is_automatic: bool) -> Vec<Finding> {
         (survey.doubled_indexes.into_iter())
             .map(|index| Finding::warning("indexes", index.what).mended(index.drop)),
     );
-    // Each says itself how to mend it.
+    // Each warning includes its fix.
     findings.extend(
         (survey.warnings.into_iter()).map(|warning| Finding::wrong("row security", warning)),
     );

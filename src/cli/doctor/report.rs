@@ -1,4 +1,4 @@
-//! What was found, a line each.
+//! The findings, one line each.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use std::fmt;
 enum Level {
     /// As it should be.
     Ok,
-    /// It works; somebody should look at it.
+    /// It works, but should be reviewed.
     Warning,
-    /// It does not work, or lets strangers in.
+    /// It does not work, or is insecure.
     Wrong,
 }
 
-/// One thing that was looked at, and how to mend it.
+/// The result of one check, and the fix.
 #[derive(Clone, Debug)]
 pub(super) struct Finding {
     level: Level,
@@ -34,7 +34,7 @@ impl Finding {
         Self::new(Level::Wrong, area, what.into())
     }
 
-    /// With what is to be done about it, unless what is wrong says so already.
+    /// Adds a fix, unless the finding already describes it.
     pub(super) fn mended(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
@@ -51,7 +51,7 @@ impl Finding {
 }
 
 impl fmt::Display for Finding {
-    /// One line, whatever a server has said.
+    /// One line, whatever text a server sent.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let level = match self.level {
             Level::Ok => "ok",
@@ -66,7 +66,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything that was found.
+/// All findings.
 #[derive(Debug, Default)]
 pub(super) struct Report(Vec<Finding>);
 
@@ -79,7 +79,7 @@ impl Report {
         self.count(Level::Wrong)
     }
 
-    /// A line for each, and one for all.
+    /// A line for each finding, and a summary.
     pub(super) fn text(&self) -> String {
         let mut lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
         lines.push(match (self.wrong(), self.count(Level::Warning)) {

@@ -1,4 +1,4 @@
-//! A SQLite file: whether it can be read and written.
+//! Checks that a SQLite file is readable and writable.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::config::Settings;
 use crate::db::inspect;
 use crate::db::options::Options;
 
-/// Looks at the file, and where it is there, at the tables in it.
+/// Checks the file and, if it exists, its tables.
 pub(super) async fn look(
     settings: &Settings,
     options: &Options,
@@ -51,7 +51,7 @@ pub(super) async fn look(
     findings
 }
 
-/// Beside the file SQLite makes others, its log among them.
+/// SQLite creates further files beside it, such as its log.
 fn directory(file: &Path) -> Finding {
     let directory = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

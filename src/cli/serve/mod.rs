@@ -1,4 +1,4 @@
-//! `image-gallery serve`: connects, migrates where that is wanted, and serves until it is told to stop.
+//! `image-gallery serve`: connects, migrates if configured, and serves until it is stopped.
 
 mod retention;
 
@@ -19,9 +19,9 @@ use crate::metrics::Metrics;
 use crate::server::Server;
 use retention::Passes;
 
-/// Serves until SIGINT or SIGTERM, then lets the requests in flight end.
+/// Serves until SIGINT or SIGTERM, then completes the requests in flight.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    // Listened for before anything says that the server is up: a signal that comes right then stops it as any other.
+    // Before the server reports that it is up, so that an early signal stops it gracefully too.
     let mut stop = pin!(stop_signal()?);
     let server = tokio::select! {
         server = start(settings) => server?,
@@ -42,7 +42,7 @@ pub struct RunningServer {
     retention: Passes,
 }
 
-/// Starts a server; it serves once this returns.
+/// Starts a server, which accepts requests when this returns.
 pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     let listen_address = settings.listen_address()?;
     let access = settings.access.options()?;
@@ -78,7 +78,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     .await
     .with_context(|| format!("cannot listen on {listen_address} (HOST, PORT)"))?;
     let address = server.address();
-    // Not sooner: a start that fails says why in one line.
+    // Not earlier: a failed start prints only its one-line error.
     executor.validate_all_trusted().await;
     for warning in settings.access.warnings() {
         tracing::warn!("{warning}");
@@ -86,7 +86,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
     tracing::info!("listening on http://{address}/graphql, with {target}");
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.run(async {
-        // A dropped handle stops the server as well.
+        // Dropping the handle stops the server too.
         let _ = stopped.await;
     }));
     Ok(RunningServer {
@@ -99,16 +99,16 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
 }
 
 impl RunningServer {
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Takes no new requests, ends the subscriptions, lets the requests in flight end, and closes the database.
+    /// Rejects new requests, ends the subscriptions, completes the requests in flight, and closes the database.
     pub async fn stop(self) -> anyhow::Result<()> {
         drop(self.retention);
         self.gallery.close_feed();
-        // The receiver is gone only when the server has ended by itself; its error comes next.
+        // Fails only if the server has already ended; its error is returned next.
         let _ = self.stop.send(());
         self.serving.await.context("the server's task failed")??;
         self.gallery.database().close().await;
@@ -116,7 +116,7 @@ impl RunningServer {
     }
 }
 
-/// Runs pending migrations, or says how: a database that is not up to date is no reason not to start, since the
+/// Runs pending migrations, or logs how to run them. The server starts with an outdated schema too, because the
 /// operator may be migrating it right now.
 async fn prepare_schema(database: &Database, auto_migrate: bool) -> Result<(), db::Error> {
     if auto_migrate {

@@ -1,4 +1,4 @@
-//! What `serve` does beside serving: a pass of retention on start and hourly.
+//! Background work of `serve`: a pass of retention at startup and hourly.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use crate::gallery::{self, Expired, Gallery};
 use crate::metrics::{Metrics, Outcome};
 
 const INTERVAL: Duration = Duration::from_hours(1);
-/// How long to wait after a pass that failed.
+/// Pause after a failed pass.
 const RETRY_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Passes of retention until it is dropped; one that is under way ends behind its transaction.
+/// Runs passes of retention until dropped; a pass in progress ends after its current transaction.
 #[derive(Debug)]
 pub(super) struct Passes(Option<JoinHandle<()>>);
 
 impl Passes {
-    /// Begins with the first one. Where everything is kept for ever there is none.
+    /// Starts with a pass. Does nothing if retention is off.
     pub(super) fn start(gallery: &Arc<Gallery>, metrics: Arc<Metrics>) -> Self {
         let gallery = Arc::clone(gallery);
         let is_on = !gallery.retention().is_off();
@@ -39,7 +39,7 @@ async fn expire_hourly(gallery: Arc<Gallery>, metrics: Arc<Metrics>) {
     loop {
         let pause = match pass(&gallery, &metrics).await {
             Ok(()) => INTERVAL,
-            // The start has told of it, and requests are turned away by it.
+            // Already logged at startup, and reported to requests.
             Err(gallery::Error::Database(db::Error::MigrationsPending(_))) => RETRY_INTERVAL,
             Err(error) => {
                 let seconds = RETRY_INTERVAL.as_secs();

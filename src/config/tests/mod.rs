@@ -1,4 +1,4 @@
-//! What the settings accept, and what they say of the rest.
+//! Tests valid and invalid settings.
 
 use std::time::Duration;
 
@@ -174,7 +174,7 @@ fn which_database() {
     ]
     .concat();
     assert_eq!(database(&both), "sqlite://a.db");
-    // Without a host, the other parts say nothing.
+    // Without a host, the other parts are ignored.
     assert_eq!(database(&supabase[1..]), "sqlite://gallery.db");
     let Target::Postgres(options) = settings(&supabase).database().expect("a database").target
     else {
@@ -215,7 +215,7 @@ fn a_host_beyond_this_machine_needs_leave() {
     }
 }
 
-/// As when the whole of the dashboard's connection string is put where a part of it belongs.
+/// E.g. if the dashboard's whole connection string is pasted where only a part of it belongs.
 #[test]
 fn a_password_in_a_url_is_not_shown_whatever_setting_it_is_put_into() {
     for (flag, shown) in [

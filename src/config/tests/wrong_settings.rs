@@ -1,4 +1,4 @@
-//! What a wrong setting says: one line each that names the variable, the value, and what is allowed.
+//! The errors of invalid settings: one line with the variable, the value, and what is allowed.
 
 use super::line;
 

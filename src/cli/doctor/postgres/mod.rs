@@ -1,4 +1,4 @@
-//! A Postgres server: the way there, what is in between, rights, and the clock.
+//! Checks a Postgres server: connection, pooler, privileges and clock.
 
 use sqlx::postgres::PgConnectOptions;
 
@@ -9,13 +9,13 @@ use crate::db::options::{
     Options, Pooler, Target, is_local, is_supabase_direct, is_supabase_pooler,
 };
 
-/// What is tried before a release.
+/// The oldest version that is tested.
 const OLDEST_TRIED: i32 = 15;
-/// Where Supabase's pooler is in transaction mode.
+/// The port of Supabase's pooler in transaction mode.
 const TRANSACTION_PORT: u16 = 6543;
-/// Clocks that differ by more are told, in milliseconds.
+/// Larger clock differences are reported, in milliseconds.
 const SKEW: i64 = 5_000;
-/// Clocks that differ by more make tokens be refused.
+/// Larger clock differences make tokens invalid.
 const LEEWAY: i64 = 30_000;
 
 const CONNECTION: &str = "connection";
@@ -24,7 +24,7 @@ const TLS: &str = "tls";
 const NAME_POOLER: &str = "set DATABASE_POOLER=transaction, and DATABASE_DIRECT_URL for migrations; or connect past the pooler \
                            (Supabase: port 5432)";
 
-/// Looks at the server, and where it answers, at the tables.
+/// Checks the server and, if it responds, the tables.
 pub(super) async fn look(
     settings: &Settings,
     options: &Options,
@@ -58,7 +58,7 @@ pub(super) async fn look(
     findings.push(rights(&facts, target.get_username()));
     let mut options = options.clone();
     if facts.shares_sessions == Some(true) {
-        // What is wrong there has been said; the tables can be looked at all the same.
+        // The problem has been reported; the tables can be checked nevertheless.
         options.pooler = Pooler::Transaction;
     }
     findings.extend(super::schema(settings, &options).await);
@@ -127,7 +127,7 @@ fn tls(facts: &PostgresFacts, target: &PgConnectOptions) -> Finding {
     }
 }
 
-/// What was seen of a pooler, and what the settings say of it.
+/// Compares the detected pooler with the settings.
 fn pooler(
     options: &Options,
     target: &PgConnectOptions,
@@ -160,7 +160,7 @@ fn pooler(
     findings
 }
 
-/// What the settings alone show.
+/// Checks only the settings.
 fn unseen_pooler(options: &Options, target: &PgConnectOptions) -> Vec<Finding> {
     let mut findings = Vec::new();
     let (host, port) = (target.get_host(), target.get_port());
@@ -194,7 +194,7 @@ fn user_of_pooler(target: &PgConnectOptions) -> Option<Finding> {
     })
 }
 
-/// The connection past the pooler.
+/// Checks the connection that bypasses the pooler.
 async fn direct(options: &Options, facts: &PostgresFacts) -> Option<Finding> {
     const AREA: &str = "direct connection";
     let Some(direct @ Target::Postgres(target)) = &options.direct else {
@@ -231,7 +231,7 @@ async fn direct(options: &Options, facts: &PostgresFacts) -> Option<Finding> {
     })
 }
 
-/// Where it is not of use, the primary serves.
+/// If the replica is not usable, the primary serves all requests.
 async fn replica(options: &Options) -> Option<Finding> {
     const AREA: &str = "replica";
     let Some(replica @ Target::Postgres(target)) = &options.replica else {
@@ -271,7 +271,7 @@ fn clock(ahead: i64) -> Finding {
     }
 }
 
-/// Tokens of one project, images of another.
+/// Checks that tokens and images belong to the same Supabase project.
 fn project(settings: &Settings, target: &PgConnectOptions) -> Option<Finding> {
     let keys = settings.access.project()?;
     let host = target.get_host();

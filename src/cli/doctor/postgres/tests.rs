@@ -1,4 +1,4 @@
-//! What is made of the facts.
+//! Tests the findings for given facts.
 
 use super::*;
 

@@ -1,28 +1,28 @@
-//! Indexes of another application on Postgres' `image_gallery` whose work ones of ours do as well: each costs every write,
-//! and serves no read that would not be served without it.
+//! Indexes of another application on Postgres' `image_gallery` that duplicate ours: each slows down every write and
+//! speeds up no read.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DbBackend, FromQueryResult, Statement};
 
 use crate::indexes;
 
-/// An index that may go.
+/// An index that can be dropped.
 #[derive(Debug)]
 pub struct DoubledIndex {
-    /// Which, what does its work, and on what condition it may go; one sentence.
+    /// The index, its duplicate, and the condition for dropping it; one sentence.
     pub what: String,
-    /// The statement that drops it without keeping anybody waiting.
+    /// The statement that drops it without blocking writers.
     pub drop: String,
 }
 
-/// A plain index of the table: a B-tree of columns in their usual order.
+/// A plain index of the table: a B-tree of columns in default order.
 #[derive(Debug, FromQueryResult)]
 struct Found {
     name: String,
-    /// As it stands in SQL, with its schema where that is needed.
+    /// Its name in SQL, with the schema if needed.
     written: String,
     columns: String,
-    /// The condition on its rows; none where it has all of them.
+    /// The predicate of a partial index.
     condition: Option<String>,
     is_unique: bool,
     scans: i64,
@@ -45,7 +45,7 @@ const FOUND: &str = "
         AND NOT EXISTS (SELECT FROM pg_opclass WHERE oid = ANY (indclass) AND NOT opcdefault)
     ORDER BY relname";
 
-/// Every index that may go, by name.
+/// All indexes that can be dropped, by name.
 pub(crate) async fn find(connection: &impl ConnectionTrait) -> Result<Vec<DoubledIndex>, DbErr> {
     if connection.get_database_backend() != DbBackend::Postgres {
         return Ok(Vec::new());
@@ -104,7 +104,7 @@ impl Found {
         indexes().any(|index| index.name == self.name)
     }
 
-    /// Of two that are the same, the one that comes first by name stays.
+    /// Of two identical indexes, the first by name stays.
     fn is_covered_by(&self, other: &Self) -> bool {
         let has_its_rows = other.condition.is_none() || other.condition == self.condition;
         let is_same = other.columns == self.columns && other.condition == self.condition;
@@ -112,9 +112,9 @@ impl Found {
         has_its_rows && other.begins_with(self.columns()) && (!is_same || stays)
     }
 
-    /// Whether, among the rows of a condition on `deleted_at`, the other index begins with what this one is ordered by.
+    /// Whether, among the rows of a condition on `deleted_at`, the other index starts with this one's columns.
     fn is_led_by(&self, other: &Self, condition: &str) -> bool {
-        // It is the same in each active row.
+        // The column has the same value in all active rows.
         let is_constant = |column: &&str| condition == ACTIVE && *column == "deleted_at";
         other.begins_with(self.columns().filter(|column| !is_constant(column)))
     }

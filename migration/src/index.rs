@@ -1,37 +1,37 @@
-//! Indexes of `image_gallery`, built and dropped on Postgres without keeping writers waiting.
+//! Indexes of `image_gallery`, built and dropped on Postgres without blocking writers.
 //!
-//! `CREATE INDEX CONCURRENTLY` runs outside a transaction. When it is cut off it leaves an invalid index behind, which
-//! serves nobody and is kept up to date all the same: that is dropped and built anew. It waits for transactions that are
-//! older than itself, however long they take; whoever writes does not wait meanwhile.
+//! `CREATE INDEX CONCURRENTLY` runs outside a transaction. An interrupted build leaves an invalid index, which is
+//! maintained but never used: it is dropped and built again. The build waits for older transactions, however long they
+//! take; writers are not blocked meanwhile.
 
 use sea_orm_migration::prelude::*;
 
 use crate::{lock, query};
 
-/// An index of ours on `image_gallery`.
+/// An index of this project on `image_gallery`.
 #[derive(Debug)]
 pub(crate) struct Index {
     pub(crate) name: &'static str,
-    /// What stands behind ON in its definition.
+    /// The part of its definition after ON.
     pub(crate) on: &'static str,
 }
 
-/// How an index stands on Postgres.
+/// The state of an index on Postgres.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Missing,
-    /// What a build that was cut off has left.
+    /// Left by an interrupted build.
     Invalid,
     Valid,
 }
 
 impl Index {
-    /// The statement that builds it while nobody may write.
+    /// The statement that builds it while blocking writers.
     pub(crate) fn create(&self) -> String {
         format!("CREATE INDEX {} ON {}", self.name, self.on)
     }
 
-    /// How it stands. The table has to be there.
+    /// The state of the index. The table must exist.
     pub(crate) async fn state(&self, connection: &impl ConnectionTrait) -> Result<State, DbErr> {
         let is_valid = format!(
             "(SELECT indisvalid AND indisready FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid \
@@ -47,7 +47,7 @@ impl Index {
     }
 }
 
-/// Builds an index on Postgres unless it stands. Says whether it did.
+/// Builds an index on Postgres unless it exists. Returns whether it built it.
 pub(crate) async fn build(connection: &impl ConnectionTrait, index: &Index) -> Result<bool, DbErr> {
     match index.state(connection).await? {
         State::Valid => return Ok(false),
@@ -57,7 +57,7 @@ pub(crate) async fn build(connection: &impl ConnectionTrait, index: &Index) -> R
         }
         State::Missing => {}
     }
-    // An empty table needs no waiting for older transactions. By its size: rows may be hidden from us.
+    // On an empty table there is no need to wait for older transactions. Checks the size, because rows may be hidden.
     if query::yes(connection, "pg_relation_size('image_gallery') = 0").await? {
         lock::run(connection, &index.create()).await?;
         return Ok(true);
@@ -68,7 +68,7 @@ pub(crate) async fn build(connection: &impl ConnectionTrait, index: &Index) -> R
     Ok(true)
 }
 
-/// Drops an index on Postgres if it is there.
+/// Drops an index on Postgres if it exists.
 pub(crate) async fn drop(connection: &impl ConnectionTrait, index: &Index) -> Result<(), DbErr> {
     let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {}", index.name);
     connection.execute_unprepared(&drop).await?;

@@ -1,7 +1,7 @@
-//! The schema's history: an ordered list of migrations, run under one lock on Postgres and on SQLite.
+//! Database migrations: an ordered list, run under a lock on Postgres and on SQLite.
 //!
-//! SQL that differs between the two stands in files beside its migration. A migration is never edited after a
-//! release. None drops the table `image_gallery` or a column that another application made.
+//! SQL that differs between the two is in files beside the migration. A migration is never edited after a release. None
+//! drops the table `image_gallery` or a column of another application.
 
 #![expect(
     clippy::disallowed_types,
@@ -47,8 +47,8 @@ impl MigratorTrait for Migrator {
         ]
     }
 
-    /// Those of a newer program are passed over: two versions serve one database while an upgrade rolls on. The
-    /// library would refuse to go on.
+    /// Ignores migrations of a newer program: during a rolling upgrade two versions use one database. The library would
+    /// fail.
     async fn get_migration_models<C>(connection: &C) -> Result<Vec<seaql_migrations::Model>, DbErr>
     where
         C: ConnectionTrait,
@@ -63,7 +63,7 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Every migration that the database remembers, a newer program's too.
+/// All migrations recorded in the database, including those of a newer program.
 #[expect(clippy::disallowed_methods, reason = "it is no image")]
 async fn recorded<C: ConnectionTrait>(
     connection: &C,
@@ -71,7 +71,7 @@ async fn recorded<C: ConnectionTrait>(
     seaql_migrations::Entity::find().all(connection).await
 }
 
-/// Every index of ours on `image_gallery`, on Postgres.
+/// All indexes of this project on `image_gallery`, on Postgres.
 fn indexes() -> impl Iterator<Item = &'static Index> {
     use m0001_image_gallery::{INDEXES, METADATA_INDEX};
 
@@ -80,32 +80,32 @@ fn indexes() -> impl Iterator<Item = &'static Index> {
         .chain([&METADATA_INDEX, &m0002_search::INDEX])
 }
 
-/// What kept a migration from being done.
+/// Why a migration failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database stands so that nothing was changed: why, a sentence each.
+    /// Nothing was changed; the reasons, one sentence each.
     #[error("nothing was changed: {}", .0.join("; "))]
     Stopped(Vec<String>),
-    /// The database's own.
+    /// An error of the database.
     #[error(transparent)]
     Database(#[from] DbErr),
 }
 
-/// What [`up`] has done.
+/// The result of [`up`].
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// The names of the migrations, in their order.
+    /// The names of the applied migrations, in order.
     pub migrations: Vec<String>,
-    /// Indexes of earlier migrations that were missing or invalid and are built anew.
+    /// Indexes of earlier migrations that were missing or invalid and were built again.
     pub indexes: Vec<String>,
-    /// What somebody should look at, a sentence each; nothing was changed about it.
+    /// Problems to review, one sentence each; nothing was changed about them.
     pub warnings: Vec<String>,
 }
 
-/// Applies what is pending. Safe to run twice at once: the second waits for the first.
+/// Applies pending migrations. Safe to run concurrently: the second run waits for the first.
 ///
-/// On SQLite it is all or nothing. On Postgres the table may be in use: nobody who writes to it waits for more than half
-/// a second, and a run that was cut off is taken up by the next.
+/// On SQLite it is atomic. On Postgres the table may be in use: writers wait for at most half a second, and an
+/// interrupted run is continued by the next one.
 pub async fn up(database: &DatabaseConnection) -> Result<Applied, Error> {
     if database.get_database_backend() == DbBackend::Postgres {
         let session = Session::begin(database).await?;
@@ -142,14 +142,14 @@ async fn up_on_postgres(connection: &DatabaseConnection) -> Result<Applied, Erro
     })
 }
 
-/// The names of what is not applied. Unlike the library's own, it makes no table.
+/// The names of pending migrations. Unlike the library's function, it creates no table.
 async fn pending(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     let status = status(connection).await?.into_iter();
     let pending = status.filter_map(|(name, is_applied)| (!is_applied).then_some(name));
     Ok(pending.collect())
 }
 
-/// Before anything is changed.
+/// Runs before any change.
 async fn refuse_differences(
     connection: &impl ConnectionTrait,
     pending: &[String],
@@ -164,8 +164,8 @@ async fn refuse_differences(
     Err(Error::Stopped(differences))
 }
 
-/// Takes away everything that the project added, newest first, and names what it took back.
-/// The table `image_gallery` stays, with its rows and with what stood there before.
+/// Reverts all migrations, newest first, and returns their names. The table `image_gallery` stays, with its rows and
+/// everything that existed before.
 pub async fn down(database: &DatabaseConnection) -> Result<Vec<String>, Error> {
     if database.get_database_backend() == DbBackend::Postgres {
         let session = Session::begin(database).await?;
@@ -204,7 +204,7 @@ where
     Ok(applied)
 }
 
-/// Every migration of this program with whether it is applied. Changes nothing, and needs nothing of its connection.
+/// All migrations of this program, and whether each is applied. Changes nothing, and works on any connection.
 pub async fn status(connection: &impl ConnectionTrait) -> Result<Vec<(String, bool)>, DbErr> {
     let recorded = if query::has_run(connection).await? {
         recorded(connection).await?
@@ -219,7 +219,7 @@ pub async fn status(connection: &impl ConnectionTrait) -> Result<Vec<(String, bo
     Ok(own.into_iter().map(with_status).collect())
 }
 
-/// A transaction that no second process can be in, because it is SQLite's one writer.
+/// A transaction that excludes other processes, because SQLite has only one writer.
 #[expect(
     clippy::disallowed_methods,
     reason = "a migration is its own unit of work"

@@ -1,11 +1,11 @@
-//! Changes of `image_gallery` that lock it on Postgres, made so that nobody who writes to it waits for long.
+//! Runs statements that lock `image_gallery` on Postgres without blocking writers for long.
 //!
-//! A statement that waits for such a lock makes everybody wait who comes after it, though the table is not locked yet.
-//! So it gives up after half a second, lets them pass, and tries again.
+//! All later statements queue behind a statement that waits for such a lock, although the table is not locked yet. So
+//! it gives up after half a second, lets them proceed, and retries.
 //!
-//! 1. SHARE UPDATE EXCLUSIVE, the lock of VACUUM, is taken first. No reader or writer waits behind who waits for it, and
-//!    an automatic VACUUM gives way to it, which takes a second.
-//! 2. Then the statements take the lock that they need, within half a second or not at all.
+//! 1. First it takes SHARE UPDATE EXCLUSIVE, the lock of VACUUM. Readers and writers do not queue behind its waiters,
+//!    and an autovacuum is cancelled in favour of it, which takes a second.
+//! 2. Then the statements take their lock, within half a second or not at all.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use sea_orm_migration::sea_orm::sqlx::error::DatabaseError;
 
 use crate::query;
 
-/// How often it is tried: for half a minute about.
+/// The number of attempts, in about half a minute.
 const ATTEMPTS: u32 = 15;
-/// How long those are let pass who have come meanwhile; after the first attempts, less.
+/// Pause between attempts, so that other statements can proceed; shorter after the first ones.
 const PAUSE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Runs statements that lock `image_gallery`, in one transaction. They have to do all that they do at once.
+/// Runs statements that lock `image_gallery`, in one transaction. They must be short.
 pub(crate) async fn run(connection: &impl ConnectionTrait, statements: &str) -> Result<(), DbErr> {
     let transaction = format!(
         "SET LOCAL lock_timeout = '3s';
@@ -47,7 +47,7 @@ pub(crate) async fn run(connection: &impl ConnectionTrait, statements: &str) -> 
     Ok(())
 }
 
-/// By SQLSTATE: the lock was not to be had in time, or two waited for each other.
+/// By SQLSTATE: the lock timed out, or there was a deadlock.
 fn is_in_the_way(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(driver)) | DbErr::Query(RuntimeErr::SqlxError(driver))) =
         error
@@ -65,7 +65,7 @@ fn given_up(holders: &str) -> DbErr {
     ))
 }
 
-/// Who has a lock on the table, longest transaction first. Another role's state may be hidden from us.
+/// The sessions with a lock on the table, longest transaction first. The state of other roles' sessions may be hidden.
 async fn holders(connection: &impl ConnectionTrait) -> Result<String, DbErr> {
     let holders = format!(
         "coalesce((SELECT string_agg({SESSION}, '; ' ORDER BY xact_start) FROM pg_stat_activity \
@@ -76,7 +76,7 @@ async fn holders(connection: &impl ConnectionTrait) -> Result<String, DbErr> {
     query::value(connection, &holders).await
 }
 
-/// A session in words, of a row of `pg_stat_activity`.
+/// Describes a session, for a row of `pg_stat_activity`.
 pub(crate) const SESSION: &str = "format('process %s (%s)', pid, \
     concat_ws(', ', 'role ' || usename, nullif(application_name, ''), backend_type, state, \
     'its transaction began ' || date_trunc('second', clock_timestamp() - xact_start) || ' ago'))";

@@ -1,9 +1,9 @@
-//! Short questions to the database.
+//! Short queries.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DbBackend, QueryResult, Statement, TryGetable};
 
-/// All rows that a statement without parameters gives.
+/// All rows of a statement without parameters.
 pub(crate) async fn rows(
     connection: &impl ConnectionTrait,
     sql: &str,
@@ -25,12 +25,12 @@ pub(crate) async fn value<T: TryGetable>(
     }
 }
 
-/// Whether a condition holds.
+/// Whether a condition is true.
 pub(crate) async fn yes(connection: &impl ConnectionTrait, condition: &str) -> Result<bool, DbErr> {
     value(connection, &format!("({condition})")).await
 }
 
-/// Whether the table is there in which the library records what is applied.
+/// Whether the library's table of applied migrations exists.
 pub(crate) async fn has_run(connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
     let is_there = match connection.get_database_backend() {
         DbBackend::Postgres => {

@@ -1,12 +1,12 @@
-//! Who may reach the tables, on Postgres: Supabase serves what lies in `public` to the whole world, by its REST gateway
-//! and as the roles `anon` and `authenticated`, unless row security is on.
+//! Access to the tables on Postgres: Supabase exposes tables in `public` through its REST gateway to the public roles
+//! `anon` and `authenticated`, unless they have row-level security.
 
 use sea_orm_migration::prelude::*;
 
 use crate::query;
 
-/// Statements that turn row security on for tables of ours, and take from the world's roles what rights they have.
-/// Owners and those who have the owner's role are not held up by row security.
+/// Statements that enable row-level security on our tables and revoke the public roles' privileges. Owners and members
+/// of the owner's role bypass row-level security.
 pub(crate) fn closed(tables: &[&str]) -> String {
     let names: Vec<String> = tables.iter().map(|name| format!("'{name}'")).collect();
     format!(
@@ -16,7 +16,7 @@ pub(crate) fn closed(tables: &[&str]) -> String {
             role text;
         BEGIN
             FOREACH name IN ARRAY ARRAY[{}] LOOP
-                -- Asked first, because the statement locks the table though there is nothing to do.
+                -- Checked first, because the statement locks the table even if there is nothing to do.
                 IF NOT (SELECT relrowsecurity FROM pg_class WHERE oid = name::regclass) THEN
                     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
                 END IF;
@@ -30,8 +30,8 @@ pub(crate) fn closed(tables: &[&str]) -> String {
     )
 }
 
-/// What somebody should look at, one sentence each: a table of images that the world may read or write, and rows that
-/// are hidden from this role.
+/// Problems to review, one sentence each: a table of images that public roles can read or write, and rows hidden from
+/// this role.
 pub(crate) async fn warnings(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     let mut warnings = Vec::new();
     if let Some(roles) = query::value::<Option<String>>(connection, WORLD).await? {
@@ -53,7 +53,7 @@ pub(crate) async fn warnings(connection: &impl ConnectionTrait) -> Result<Vec<St
     Ok(warnings)
 }
 
-/// The world's roles that have a right on the table while it is open.
+/// The public roles with privileges on the table while it has no row-level security.
 const WORLD: &str = "(SELECT string_agg(rolname, ' and ' ORDER BY rolname) FROM pg_roles, pg_class
     WHERE rolname IN ('anon', 'authenticated') AND pg_class.oid = to_regclass('image_gallery') AND NOT relrowsecurity
         AND (has_table_privilege(pg_roles.oid, pg_class.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')

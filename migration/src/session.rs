@@ -1,8 +1,7 @@
-//! The one connection that migrates on Postgres, and the lock that keeps every other process from migrating meanwhile.
+//! The connection that migrates on Postgres, and the lock that excludes other migrating processes.
 //!
-//! The lock is the session's, because indexes are built outside of transactions. It is asked for again and again and
-//! never waited for: a statement that waits holds a snapshot, `CREATE INDEX CONCURRENTLY` waits for all snapshots older
-//! than itself, and so the two would wait for each other.
+//! It is a session lock, because indexes are built outside transactions. It is polled: a waiting statement holds a
+//! snapshot, and `CREATE INDEX CONCURRENTLY` waits for all older snapshots, so the two would deadlock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,27 +14,27 @@ use sea_orm_migration::sea_orm::{DatabaseConnection, RuntimeErr, SqlxPostgresCon
 
 use crate::{Error, lock, query};
 
-/// Key of the advisory lock; any number, but always this one.
+/// Key of the advisory lock; an arbitrary constant.
 const LOCK_KEY: i64 = 0x0069_6D67_5F67_616C;
-/// How long between two questions whether the lock is free.
+/// Polling interval of the lock.
 const POLL: Duration = Duration::from_millis(200);
-/// How often two connections are asked whether they are one session.
+/// How often two connections are asked for their session.
 const ROUNDS: usize = 4;
-/// Why nothing is migrated through a pooler that gives sessions from hand to hand.
+/// Why migrations do not run through a transaction pooler.
 const SHARED: &str = "a pooler in transaction mode is in between, where no lock lasts; migrations need the database itself or a \
                       pooler in session mode (Supabase: port 5432): name it as DATABASE_DIRECT_URL, beside \
                       DATABASE_POOLER=transaction";
-/// How often the log says who is waited for.
+/// Interval of log lines about what a migration waits for.
 const WATCH: Duration = Duration::from_secs(10);
 
-/// A connection that holds the lock until it ends.
+/// A connection that holds the lock until it is closed.
 pub(crate) struct Session {
     pub(crate) connection: DatabaseConnection,
     process: i32,
 }
 
 impl Session {
-    /// Connects anew to where `database` is, and waits until no other process migrates it.
+    /// Opens a new connection to the database, and waits until no other process migrates it.
     pub(crate) async fn begin(database: &DatabaseConnection) -> Result<Self, Error> {
         let connection = connect(database);
         match locked_alone(&connection, database).await {
@@ -44,14 +43,14 @@ impl Session {
                 process,
             }),
             Err(error) => {
-                // What it failed of says more than what closing may fail of.
+                // The first error says more than an error while closing.
                 let _ = connection.close().await;
                 Err(error)
             }
         }
     }
 
-    /// Waits for work on the connection to be done. Meanwhile the log says for whom that has to wait.
+    /// Runs work on the connection, and logs which sessions it waits for.
     pub(crate) async fn watched<T>(
         &self,
         database: &DatabaseConnection,
@@ -63,7 +62,7 @@ impl Session {
         }
     }
 
-    /// Gives the lock back, with what the work has come to.
+    /// Releases the lock, and returns the result of the work.
     pub(crate) async fn end<T>(self, done: Result<T, Error>) -> Result<T, Error> {
         let closed = self.connection.close().await;
         let done = done?;
@@ -79,7 +78,7 @@ impl Session {
         );
         loop {
             tokio::time::sleep(WATCH).await;
-            // Only to say so: the work itself meets what goes wrong.
+            // For the log only: the work reports errors itself.
             if let Ok(Some(sessions)) = query::value::<Option<String>>(database, &waited_for).await
             {
                 tracing::info!("waiting for the transaction of {sessions}");
@@ -88,7 +87,7 @@ impl Session {
     }
 }
 
-/// A pool of one connection that is never replaced by another: the lock would be lost with it.
+/// A pool with one connection that is never replaced, because the lock would be lost.
 fn connect(database: &DatabaseConnection) -> DatabaseConnection {
     let options = database.get_postgres_connection_pool().connect_options();
     let options = options.as_ref().clone().disable_statement_logging();
@@ -123,8 +122,8 @@ async fn locked_alone(
     Ok(locked(connection).await?)
 }
 
-/// Whether the one connection meets others in its session, or changes it: a transaction pooler is in between. The lock
-/// would stay there with the pooler, in nobody's hands, and keep everybody from migrating.
+/// Whether the connection shares its session or changes it, because of a transaction pooler. The lock would stay with
+/// the pooler and block all migrations.
 async fn shares_session(
     connection: &DatabaseConnection,
     database: &DatabaseConnection,
@@ -141,7 +140,7 @@ async fn shares_session(
     Ok(false)
 }
 
-/// The server's process that serves a connection at the moment. The statement has no name, which others might have taken.
+/// The server process of a connection at the moment. The statement is unnamed, because another client may use the name.
 async fn process(connection: &DatabaseConnection) -> Result<i32, DbErr> {
     let pool = connection.get_postgres_connection_pool();
     let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(pool);
@@ -150,13 +149,13 @@ async fn process(connection: &DatabaseConnection) -> Result<i32, DbErr> {
 }
 
 async fn locked(connection: &DatabaseConnection) -> Result<i32, DbErr> {
-    // A role or a database may come with time-outs of its own, as Supabase's do.
+    // A role or a database may have its own timeouts, e.g. on Supabase.
     connection
         .execute_unprepared(
             "SET statement_timeout = 0; SET lock_timeout = 0; SET client_min_messages = warning",
         )
         .await?;
-    // Then a program that is gone ends what it has begun. Not every system can tell.
+    // Statements then end when the program is killed. Not supported on every system.
     let _ = connection
         .execute_unprepared("SET client_connection_check_interval = '2s'")
         .await;

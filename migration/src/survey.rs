@@ -1,4 +1,4 @@
-//! How a database stands, and what `up` would do to it. Nothing is changed, and nothing is locked.
+//! Reports the state of a database, and what `up` would do. Changes and locks nothing.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -7,25 +7,25 @@ use crate::index::{Index, State};
 use crate::shape::POSTGRES_HAS_PROMPT;
 use crate::{DoubledIndex, doubled_indexes, indexes, query, rights, shape, status};
 
-/// More rows than this are estimated.
+/// Above this, the number of rows is estimated.
 const COUNTED_ROWS: i64 = 10_000;
 
-/// How a database stands.
+/// The state of a database.
 #[derive(Debug)]
 pub struct Survey {
-    /// Every migration of this program with whether it is applied.
+    /// All migrations of this program, and whether each is applied.
     pub migrations: Vec<(String, bool)>,
-    /// What `up` would do, a sentence each.
+    /// What `up` would do, one sentence each.
     pub plan: Vec<String>,
-    /// Why `up` would stop before it changes anything, a sentence each.
+    /// Why `up` would stop before any change, one sentence each.
     pub differences: Vec<String>,
-    /// What somebody should look at, a sentence each; `up` changes nothing about it.
+    /// Problems to review, one sentence each; `up` does not change them.
     pub warnings: Vec<String>,
-    /// Another application's indexes whose work ones of ours do as well; `up` leaves them alone.
+    /// Another application's indexes that duplicate ours; `up` does not change them.
     pub doubled_indexes: Vec<DoubledIndex>,
 }
 
-/// Looks at everything that [`crate::up`] would.
+/// Checks everything that [`crate::up`] checks.
 pub async fn survey(connection: &impl ConnectionTrait) -> Result<Survey, DbErr> {
     let migrations = status(connection).await?;
     let differences = shape::differences(connection).await?;
@@ -101,7 +101,7 @@ async fn plan_on_postgres(
     Ok(plan)
 }
 
-/// There is no table yet, or none that the search path shows.
+/// There is no table yet, or none in the search path.
 async fn fresh(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     let schema: String = query::value(connection, "current_schema()::text").await?;
     let mut plan = vec![format!(
@@ -121,7 +121,7 @@ async fn fresh(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> 
     Ok(plan)
 }
 
-/// How many rows there are, in words.
+/// The number of rows, in words.
 async fn rows(connection: &impl ConnectionTrait) -> Result<String, DbErr> {
     let few = format!(
         "(SELECT count(*) FROM (SELECT FROM image_gallery LIMIT {COUNTED_ROWS} + 1) AS few)"
@@ -133,7 +133,7 @@ async fn rows(connection: &impl ConnectionTrait) -> Result<String, DbErr> {
             if counted == 1 { "" } else { "s" }
         ));
     }
-    // The share of the pages that were there when the rows were counted last.
+    // Scaled by the number of pages since the last ANALYZE.
     let estimated: Option<i64> = query::value(
         connection,
         "(SELECT (reltuples / relpages * pg_relation_size(oid) / current_setting('block_size')::int)::bigint

@@ -1,8 +1,8 @@
 //! The table of images, its indexes, and the column `original_prompt`.
 //!
-//! The table may stand already, made by a Django application or left by `migrate down`: it is taken over as it is, after
-//! `shape` has found nothing wrong with it. On Postgres each step is done only where it is not done yet, so that a run
-//! that was cut off is taken up by the next one.
+//! An existing table, created by a Django application or left by `migrate down`, is adopted if `shape` finds no
+//! differences. On Postgres each step checks whether it is done, so that an interrupted run is continued by the next
+//! one.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -12,7 +12,7 @@ use crate::{lock, query, rights};
 
 pub(crate) struct Migration;
 
-/// One for each order in which the gallery and the trash are read, for everybody's rows and for one owner's.
+/// One for each order of the gallery and the trash, for all rows and for one owner's.
 pub(crate) const INDEXES: [Index; 6] = [
     Index {
         name: "image_gallery_active_created",
@@ -40,7 +40,7 @@ pub(crate) const INDEXES: [Index; 6] = [
     },
 ];
 
-/// Serves `metadataContains` on Postgres; SQLite has no such index.
+/// Used by `metadataContains` on Postgres; SQLite has no such index.
 pub(crate) const METADATA_INDEX: Index = Index {
     name: "image_gallery_metadata",
     on: "image_gallery USING gin (metadata jsonb_path_ops)",
@@ -74,7 +74,7 @@ impl MigrationTrait for Migration {
 }
 
 async fn up_on_postgres(connection: &impl ConnectionTrait) -> Result<(), DbErr> {
-    // The migrations' own table, too, lies in a schema that Supabase serves to the world.
+    // The migrations' own table is also in a schema that Supabase exposes publicly.
     connection
         .execute_unprepared(&rights::closed(&["seaql_migrations"]))
         .await?;

@@ -1,3 +1,3 @@
 ALTER TABLE image_gallery ADD COLUMN original_prompt text;
--- By this mark `down` tells the column from one that stood there before.
+-- With this comment `down` recognises the column as ours.
 COMMENT ON COLUMN image_gallery.original_prompt IS 'added by image-gallery';

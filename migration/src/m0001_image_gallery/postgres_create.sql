@@ -1,4 +1,4 @@
--- As Django makes it, so that both ways of beginning lead to one shape. Closed to the world, like every table of ours.
+-- As created by Django, so that both origins have the same shape. Row-level security as on all our tables.
 CREATE TABLE image_gallery (
     image_id uuid PRIMARY KEY,
     user_id varchar(255) NOT NULL,

@@ -1,2 +1,2 @@
--- The table was left in place by `migrate down`, which tells the column from another's by the mark in its definition.
+-- The table was left by `migrate down`, which recognises our column by the comment in its definition.
 ALTER TABLE image_gallery ADD COLUMN original_prompt /* added by image-gallery */ TEXT;

@@ -1,6 +1,6 @@
--- Times are UTC text of fixed width, as the API prints them (2026-01-15T10:30:00.123456Z): they sort as they compare.
--- The id is the UUID's sixteen bytes. `row_key` is what the search index knows a row by: without a key of its own a row
--- would be renumbered by VACUUM.
+-- Times are UTC text of fixed width, as the API prints them (2026-01-15T10:30:00.123456Z), so they sort
+-- chronologically. The id is the UUID's sixteen bytes. The search index refers to `row_key`: VACUUM renumbers rows
+-- without such a key.
 CREATE TABLE image_gallery (
     row_key INTEGER PRIMARY KEY,
     image_id BLOB NOT NULL UNIQUE,

@@ -1,4 +1,4 @@
-//! Full-text search over both prompts: an expression index on Postgres, an FTS5 table kept by triggers on SQLite.
+//! Full-text search over both prompts: an expression index on Postgres, an FTS5 table maintained by triggers on SQLite.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -8,15 +8,15 @@ use crate::query;
 
 pub(crate) struct Migration;
 
-/// Of an expression, not of a stored column: that would rewrite an adopted table while nobody may use it.
+/// On an expression, not on a stored column, which would rewrite and lock an adopted table.
 pub(crate) const INDEX: Index = Index {
     name: "image_gallery_search",
     on: "image_gallery \
          USING gin (image_gallery_search_words(image_gallery_search_text(original_prompt, refined_prompt)))",
 };
 
-/// Drops the index of a database that was migrated when the words had no function of their own yet, and makes the function:
-/// searches ask for it. The index is built with those that are missing.
+/// Drops the index of a database that was migrated by a version without the function for words, and creates that
+/// function, which searches need. The index is then built again with the missing ones.
 pub(crate) async fn drop_outdated_index(connection: &impl ConnectionTrait) -> Result<(), DbErr> {
     let is_outdated = format!(
         "EXISTS (SELECT FROM pg_indexes WHERE schemaname = current_schema() AND indexname = '{}' \
@@ -73,7 +73,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Fills in what would be unreadable if it were written out.
+/// Replaces placeholders by generated SQL.
 fn sqlite_up() -> String {
     let script = include_str!("sqlite_up.sql").replace("{separators}", &separators());
     with_words(&script)
@@ -91,19 +91,19 @@ fn with_words(script: &str) -> String {
     script
 }
 
-/// FTS5 knows Unicode as it was in 2012, and takes what came later for letters: emoji and currency signs.
+/// FTS5 supports Unicode of 2012, and treats later characters as letters: emoji and currency signs.
 fn separators() -> String {
     let emoji = '\u{1F000}'..='\u{1FAFF}';
     let currencies = '\u{20B0}'..='\u{20CF}';
     emoji.chain(currencies).collect()
 }
 
-/// How many calls stand within each other: SQLite's parser, as most systems ship it, has a stack of 100 and puts three
-/// of it to each call.
+/// Maximum nesting of calls: SQLite's parser, as most systems build it, has a stack of 100 and needs three entries per
+/// call.
 const MAX_NESTED_CALLS: usize = 10;
 
-/// The text of a prompt that is indexed, cut at 100,000 characters as on Postgres. FTS5 takes some combining marks for
-/// parts of a word, here they separate; `İ` has the lower case `i`, which FTS5 does not know; and U+0000 ends a text.
+/// The indexed text of a prompt, truncated to 100,000 characters as on Postgres. FTS5 treats some combining marks as
+/// parts of words, here they separate; `İ` has the lower case `i`, which FTS5 does not know; and U+0000 ends the text.
 fn words_of(column: &str) -> String {
     let marks = (0x300..=0x331).map(|mark| (mark, "' '"));
     let replacements: Vec<_> = marks.chain([(0, "' '"), (0x130, "'i'")]).collect();

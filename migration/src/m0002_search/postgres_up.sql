@@ -1,9 +1,9 @@
--- The text that is searched: the words of both prompts in lower case, one space between two of them.
--- A word is a run of Unicode letters and digits, whatever the database's own locale; the collation says so.
--- Each word begins with an x, which tells it from what stands between the prompts, so that no phrase spans them.
--- Each prompt is cut first, because a tsvector holds 1 MB at most, and would refuse the row of another application.
--- Some letters have two lower-case forms (the final sigma, the long s ...): one stands for both, as in SQLite's FTS5.
--- In plpgsql, whose plan is kept for the session: a function in SQL is planned anew for each row that is written.
+-- The text to search: the words of both prompts in lower case, separated by single spaces.
+-- A word is a run of Unicode letters and digits, by an explicit collation, regardless of the database's locale.
+-- Each word begins with x, which distinguishes it from the separator of the prompts, so that no phrase spans both.
+-- Each prompt is truncated, because a tsvector is limited to 1 MB, and would reject rows of another application.
+-- Some letters have two lower-case forms (final sigma, long s): both become one, as in SQLite's FTS5.
+-- In plpgsql, whose plans are cached per session: a function in SQL is planned again for each written row.
 CREATE OR REPLACE FUNCTION image_gallery_search_text(original_prompt text, refined_prompt text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog
@@ -14,7 +14,7 @@ DECLARE
         || ' between@the.prompts x'
         || lower(regexp_replace(left(coalesce(refined_prompt, ''), 100000), '[^[:alnum:]]+' COLLATE "und-x-icu", ' x', 'g') COLLATE "und-x-icu");
 BEGIN
-    -- ASCII has none of these letters, and to look for them takes a third of the time.
+    -- ASCII text has none of these letters, and replacing them takes a third of the time.
     IF octet_length(words) = length(words) THEN
         RETURN words;
     END IF;
@@ -26,8 +26,8 @@ BEGIN
 END
 $function$;
 
--- The words of that text, for the index. Not by to_tsvector, whose parser takes longer than everything else together and
--- knows the letters of the database's locale only. Words longer than a tsvector can hold are left out.
+-- The words of that text, for the index. Not with to_tsvector, whose parser takes longer than everything else together
+-- and knows only the letters of the database's locale. Words that are too long for a tsvector are omitted.
 CREATE OR REPLACE FUNCTION image_gallery_search_words(search_text text) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog
@@ -38,10 +38,11 @@ BEGIN
     IF octet_length(search_text) > 2046 THEN
         words := ARRAY(SELECT word FROM unnest(words) AS word WHERE octet_length(word) <= 2046);
     END IF;
-    -- Every row has these two: an empty prompt, and what stands between the prompts.
+    -- Entries of every row: an empty prompt, and the separator of the prompts.
     RETURN ts_delete(array_to_tsvector(words), '{x,between@the.prompts}'::text[]);
 END
 $function$;
 
--- Whoever writes a row runs them for the index: another application's role, too, where new functions are not everybody's.
+-- All roles that write rows run these for the index, including another application's role where PUBLIC has no default
+-- EXECUTE.
 GRANT EXECUTE ON FUNCTION image_gallery_search_text(text, text), image_gallery_search_words(text) TO PUBLIC;

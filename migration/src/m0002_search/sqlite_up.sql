@@ -1,5 +1,5 @@
--- The words of both prompts: runs of Unicode letters and digits in lower case, accents kept. Only the index is stored; so
--- what leaves it has to be told as it was put in, which every SQLite since 3.9 understands (contentless_delete is of 2023).
+-- The words of both prompts: runs of Unicode letters and digits in lower case, with accents. Only the index is stored,
+-- so a row is removed by repeating its text, which every SQLite since 3.9 supports (contentless_delete is of 2023).
 CREATE VIRTUAL TABLE image_gallery_search USING fts5 (
     original_prompt,
     refined_prompt,
@@ -27,6 +27,6 @@ BEGIN
     VALUES ('delete', old.row_key, {words of old.original_prompt}, {words of old.refined_prompt});
 END;
 
--- What stood there before.
+-- Existing rows.
 INSERT INTO image_gallery_search (rowid, original_prompt, refined_prompt)
 SELECT row_key, {words of original_prompt}, {words of refined_prompt} FROM image_gallery;

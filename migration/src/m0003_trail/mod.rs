@@ -1,4 +1,4 @@
-//! The audit trail: its table, the triggers that write it whoever changes an image, and its order.
+//! The audit trail: its table, the triggers that record all changes, and the order of events.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -26,7 +26,8 @@ impl MigrationTrait for Migration {
                 .await?;
             return Ok(());
         }
-        // The triggers come last, all at once. Once they stand, their writers use the tables: nothing may lock those.
+        // The triggers are created last and together. From then on their writers use the tables, which must not be
+        // locked any more.
         let stands = "EXISTS (SELECT FROM pg_trigger \
              WHERE tgrelid = 'image_gallery'::regclass AND tgname = 'image_gallery_trail_insert')";
         if query::yes(connection, stands).await? {
@@ -48,7 +49,7 @@ impl MigrationTrait for Migration {
             return Ok(());
         }
         lock::run(connection, include_str!("postgres_triggers_down.sql")).await?;
-        // Apart from the triggers: readers of the trail must not keep writers of the gallery waiting.
+        // Separate from the triggers: readers of the trail must not block writers of the gallery.
         connection
             .execute_unprepared(include_str!("postgres_down.sql"))
             .await?;

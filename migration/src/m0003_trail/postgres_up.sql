@@ -1,5 +1,5 @@
--- The audit trail. A row is written in the transaction of the change, by the triggers below; `position`, its dense place in
--- the trail, is given only after that has committed: values of `sequence` become visible out of order.
+-- The audit trail. Triggers write each row in the transaction of the change. Its dense `position` in the trail is
+-- assigned after the commit, because values of `sequence` become visible out of order.
 CREATE TABLE IF NOT EXISTS image_gallery_event (
     sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     position bigint,
@@ -15,7 +15,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS image_gallery_event_position ON image_gallery_
 CREATE INDEX IF NOT EXISTS image_gallery_event_owner ON image_gallery_event (user_id, position);
 CREATE INDEX IF NOT EXISTS image_gallery_event_image ON image_gallery_event (image_id, position);
 
--- One row: the last position that was given, and the last one that is no longer kept.
+-- One row: the last assigned position, and the last deleted one.
 CREATE TABLE IF NOT EXISTS image_gallery_trail (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     last_position bigint NOT NULL DEFAULT 0,
@@ -23,12 +23,12 @@ CREATE TABLE IF NOT EXISTS image_gallery_trail (
 );
 INSERT INTO image_gallery_trail DEFAULT VALUES ON CONFLICT DO NOTHING;
 
--- Another application's role needs no rights on the trail: this runs with its owner's. One statement makes one event for
--- each row that it changed. `sequence` is taken behind the row locks, so it agrees with the order of an image's changes.
+-- Runs with its owner's privileges, so another application's role needs none on the trail. One statement creates an
+-- event for each changed row. `sequence` is taken after the row locks, so it follows the order of an image's changes.
 CREATE OR REPLACE FUNCTION image_gallery_record_events() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 AS $function$
--- An adopted table may have more columns than ours, of any name.
+-- An adopted table may have additional columns of any name.
 #variable_conflict use_variable
 DECLARE
     signed_by CONSTANT text := nullif(current_setting('image_gallery.actor', true), '');
@@ -51,8 +51,9 @@ BEGIN
 END
 $function$;
 
--- Row by row: to bring the old rows and the new ones of a statement together takes longer than most updates. Not as a
--- condition of the trigger either: another application could not change the type of a column that such a condition names.
+-- A row trigger: joining the old and new rows of a statement takes longer than most updates. The comparison is not in
+-- the trigger's WHEN condition, because the type of a column in such a condition cannot be changed by another
+-- application.
 CREATE OR REPLACE FUNCTION image_gallery_record_update() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 AS $function$
@@ -60,7 +61,7 @@ DECLARE
     signed_by CONSTANT text := nullif(current_setting('image_gallery.actor', true), '');
 BEGIN
     IF OLD.image_id IS DISTINCT FROM NEW.image_id THEN
-        -- An image whose id was changed is gone, and another one is there.
+        -- A changed id means that one image is purged and another one created.
         INSERT INTO image_gallery_event (type, image_id, user_id, image_url, occurred_at, actor)
         VALUES
             ('PURGED', OLD.image_id, OLD.user_id, OLD.image_url, clock_timestamp(), signed_by),
@@ -88,9 +89,9 @@ BEGIN
 END
 $function$;
 
--- Gives the rows that are visible now the next positions, in the order of `sequence`, and answers how many there were.
--- The row of the trail is locked first, so there is one sequencer at a time; the statements after that see what the one
--- before it has committed. In one call, so that no client that stands still ever holds the lock.
+-- Assigns the next positions to the visible rows, in the order of `sequence`, and returns their number. Locks the row
+-- of the trail first, so there is one sequencer at a time, and later statements see what the previous one committed. In
+-- one call, so that a stalled client never holds the lock.
 CREATE OR REPLACE FUNCTION image_gallery_sequence_events(batch integer) RETURNS bigint
 LANGUAGE plpgsql
 AS $function$
@@ -115,7 +116,7 @@ BEGIN
 END
 $function$;
 
--- Drops the oldest events before an instant, as long as no younger one stands before them, and answers how many.
+-- Deletes the oldest events before a time, up to the first younger one, and returns their number.
 CREATE OR REPLACE FUNCTION image_gallery_prune_events(before timestamptz, batch integer) RETURNS bigint
 LANGUAGE plpgsql
 AS $function$
@@ -141,7 +142,7 @@ BEGIN
 END
 $function$;
 
--- Names are looked up in the schema of the tables, whatever the search path of the session that fires a trigger.
+-- Resolves names in the schema of the tables, regardless of the search path of the session that fires a trigger.
 DO $$
 DECLARE
     name text;
@@ -156,7 +157,7 @@ BEGIN
         EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, %I, pg_temp', name, current_schema());
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', name);
     END LOOP;
-    -- Supabase's roles of the world; its default privileges give them everything on what is made in `public`.
+    -- Supabase's public roles, whose default privileges include everything created in `public`.
     FOR role IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
         EXECUTE format('REVOKE ALL ON SEQUENCE image_gallery_event_sequence_seq FROM %I', role);
         EXECUTE format(

@@ -1,5 +1,5 @@
--- The audit trail. There is one writer at a time, so the order in which rows are written is the order in which they
--- commit, and what is rolled back gives its number back: the key is the dense place in the trail.
+-- The audit trail. There is one writer at a time, so rows commit in the order in which they are written, and a rollback
+-- frees its numbers: the key is the dense position in the trail.
 CREATE TABLE image_gallery_event (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
     type TEXT NOT NULL CHECK (type IN ('CREATED', 'UPDATED', 'SOFT_DELETED', 'RESTORED', 'PURGED')),
@@ -12,8 +12,8 @@ CREATE TABLE image_gallery_event (
 CREATE INDEX image_gallery_event_owner ON image_gallery_event (user_id, position);
 CREATE INDEX image_gallery_event_image ON image_gallery_event (image_id, position);
 
--- One row: the last position that is no longer kept, and, within a transaction of this server, who writes. Committed it
--- is always null, so that other programs' changes are nobody's.
+-- One row: the last deleted position and, during a transaction of this server, the actor. It is always committed as
+-- null, so that changes by other programs have no actor.
 CREATE TABLE image_gallery_trail (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
     pruned_position INTEGER NOT NULL,
@@ -28,7 +28,7 @@ BEGIN
     FROM image_gallery_trail;
 END;
 
--- An image whose id was changed is gone, and another one is there.
+-- A changed id means that one image is purged and another one created.
 CREATE TRIGGER image_gallery_trail_update_id AFTER UPDATE ON image_gallery WHEN old.image_id IS NOT new.image_id
 BEGIN
     INSERT INTO image_gallery_event (type, image_id, user_id, image_url, occurred_at, actor)

@@ -1,6 +1,5 @@
-//! Whether a table `image_gallery` that stands already is the one that Django makes. Anything else is named, all of it,
-//! before a migration changes anything. Columns that are not ours are left alone, unless they would keep us from
-//! inserting.
+//! Compares an existing table `image_gallery` with Django's. All differences are reported before a migration changes
+//! anything. Additional columns are ignored, unless they prevent inserts.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DbBackend, FromQueryResult, Statement};
@@ -11,7 +10,7 @@ use crate::query;
 pub(crate) const POSTGRES_HAS_PROMPT: &str = "EXISTS (SELECT FROM pg_attribute
     WHERE attrelid = 'image_gallery'::regclass AND attname = 'original_prompt' AND NOT attisdropped)";
 
-/// A column as it has to be.
+/// A required column.
 struct Expected {
     name: &'static str,
     kind: &'static str,
@@ -21,11 +20,11 @@ struct Expected {
 /// Whether a column may be null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Nulls {
-    /// This server could not show a row that lacks the value.
+    /// This server cannot return a row without the value.
     Refused,
     /// This server stores rows without the value.
     Needed,
-    /// This server always stores a value, and shows a row that lacks it.
+    /// This server always stores a value, and can return a row without it.
     Either,
 }
 
@@ -65,7 +64,7 @@ const POSTGRES: [Expected; 9] = [
     optional("deleted_at", "timestamptz"),
 ];
 
-/// As `migrate down` leaves it: nobody else makes one.
+/// As `migrate down` leaves it; no other application creates one.
 const SQLITE: [Expected; 10] = [
     optional("row_key", "INTEGER"),
     required("image_id", "BLOB"),
@@ -79,7 +78,7 @@ const SQLITE: [Expected; 10] = [
     optional("deleted_at", "TEXT"),
 ];
 
-/// A column as it is.
+/// An existing column.
 #[derive(Debug, FromQueryResult)]
 struct Column {
     name: String,
@@ -89,7 +88,7 @@ struct Column {
     is_generated: bool,
 }
 
-/// Every way in which the table is another, one sentence each; none where there is no table.
+/// All differences of the table, one sentence each; none if there is no table.
 pub(crate) async fn differences(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     match connection.get_database_backend() {
         DbBackend::Postgres => differences_on_postgres(connection).await,
@@ -161,7 +160,7 @@ async fn texts(connection: &impl ConnectionTrait, sql: &str) -> Result<Vec<Strin
         .collect()
 }
 
-/// `added` is a column of ours that may be there.
+/// `added` is a column of ours that may exist.
 fn compared(columns: &[Column], expected: &[Expected], added: &Expected) -> Vec<String> {
     let find = |name: &str| columns.iter().find(|column| column.name == name);
     let mut differences = Vec::new();
@@ -227,8 +226,8 @@ fn differing(column: &Column, expected: &Expected) -> Vec<String> {
 /// The longest prompt that this server stores, in characters.
 const LONGEST_PROMPT: u32 = 20_000;
 
-/// Whether a column of this type holds every value that this server stores in one of the expected type: the same type, a
-/// longer varchar, or for a prompt a varchar that is long enough.
+/// Whether a column of this type accepts every value that this server stores: the expected type, a longer varchar, or
+/// for a prompt a varchar that is long enough.
 fn holds(found: &str, expected: &str) -> bool {
     if found == expected {
         return true;
@@ -243,7 +242,7 @@ fn holds(found: &str, expected: &str) -> bool {
     found >= needed
 }
 
-/// How many characters a varchar may have.
+/// The maximum length of a varchar.
 fn length(kind: &str) -> Option<u32> {
     let limit = kind.strip_prefix("varchar")?;
     if limit.is_empty() {

@@ -1,7 +1,7 @@
 SELECT
     attname::text AS name,
     CASE format_type(atttypid, atttypmod)
-        -- All of the digits that there are.
+        -- The maximum precision.
         WHEN 'timestamp(6) with time zone' THEN 'timestamptz'
         ELSE regexp_replace(
             replace(format_type(atttypid, atttypmod), 'character varying', 'varchar'),

@@ -1,4 +1,4 @@
--- What makes the table stricter than its columns: another primary key, and whatever else may refuse a row of ours.
+-- Constraints beyond the columns: another primary key, and everything else that may reject our rows.
 WITH ours AS (
     SELECT attnum FROM pg_attribute
     WHERE attrelid = to_regclass('image_gallery') AND NOT attisdropped AND attname IN (
@@ -21,7 +21,7 @@ WHERE NOT EXISTS (
         AND conkey = ARRAY(SELECT attnum FROM named)
 )
 UNION ALL
--- A unique index refuses nothing of ours when it has the id in it, or a column that we leave null.
+-- A unique index accepts all our rows if it contains the id, or a column that we leave null.
 SELECT format('the unique index `%s` of `image_gallery` is stricter: %s', indexrelid::regclass, pg_get_indexdef(indexrelid))
 FROM pg_index
 WHERE indrelid = to_regclass('image_gallery') AND indisunique AND NOT indisprimary
@@ -30,7 +30,7 @@ WHERE indrelid = to_regclass('image_gallery') AND indisunique AND NOT indisprima
         SELECT FROM unnest((indkey::smallint[])[0:indnkeyatts - 1]) AS key JOIN pg_attribute ON attnum = key
         WHERE attrelid = indrelid AND NOT atthasdef AND key NOT IN (SELECT attnum FROM ours))
 UNION ALL
--- What is always so of our rows: their metadata is an object, and what has to be there is.
+-- True for all our rows: the metadata is an object, and required columns are not null.
 SELECT format('the constraint `%s` of `image_gallery` is stricter: %s', conname, pg_get_constraintdef(oid))
 FROM pg_constraint
 WHERE conrelid = to_regclass('image_gallery') AND contype IN ('c', 'f', 'x') AND conkey && ARRAY(SELECT attnum FROM ours)

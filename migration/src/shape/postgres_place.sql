@@ -1,4 +1,4 @@
--- What stands under the name, where, and whose it is.
+-- The relation with this name, its schema and its owner.
 WITH found AS (
     SELECT *, relnamespace::regnamespace::text AS schema_name FROM pg_class WHERE oid = to_regclass('image_gallery')
 )

@@ -1,11 +1,11 @@
-//! Tells that something may have changed. A hint, never the truth: whoever is woken looks into the database.
+//! Notifies that something may have changed. This is only a hint: listeners read the database.
 //!
-//! 1. A commit of this process wakes its own listeners at once.
-//! 2. On Postgres it is also announced by NOTIFY, after the commit and at most every few milliseconds: inside the writing
-//!    transactions a NOTIFY would make all commits wait for each other.
-//! 3. A connection that listens hears the announcements of other processes. It is asked now and then whether it still
-//!    lives, because a connection may die without a word. Through a transaction pooler nobody hears anything.
-//! 4. Other programs announce nothing: a listener is woken once a second in any case.
+//! 1. A commit in this process wakes the listeners of this process immediately.
+//! 2. On Postgres it is also announced with NOTIFY, after the commit and at most every few milliseconds: a NOTIFY
+//!    inside writing transactions would serialise their commits.
+//! 3. A listening connection receives the notifications of other processes. It is probed regularly, because a
+//!    connection may die silently. LISTEN does not work through a transaction pooler.
+//! 4. Other programs do not notify, so listeners also wake up once a second.
 
 use std::time::Duration;
 
@@ -22,35 +22,35 @@ use super::Error;
 use super::source::{Purpose, Source};
 
 const CHANNEL: &str = "image_gallery_events";
-/// How long changes go unnoticed that nobody announced.
+/// Latency of changes without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// How long an announcement waits for further changes behind the one before it.
+/// Minimum time between two notifications; changes in between are coalesced.
 const ANNOUNCEMENT_PAUSE: Duration = Duration::from_millis(20);
-/// After so long without a word the listening connection has to show that it lives.
+/// The listening connection is probed after this long without a notification.
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
-/// How long connecting, listening and showing life may take.
+/// Timeout of connecting, LISTEN and probing.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a lost connection is left alone, at first and at most.
+/// Pauses before reconnecting: the first and the longest.
 const RECONNECT_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
 
-/// The source of the hints.
+/// Creates listeners and signals.
 #[derive(Debug)]
 pub(super) struct Changes {
     committed: watch::Sender<()>,
-    /// The server whose announcements are heard.
+    /// The server to listen on.
     announcements: Option<(PgConnectOptions, Sender)>,
 }
 
-/// Marks this process' own announcements.
+/// Identifies this process' own notifications.
 #[derive(Clone, Debug)]
 struct Sender(String);
 
-/// Tells of a commit.
+/// Signals a commit.
 #[derive(Debug)]
 pub(super) struct Signal(Option<watch::Sender<()>>);
 
 impl Signal {
-    /// For changes that concern nobody.
+    /// For changes that no listener needs.
     pub(super) fn to_nobody() -> Self {
         Self(None)
     }
@@ -63,7 +63,7 @@ impl Signal {
 }
 
 impl Changes {
-    /// For a database that other processes change without announcing it.
+    /// For a database without notifications by other processes.
     pub(super) fn within_process() -> Self {
         Self {
             committed: watch::Sender::new(()),
@@ -71,7 +71,7 @@ impl Changes {
         }
     }
 
-    /// Announces this process' changes, and hears those of others on a connection of its own to `target`.
+    /// Announces this process' changes, and listens for those of others on a dedicated connection to `target`.
     pub(super) fn between_processes(target: Option<PgConnectOptions>, source: Source) -> Self {
         let committed = watch::Sender::new(());
         let sender = Sender(Uuid::new_v4().to_string());
@@ -100,7 +100,7 @@ impl Changes {
     }
 }
 
-/// Waits for changes. While it lives, Postgres keeps a connection for it.
+/// Waits for changes. On Postgres it keeps one connection open while it exists.
 #[derive(Debug)]
 pub struct Listener {
     committed: watch::Receiver<()>,
@@ -109,7 +109,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Returns when something may have changed since the last call, at the latest after a second.
+    /// Returns when something may have changed since the last call, after at most a second.
     pub async fn changed(&mut self) {
         tokio::select! {
             Ok(()) = self.committed.changed() => {}
@@ -127,7 +127,7 @@ impl Drop for Listener {
     }
 }
 
-/// Ends with the last handle on the database.
+/// Ends when the last handle on the database is dropped.
 async fn announce(source: Source, mut committed: watch::Receiver<()>, sender: Sender) {
     let sql = source.autocommit(&format!("NOTIFY {CHANNEL}, '{}'", sender.0));
     while committed.changed().await.is_ok() {
@@ -167,7 +167,7 @@ async fn hear_until_lost(
     announced: &watch::Sender<()>,
     has_listened: &mut bool,
 ) -> Result<(), sqlx::Error> {
-    // A pool for each connection: a dead one may keep its place for long.
+    // A new pool for each connection: a dead one may occupy its slot for long.
     let pool = PoolOptions::new()
         .max_connections(1)
         .acquire_timeout(PROBE_TIMEOUT)
@@ -176,7 +176,7 @@ async fn hear_until_lost(
     listener.eager_reconnect(false);
     in_time(listener.listen(CHANNEL)).await?;
     *has_listened = true;
-    // For what was announced before anybody listened.
+    // For notifications that were sent before LISTEN.
     announced.send_replace(());
     loop {
         match timeout(PROBE_INTERVAL, listener.try_recv()).await {

@@ -1,5 +1,5 @@
-//! One request's quota of the connections: an operation reads its fields at once, and without a quota thirty lists of one
-//! request would keep everybody else, and its own other fields, from the database.
+//! Limits the connections of one request. An operation resolves its fields concurrently: without a quota, thirty lists
+//! in one request would block all other requests and its own other fields.
 
 use std::sync::Arc;
 
@@ -10,26 +10,26 @@ task_local! {
     static QUOTA: Arc<Semaphore>;
 }
 
-/// How many of so many connections one request may use at once.
+/// The quota of one request, for a pool of this size.
 pub(super) fn of_connections(connections: u32) -> usize {
     let quota = usize::try_from(connections / 3).unwrap_or(usize::MAX);
     quota.clamp(1, Semaphore::MAX_PERMITS)
 }
 
-/// Runs what one request does within a quota of so many connections.
+/// Runs one request with a quota of this many connections.
 pub(super) async fn within<T>(connections: usize, work: impl Future<Output = T>) -> T {
     QUOTA
         .scope(Arc::new(Semaphore::new(connections)), work)
         .await
 }
 
-/// Runs what is done for everybody, whichever request came to it.
+/// Runs shared work without a quota, whichever request triggered it.
 pub(super) async fn outside_quota<T>(work: impl Future<Output = T>) -> T {
     within(Semaphore::MAX_PERMITS, work).await
 }
 
-/// Waits until the request that this is part of may use another connection, and has it counted until the permit is
-/// dropped. What is part of no request has no quota to keep to.
+/// Waits until the current request may use another connection, which counts until the permit is dropped. None outside a
+/// request, where there is no quota.
 pub(super) async fn permit() -> Option<OwnedSemaphorePermit> {
     let quota = QUOTA.try_with(Arc::clone).ok()?;
     quota.acquire_owned().await.ok()

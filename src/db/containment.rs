@@ -1,8 +1,8 @@
 //! Postgres' jsonb containment (<https://www.postgresql.org/docs/current/datatype-json.html#JSON-CONTAINMENT>) for
-//! SQLite, which has none.
+//! SQLite, which has no equivalent.
 //!
-//! The SQL follows the shape of what is asked for: the scalar members of one object, or the scalar elements of one
-//! array, are compared together; the objects and arrays within are joined or asked for by subqueries.
+//! The SQL follows the structure of the pattern: the scalar members of an object, or the scalar elements of an array,
+//! are compared together; nested objects and arrays become joins or subqueries.
 
 use sea_orm::sea_query::{Expr, SimpleExpr, Value};
 use serde_json::{Map, Value as Json};
@@ -18,8 +18,8 @@ pub(super) fn sqlite(part: &Map<String, Json>) -> SimpleExpr {
     Expr::cust_with_values(conditions.join(" AND "), builder.values)
 }
 
-/// Numbers are the same by value, everything else by type and value. Integers beyond 64 bits are read as doubles: of two
-/// such the digits are compared.
+/// Compares numbers by value, everything else by type and value. Integers beyond 64 bits are read as doubles, so two of
+/// them are compared by their digits.
 const SAME: &str = "CASE WHEN want.type = 'integer' AND have.type = 'integer' AND 'real' IN (typeof(want.atom), typeof(have.atom)) \
      THEN have.json -> have.fullkey = want.json -> want.fullkey \
      WHEN want.type IN ('integer', 'real') \
@@ -32,18 +32,18 @@ struct Builder {
     tables: usize,
 }
 
-/// One subquery: the rows it joins, and what has to hold of them. Values are bound in the order of the conditions.
+/// A subquery: its joined tables and its conditions. Values are bound in the order of the conditions.
 #[derive(Default)]
 struct Subquery {
     tables: Vec<String>,
     conditions: Vec<String>,
 }
 
-/// An object or array within, and the key that it stands under; an element of an array has none.
+/// A nested object or array with its key; elements of an array have none.
 type Member<'a> = (Option<&'a str>, &'a Json);
 
 impl Builder {
-    /// What has to hold of `target` for it to contain the object, but for the containers within.
+    /// The condition that `target` contains the scalars of the object.
     fn object_scalars(&mut self, target: &str, object: &Map<String, Json>) -> Option<String> {
         let scalars = object.iter().filter(|(_, value)| !is_container(value));
         let scalars: Map<_, _> = scalars
@@ -57,7 +57,7 @@ impl Builder {
         Some(each_wanted(target, &is_met))
     }
 
-    /// The same of an array.
+    /// The same for an array.
     fn array_scalars(&mut self, target: &str, array: &[Json]) -> Option<String> {
         let scalars = array.iter().filter(|value| !is_container(value));
         let scalars: Vec<_> = scalars.cloned().collect();
@@ -68,7 +68,7 @@ impl Builder {
         Some(each_wanted(target, SAME))
     }
 
-    /// Some row of `target` is where it should be and contains the member.
+    /// The condition that a row of `target` is at the right position and contains the member.
     fn exists(&mut self, target: &str, member: Member<'_>) -> String {
         let mut subquery = Subquery::default();
         self.descend(&mut subquery, target, member);
@@ -79,8 +79,8 @@ impl Builder {
         )
     }
 
-    /// Joins the deepest of the containers within, and asks for each other by a subquery: subqueries within subqueries
-    /// as deep as the JSON would be more than SQLite's limit of 1000 for an expression.
+    /// Joins the deepest nested container, and adds a subquery for each other one: subqueries nested as deeply as the
+    /// JSON would exceed SQLite's limit of 1000 for an expression.
     fn descend(&mut self, subquery: &mut Subquery, target: &str, (key, container): Member<'_>) {
         self.tables += 1;
         let row = format!("member{}", self.tables);
@@ -135,7 +135,7 @@ fn levels(value: &Json) -> usize {
         .unwrap_or(0)
 }
 
-/// Each scalar of the bound JSON is in `target`.
+/// The condition that each scalar of the bound JSON is in `target`.
 fn each_wanted(target: &str, is_met: &str) -> String {
     format!(
         "NOT EXISTS (SELECT 1 FROM json_each(?) AS want WHERE NOT EXISTS \

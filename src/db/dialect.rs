@@ -1,4 +1,4 @@
-//! The two SQLs: everything that differs between Postgres and SQLite at run time, one function for each difference.
+//! The SQL dialects: everything that differs between Postgres and SQLite at run time, one function per difference.
 
 use std::cmp::Ordering;
 
@@ -10,20 +10,20 @@ use super::containment;
 use super::search::{self, Query};
 use crate::entity::{Metadata, Timestamp, image};
 
-/// Which SQL a database speaks.
+/// The SQL dialect of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// Postgres 15 or newer.
     Postgres,
-    /// The embedded SQLite.
+    /// Embedded SQLite.
     Sqlite,
 }
 
 impl Dialect {
-    /// What each word begins with in Postgres' index: see `image_gallery_search_text` in migration `m0002_search`.
+    /// The prefix of each word in Postgres' index: see `image_gallery_search_text` in migration `m0002_search`.
     const INDEXED_WORD_PREFIX: &str = "x";
 
-    /// How sea-orm names it.
+    /// sea-orm's name of the database.
     pub fn backend(self) -> DbBackend {
         match self {
             Self::Postgres => DbBackend::Postgres,
@@ -31,7 +31,7 @@ impl Dialect {
         }
     }
 
-    /// An instant as a value. Only Postgres knows infinite ones, and those before the year 0 and after 9999.
+    /// A timestamp as a value. Only Postgres supports infinite ones, and those before the year 0 or after 9999.
     pub fn timestamp(self, timestamp: Timestamp) -> SimpleExpr {
         match (self, timestamp) {
             (Self::Postgres, Timestamp::INFINITY) => Expr::cust("'infinity'::timestamptz"),
@@ -48,16 +48,16 @@ impl Dialect {
         }
     }
 
-    /// Whether an instant that was read is one. SQLite has no infinite ones: there it is what could not be read.
+    /// Whether a timestamp was readable. SQLite has no infinite ones: there `NEGATIVE_INFINITY` means unreadable text.
     pub fn is_known(self, read: Timestamp) -> bool {
         self == Self::Postgres || read != Timestamp::NEGATIVE_INFINITY
     }
 
-    /// The row was put in the trash at this instant or sooner. False where it is not known when ([`Dialect::is_known`]).
+    /// The row was moved to the trash at this time or earlier. False if the time is not known ([`Dialect::is_known`]).
     pub fn is_deleted_by(self, instant: Timestamp) -> SimpleExpr {
         match self {
             Self::Postgres => Expr::col(image::Column::DeletedAt).lte(instant),
-            // Other programs' text may sort before the instant that it means: `2026-01-15 23:00`, or with an offset.
+            // Timestamps written by other programs may sort before their value: `2026-01-15 23:00`, or with an offset.
             Self::Sqlite => Expr::cust_with_values(
                 "deleted_at <= ? AND length(deleted_at) >= 19 \
                  AND strftime('%Y-%m-%dT%H:%M:%S', deleted_at) <= substr(?, 1, 19)",
@@ -66,25 +66,24 @@ impl Dialect {
         }
     }
 
-    /// What makes this transaction the only one that does retention's work, or is false. It is held by the transaction
-    /// and not by the session: so it works behind a transaction pooler, and goes with a process that dies. SQLite's one
-    /// writer is the only one as it is.
+    /// Acquires the lock of retention work, or returns false. It is a transaction lock, not a session lock, so it works
+    /// behind a transaction pooler and is released when a process dies. SQLite has only one writer and needs no lock.
     pub(super) fn turn(self) -> Option<&'static str> {
         match self {
-            // Any number, but always this one, and not the migrations'.
+            // An arbitrary constant, different from that of the migrations.
             Self::Postgres => Some("pg_try_advisory_xact_lock(7598265189632274028)"),
             Self::Sqlite => None,
         }
     }
 
-    /// `updated_at` moved forward: to `now`, or where it is there already, by one microsecond.
+    /// The next `updated_at`: `now`, or one microsecond after the current value if that is not earlier.
     pub fn next_updated_at(self, now: Timestamp) -> SimpleExpr {
         match self {
             Self::Postgres => Expr::cust_with_values(
                 "GREATEST($1, image_gallery.updated_at + interval '1 microsecond')",
                 [now],
             ),
-            // SQLite's own arithmetic stops at milliseconds: the six digits are counted up beside it.
+            // SQLite's arithmetic has millisecond precision, so the six digits are incremented separately.
             Self::Sqlite => Expr::cust_with_values(
                 "CASE WHEN updated_at < ? THEN ? ELSE coalesce(\
                  strftime('%Y-%m-%dT%H:%M:%S', substr(updated_at, 1, 19), \
@@ -95,8 +94,8 @@ impl Dialect {
         }
     }
 
-    /// The row has the `updated_at` that this transaction has read. None on SQLite, where nobody else can have written
-    /// since, and where another program's text may not be how we would write that instant.
+    /// The row still has the `updated_at` that this transaction read. None on SQLite, where no other writer is
+    /// possible, and where another program's text may differ from ours for the same time.
     pub fn is_still_updated_at(self, read: Timestamp) -> Option<SimpleExpr> {
         match self {
             Self::Postgres => Some(Expr::col(image::Column::UpdatedAt).eq(self.timestamp(read))),
@@ -112,26 +111,26 @@ impl Dialect {
         }
     }
 
-    /// The stored label is one of these, whatever the letter case of either: both have the same lower case by Unicode.
+    /// The stored label is one of these, ignoring case: both have the same Unicode lower case.
     pub fn has_label<'l>(self, labels: impl IntoIterator<Item = &'l str>) -> SimpleExpr {
         let label = match self {
-            // The database's own collation may be C, which knows ASCII only.
+            // The database's own collation may be C, which supports ASCII only.
             Self::Postgres => r#"lower(intent COLLATE "und-x-icu")"#,
             Self::Sqlite => "intent COLLATE letter_case",
         };
         Expr::cust(label).is_in(labels.into_iter().map(str::to_lowercase))
     }
 
-    /// The name in [`Dialect::has_label`] under which SQLite finds [`Dialect::compare_labels`]; its own `lower` knows
-    /// ASCII only.
+    /// The collation name that [`Dialect::has_label`] uses for [`Dialect::compare_labels`] on SQLite, whose `lower`
+    /// supports ASCII only.
     pub(super) const LETTER_CASE: &str = "letter_case";
 
-    /// Whether two labels differ, letter case aside.
+    /// Compares two labels, ignoring case.
     pub(super) fn compare_labels(one: &str, other: &str) -> Ordering {
         one.to_lowercase().cmp(&other.to_lowercase())
     }
 
-    /// JSON from its text: as a bound value a number would keep no more digits than a double has.
+    /// JSON from its text: as a bound value, a number would be rounded to a double.
     pub fn json(self, metadata: Metadata) -> SimpleExpr {
         let text = metadata.into_string();
         match self {
@@ -140,7 +139,7 @@ impl Dialect {
         }
     }
 
-    /// The prompts match a search; none where every row does.
+    /// The prompts match a search; None if every row does.
     pub fn matches(self, query: &Query) -> Option<SimpleExpr> {
         match self {
             Self::Postgres => {
@@ -162,10 +161,10 @@ impl Dialect {
         }
     }
 
-    /// Every key and value of `part` is in `metadata`, as Postgres' jsonb containment has it.
+    /// `metadata` contains every key and value of `part`, as in Postgres' jsonb containment.
     pub fn metadata_contains(self, part: &Map<String, Json>) -> SimpleExpr {
         match self {
-            // Served by the GIN index.
+            // Uses the GIN index.
             Self::Postgres => {
                 Expr::cust_with_values("metadata @> $1", [Json::Object(part.clone())])
             }

@@ -1,4 +1,5 @@
-//! The connection past a transaction pooler: migrations hold locks across statements, and whoever listens keeps its session.
+//! The connection that bypasses a transaction pooler, for migrations (locks across statements) and LISTEN (a session of
+//! its own).
 
 #![expect(clippy::disallowed_types, reason = "migrations are given a connection")]
 
@@ -12,22 +13,22 @@ use super::Error;
 use super::options::{Options, Pooler, Target};
 use super::source::{ACQUIRE_TIMEOUT, Source, probe, with_statement_log};
 
-/// A migration may need a second connection beside the one that holds a lock.
+/// A migration may need a second connection besides the one that holds a lock.
 const MAX_CONNECTIONS: u32 = 3;
-/// Connections are seldom needed, and belong to the database's few.
+/// These connections are rarely needed and count against the server's limit.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Reaches the database itself.
+/// A connection directly to the database.
 #[derive(Debug)]
 pub(super) struct Direct {
     connection: DatabaseConnection,
-    /// What is asked for its complaint before the connection is used; none where that has been done.
+    /// Probed before the first use, for a better error; None once that succeeded.
     probed: Option<Target>,
     connect_timeout: Duration,
 }
 
 impl Direct {
-    /// None where there is only a transaction pooler. Its statements have no limit of time.
+    /// None if only a transaction pooler is known. Statements have no timeout.
     pub(super) fn new(options: &Options, source: &Source) -> Option<Self> {
         if let Source::Sqlite { writer, .. } = source {
             return Some(Self {
@@ -49,7 +50,7 @@ impl Direct {
         })
     }
 
-    /// A connection on which locks and settings last.
+    /// A connection on which session locks and settings persist.
     pub(super) async fn connection(&self) -> Result<&DatabaseConnection, Error> {
         if let Some(target @ Target::Postgres(server)) = &self.probed {
             probe(server, self.connect_timeout)
@@ -60,12 +61,12 @@ impl Direct {
     }
 
     pub(super) async fn close(&self) {
-        // An error at closing leaves nothing to be done: the process is about to end.
+        // Errors while closing are ignored: the process is about to exit.
         let _ = self.connection.clone().close().await;
     }
 }
 
-/// The server itself; none where only its transaction pooler is known.
+/// The server itself; None if only its transaction pooler is known.
 pub(super) fn target(options: &Options) -> Option<PgConnectOptions> {
     let own = (options.pooler == Pooler::Session).then_some(&options.target);
     match options.direct.as_ref().or(own)? {
@@ -74,7 +75,7 @@ pub(super) fn target(options: &Options) -> Option<PgConnectOptions> {
     }
 }
 
-/// Says which of the two connections an error is about.
+/// Names the connection that an error is about.
 fn at(target: &Target, error: Error) -> Error {
     let with_target = |reason| format!("DATABASE_DIRECT_URL, {target}: {reason}");
     match error {

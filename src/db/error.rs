@@ -1,4 +1,4 @@
-//! What can go wrong at the database, by what the caller may do about it.
+//! Database errors, classified by what the caller can do.
 
 use std::borrow::Cow;
 
@@ -6,37 +6,38 @@ use sea_orm::{DbErr, RuntimeErr};
 
 use super::sqlstate;
 
-/// A failed unit of work: nothing of it was done, unless the connection was lost at the commit; then nobody knows.
+/// A failed unit of work. Nothing was changed, unless the connection was lost during the commit: then the result is
+/// unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database cannot be reached or cannot take more work now: worth another try.
+    /// The database is unreachable or overloaded: retry.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// The database answers, but lets nobody in: a wrong password, a database that does not exist.
+    /// The database rejects the login: wrong password, missing database.
     #[error("the database refused the connection: {0}")]
     Refused(String),
-    /// This program's migrations have not all run.
+    /// Migrations of this program are pending.
     #[error("migrations are pending: {}; run `image-gallery migrate up`", .0.join(", "))]
     MigrationsPending(Vec<String>),
-    /// The database stands so that no migration was begun: why, a sentence each.
+    /// The reasons why no migration was started, one sentence each.
     #[error("nothing was changed, because of this:\n{}", .0.join("\n"))]
     MigrationStopped(Vec<String>),
-    /// Only a transaction pooler is known, on which no migration can run.
+    /// Only a transaction pooler is known, through which migrations cannot run.
     #[error(
         "DATABASE_DIRECT_URL: not set, and migrations cannot run through a transaction pooler (DATABASE_POOLER=transaction): \
          set it to the database itself or to a pooler in session mode, as in `postgres://user:password@host:5432/name`"
     )]
     NoDirectConnection,
-    /// The database ended a statement that took too long.
+    /// The database cancelled a statement that took too long.
     #[error("the statement took too long")]
     Timeout,
-    /// Anything else; the log gets it, the client does not.
+    /// Any other error; logged, but not shown to clients.
     #[error(transparent)]
     Other(DbErr),
 }
 
 impl Error {
-    /// Whether a table, a column or a function that a statement names is not there.
+    /// Whether a statement names a missing table, column or function.
     pub fn is_of_schema(&self) -> bool {
         let Self::Other(
             DbErr::Exec(RuntimeErr::SqlxError(driver))
@@ -72,7 +73,7 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// What kept a connection from being made.
+/// An error while connecting.
 pub(super) fn at_connecting(error: &sqlx::Error) -> Error {
     classify(error).unwrap_or_else(|| match error {
         sqlx::Error::Database(reported) => Error::Refused(reported.message().to_owned()),
@@ -80,7 +81,7 @@ pub(super) fn at_connecting(error: &sqlx::Error) -> Error {
     })
 }
 
-/// Tells what is known to pass from what is not.
+/// Classifies known temporary errors.
 fn classify(error: &sqlx::Error) -> Option<Error> {
     let sqlx::Error::Database(reported) = error else {
         let is_away = matches!(
@@ -100,13 +101,12 @@ fn classify(error: &sqlx::Error) -> Option<Error> {
     sqlstate::is_unavailable(&code).then(|| Error::Unavailable(reported.message().to_owned()))
 }
 
-/// Whether Postgres has undone the transaction for the sake of another one, and running it again may well succeed.
+/// Whether Postgres rolled the transaction back because of another one, so that a retry may succeed.
 pub(super) fn is_conflict(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| sqlstate::is_conflict(&code))
 }
 
-/// Whether a connection that could not be made may well be made in a moment: the server is starting, is not there yet, or
-/// has as many connections as it takes.
+/// Whether connecting may succeed in a moment: the server is starting, not there yet, or at its connection limit.
 pub(super) fn is_transient(error: &sqlx::Error) -> bool {
     if let sqlx::Error::Io(error) = error {
         return matches!(
@@ -119,7 +119,7 @@ pub(super) fn is_transient(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| sqlstate::is_transient_at_connect(&code))
 }
 
-/// Whether another process holds SQLite's file at the moment.
+/// Whether another process has locked SQLite's file.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| sqlstate::is_busy(&code))
 }

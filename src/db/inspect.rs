@@ -1,4 +1,4 @@
-//! Facts about the way to the database, for whoever looks for mistakes: nothing is changed, and nothing is judged.
+//! Facts about the database and the connection to it, for diagnosis. Changes nothing and judges nothing.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,9 +13,9 @@ use super::connect_diagnosis::mode_name;
 use super::source::{ACQUIRE_TIMEOUT, connect};
 use super::{Dialect, Error};
 
-/// How often each of two connections is asked which session it has.
+/// How often each of two connections is asked for its session.
 const ROUNDS: usize = 4;
-/// What this program does to the tables, and has to have the right to.
+/// The privileges that this program needs on the tables.
 const RIGHTS: &str = "
     SELECT format('%s on %s', string_agg(privilege, ', '), name) FROM (VALUES
         ('image_gallery', 'SELECT'), ('image_gallery', 'INSERT'), ('image_gallery', 'UPDATE'), ('image_gallery', 'DELETE'),
@@ -28,40 +28,40 @@ const RIGHTS: &str = "
         'image_gallery_prune_events(timestamptz, integer)']) AS name
     WHERE to_regprocedure(name) IS NOT NULL AND NOT has_function_privilege(to_regprocedure(name), 'EXECUTE')";
 
-/// What a Postgres server says of itself, and what shows of the way there.
+/// Facts about a Postgres server and the connection to it.
 #[derive(Clone, Debug)]
 pub struct PostgresFacts {
-    /// The version as the server writes it, e.g. `15.8`.
+    /// The version as the server reports it, e.g. `15.8`.
     pub version: String,
-    /// The version's first number, e.g. 15.
+    /// The major version, e.g. 15.
     pub major: i32,
     /// By how many milliseconds the server's clock is ahead of this machine's.
     pub clock_ahead: i64,
-    /// Whether it takes no writes, being a standby or told so.
+    /// Whether it rejects writes, as a standby or by configuration.
     pub is_read_only: bool,
     /// Whether the connection is encrypted.
     pub is_encrypted: bool,
-    /// How TLS is used, as it is written in a URL.
+    /// The TLS mode, as written in a URL.
     pub ssl_mode: &'static str,
-    /// Whether a session is shared with other connections: there is a pooler in transaction mode in between. None where
-    /// a second connection could not be had to tell.
+    /// Whether sessions are shared with other connections, so that there is a pooler in transaction mode. None if no
+    /// second connection could be opened to find out.
     pub shares_sessions: Option<bool>,
-    /// Rights that this program needs and has not, as in `INSERT on image_gallery`.
+    /// Missing privileges, e.g. `INSERT on image_gallery`.
     pub lacking_rights: Vec<String>,
-    /// Tells this database from others: where two are the same, they are one.
+    /// Identifies this database: equal values mean the same database.
     pub identity: String,
 }
 
-/// What a SQLite file is like.
+/// Facts about a SQLite file.
 #[derive(Debug)]
 pub struct SqliteFacts {
-    /// Its journal, `wal` once it was opened by this program.
+    /// Its journal mode, `wal` once this program has opened it.
     pub journal: String,
-    /// How its tables stand.
+    /// The state of its tables.
     pub survey: migration::Survey,
 }
 
-/// Looks at a Postgres server, on at most three connections of its own.
+/// Inspects a Postgres server, with at most three connections of its own.
 pub async fn postgres(
     target: &PgConnectOptions,
     connect_timeout: Duration,
@@ -95,7 +95,7 @@ pub async fn postgres(
             .collect::<Result<_, _>>()?,
         identity: row.try_get("identity")?,
     };
-    // All that was to be known is known.
+    // Everything has been read.
     let _ = connection.close().await;
     Ok(facts)
 }
@@ -109,7 +109,8 @@ fn now() -> i64 {
         .unwrap_or_default()
 }
 
-/// What the driver does not tell where it leaves TLS to the server: whether one that insists gets it.
+/// The driver does not report TLS when the server decides, so this tests whether a connection that requires it
+/// succeeds.
 async fn is_encrypted(target: &PgConnectOptions) -> bool {
     match target.get_ssl_mode() {
         PgSslMode::Disable | PgSslMode::Allow => false,
@@ -129,8 +130,8 @@ async fn is_encrypted(target: &PgConnectOptions) -> bool {
     }
 }
 
-/// Whether two connections that are open at once meet in one session, or one of them changes its own: each keeps its
-/// own only where nothing in between shares them out. Unnamed statements, each a transaction.
+/// Whether two concurrent connections share a session, or one of them changes its session: both happen only behind a
+/// transaction pooler. Statements are unnamed, each in its own transaction.
 async fn shares_sessions(first: &mut PgConnection, target: &PgConnectOptions) -> Option<bool> {
     let mut second = connect(target, ACQUIRE_TIMEOUT).await.ok()?;
     let mut sessions = [Vec::new(), Vec::new()];
@@ -151,8 +152,7 @@ async fn session(connection: &mut PgConnection) -> Option<i32> {
     row.try_get(0).ok()
 }
 
-/// Looks at a SQLite file that is there, and whether it can be written to. Nothing is written, nor is it turned to another
-/// journal.
+/// Inspects an existing SQLite file, and whether it is writable. Writes nothing, and does not change the journal mode.
 pub async fn sqlite(target: &SqliteConnectOptions) -> Result<SqliteFacts, Error> {
     let target = target
         .clone()
@@ -176,7 +176,7 @@ async fn sqlite_facts(pool: &SqlitePool) -> Result<SqliteFacts, Error> {
     Ok(SqliteFacts { journal, survey })
 }
 
-/// Whether a file can be made in a directory: by making one, and taking it away.
+/// Tests whether files can be created in a directory, by creating one and removing it.
 pub fn can_make_files(directory: &Path) -> std::io::Result<()> {
     let name = format!(".image-gallery-doctor-{}", std::process::id());
     let path = directory.join(name);

@@ -1,10 +1,10 @@
-//! A place in Postgres' write-ahead log, <https://www.postgresql.org/docs/current/datatype-pg-lsn.html>: what a standby has
-//! replayed up to there, it shows.
+//! A position in Postgres' write-ahead log, <https://www.postgresql.org/docs/current/datatype-pg-lsn.html>. A standby
+//! shows all changes up to the position that it has replayed.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A place in the log: later writes have greater ones.
+/// A position in the log: later writes have greater ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lsn(u64);
 
@@ -26,7 +26,7 @@ impl fmt::Display for Lsn {
     }
 }
 
-/// The text is none.
+/// The text is not a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is no position, as in `16/B374D848`")]
 pub struct InvalidLsn;

@@ -1,4 +1,4 @@
-//! The schema's state, and the commands that change it.
+//! The state of the schema, and the commands that change it.
 
 #![expect(clippy::disallowed_types, reason = "migrations are given a connection")]
 
@@ -7,7 +7,7 @@ use sea_orm::DatabaseConnection;
 use super::{Database, Error};
 
 impl Database {
-    /// The database itself, without a transaction pooler in between and without limits of time.
+    /// The database itself, bypassing a transaction pooler and without timeouts.
     async fn direct(&self) -> Result<&DatabaseConnection, Error> {
         match &self.direct {
             Some(direct) => direct.connection().await,
@@ -15,7 +15,7 @@ impl Database {
         }
     }
 
-    /// Applies every pending migration. Safe to run from two machines at once.
+    /// Applies every pending migration. Safe to run concurrently.
     pub async fn migrate_up(&self) -> Result<migration::Applied, Error> {
         let applied = migration::up(self.direct().await?).await?;
         for warning in &applied.warnings {
@@ -24,20 +24,20 @@ impl Database {
         Ok(applied)
     }
 
-    /// Takes away all that the project added, and names each migration taken back. `image_gallery` stays.
+    /// Reverts all migrations and returns their names. `image_gallery` stays.
     pub async fn migrate_down(&self) -> Result<Vec<String>, Error> {
         Ok(migration::down(self.direct().await?).await?)
     }
 
-    /// How the database stands, and what migrating it would do. Changes nothing. Newer migrations in the database are not
-    /// listed.
+    /// Reports the state of the database and what a migration would do. Changes nothing. Newer migrations in the
+    /// database are not listed.
     pub async fn survey(&self) -> Result<migration::Survey, Error> {
         self.read_primary(|unit| Box::pin(async { Ok(migration::survey(unit).await?) }))
             .await
     }
 
     pub(super) async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
-        // Not of a copy, which a request may have asked for: it may not have replayed them yet.
+        // Not from a replica requested by the caller: it may not have replayed them yet.
         let status = self
             .read_primary(|unit| Box::pin(async { Ok::<_, Error>(migration::status(unit).await?) }))
             .await?;

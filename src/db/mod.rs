@@ -1,8 +1,8 @@
-//! The database: how it is reached, and the only ways to SQL, [`Database::read`], [`Database::write`] and their kin.
+//! The database: connections, and the only ways to run SQL: [`Database::read`], [`Database::write`] and their variants.
 //!
-//! A change is a task of its own: a caller who hangs up, or whose time is up, stops waiting for it but tears nothing. A read on
-//! Postgres is not: its connection is closed with it. A unit that meets a serialization failure or a deadlock is rolled back and run again, so its work is a
-//! function that can be called more than once.
+//! A change runs in a task of its own: a caller that disconnects or times out stops waiting, but does not cancel it. A
+//! read on Postgres is cancelled together with its connection. A unit with a serialization failure or deadlock is
+//! rolled back and retried, so its work is a function that can be called more than once.
 
 mod changes;
 mod connect_diagnosis;
@@ -48,8 +48,8 @@ pub use sql::Sql;
 pub use trail::{Bounds, TrailRead};
 pub use unit::UnitOfWork;
 
-/// How long a unit of work that met a conflict waits before each of its further attempts. Postgres has chosen it as the one
-/// that gives way, so the other goes on meanwhile.
+/// Pauses before each retry of a unit of work after a conflict. Postgres aborted it in favour of another one, which
+/// proceeds meanwhile.
 const RETRY_PAUSES: [Duration; 4] = [
     Duration::from_millis(5),
     Duration::from_millis(20),
@@ -57,15 +57,15 @@ const RETRY_PAUSES: [Duration; 4] = [
     Duration::from_millis(320),
 ];
 
-/// A handle on the one database of the gallery. Nothing else holds a connection.
+/// The gallery's database. Nothing else holds connections.
 #[derive(Debug)]
 pub struct Database {
     source: Source,
     direct: Option<Direct>,
     replica: Option<Replica>,
-    /// Whether none of this program's migrations was pending when the database was last asked.
+    /// Whether the last check found no pending migration of this program.
     is_migrated: AtomicBool,
-    /// Held while this process gives events their positions.
+    /// Held while this process sequences events.
     sequencing: tokio::sync::Mutex<()>,
     changes: Changes,
     waiting: Waiting,
@@ -74,7 +74,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Connects, once, to learn at the start what is wrong. Later the pool connects anew by itself.
+    /// Connects once, to report problems at startup. The pool reconnects by itself later.
     pub async fn connect(options: &Options) -> Result<Self, Error> {
         let source = match &options.target {
             Target::Postgres(target) => {
@@ -105,22 +105,22 @@ impl Database {
         })
     }
 
-    /// Runs what one request does. It uses a share of the connections at once, so that others are served meanwhile.
+    /// Runs one request, which may use only a part of the connections at once.
     pub async fn for_one_request<T>(&self, work: impl Future<Output = T>) -> T {
         connection_quota::within(self.connection_quota, work).await
     }
 
-    /// Tells when something may have changed, whoever changed it.
+    /// Listens for changes by any writer.
     pub fn listen(&self) -> Listener {
         self.changes.listen()
     }
 
-    /// Which SQL this database speaks.
+    /// The database's SQL dialect.
     pub fn dialect(&self) -> Dialect {
         self.source.dialect()
     }
 
-    /// Runs a unit of work that only reads. Each statement sees what is committed when it starts.
+    /// Runs a read-only unit of work. Each statement sees what is committed when it starts.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
@@ -139,8 +139,7 @@ impl Database {
         run.run(source.clone(), work).await
     }
 
-    /// As [`Database::read`], but always from the database that is written to: the trail is not read from a copy that may
-    /// lag behind.
+    /// Like [`Database::read`], but always on the primary: the trail is not read from a replica that may lag.
     pub async fn read_primary<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
@@ -151,8 +150,8 @@ impl Database {
         run.run(self.source.clone(), work).await
     }
 
-    /// Runs a unit of work in one transaction: all of it is committed, or on an error nothing. The trail says that it
-    /// was `actor` who did it; `None` is nobody in particular.
+    /// Runs a unit of work in one transaction, which is rolled back on an error. The trail records `actor`; `None`
+    /// means unknown.
     pub async fn write<T, E, F>(&self, actor: Option<&str>, work: F) -> Result<T, E>
     where
         F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
@@ -163,9 +162,9 @@ impl Database {
         run.run(self.source.clone(), signed(actor, work)).await
     }
 
-    /// As [`Database::write`], for work that changes a single one of `items` by one statement. Where the database can sign
-    /// and commit that at once, no other statement stands before and after it; so what changes rows has to return
-    /// [`UnitOfWork::signature`] beside them.
+    /// Like [`Database::write`], for work that changes one of `items` with a single statement. If possible, that
+    /// statement sets the actor and commits on its own, without further statements; so it has to return
+    /// [`UnitOfWork::signature`] along with the changed rows.
     pub async fn write_items<T, E, F>(
         &self,
         items: usize,
@@ -186,8 +185,7 @@ impl Database {
         self.write(actor, work).await
     }
 
-    /// As [`Database::write`], but for work that no request waits for: its statements are not ended with a request's
-    /// time, only after ten minutes.
+    /// Like [`Database::write`], but for background work: statements time out after ten minutes, not with a request.
     pub async fn maintain<T, E, F>(&self, actor: Option<&str>, work: F) -> Result<T, E>
     where
         F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
@@ -198,7 +196,7 @@ impl Database {
         run.run(self.source.clone(), signed(actor, work)).await
     }
 
-    /// Runs one statement without values, which commits by itself.
+    /// Runs one statement without values in autocommit mode.
     async fn execute_alone(&self, sql: &str) -> Result<(), Error> {
         let sql = self.source.autocommit(sql);
         let run = self.unit_for(Purpose::Alone);
@@ -222,11 +220,11 @@ impl Database {
         }
     }
 
-    /// A unit of work whose commit is told.
+    /// A unit of work whose commit is signalled.
     fn change(&self, purpose: Purpose) -> Run {
         Run {
             committed: self.changes.committed(),
-            // Nobody else has a use for it.
+            // Only used with a replica.
             reports_lsn_to: self
                 .replica
                 .as_ref()
@@ -235,14 +233,14 @@ impl Database {
         }
     }
 
-    /// Fails unless the database answers and none of this program's migrations is pending.
+    /// Fails unless the database responds and no migration of this program is pending.
     pub async fn require_ready(&self) -> Result<(), Error> {
         self.ping().await?;
         self.look_for_migrations().await
     }
 
-    /// Fails while a migration of this program is pending. Asks the database only until none is, and again when
-    /// [`Database::look_for_migrations`] has found some: another process may have taken them back.
+    /// Fails while a migration of this program is pending. Queries the database only until none is, and again after
+    /// [`Database::look_for_migrations`] has found one: another process may have reverted it.
     pub async fn require_migrated(&self) -> Result<(), Error> {
         if self.is_migrated.load(Ordering::Relaxed) {
             return Ok(());
@@ -250,7 +248,7 @@ impl Database {
         self.look_for_migrations().await
     }
 
-    /// Asks the database whether a migration of this program is pending, and fails if so.
+    /// Queries whether a migration of this program is pending, and fails if so.
     pub async fn look_for_migrations(&self) -> Result<(), Error> {
         let pending = self.pending_migrations().await?;
         self.is_migrated
@@ -265,7 +263,7 @@ impl Database {
         self.read_primary(|unit| Box::pin(unit.ping())).await
     }
 
-    /// Closes every connection, after those in use have been given back.
+    /// Closes all connections, after those in use have been returned.
     pub async fn close(&self) {
         self.source.close().await;
         if let Some(direct) = &self.direct {
@@ -277,7 +275,7 @@ impl Database {
     }
 }
 
-/// Work whose changes bear an actor's name.
+/// Work whose changes record an actor.
 fn signed<T, E, F>(
     actor: Option<&str>,
     work: F,
@@ -304,31 +302,31 @@ where
     }
 }
 
-/// How a unit of work is run, and who hears of it.
+/// How a unit of work runs, and where its result is reported.
 #[derive(Debug)]
 struct Run {
     purpose: Purpose,
     waiting: Waiting,
     committed: Signal,
-    /// The request that the standby may fail.
+    /// The request that reads from the standby.
     served_by_replica: Option<ReadPreference>,
-    /// The request that is told where the log was after the commit.
+    /// The request that receives the log position after the commit.
     reports_lsn_to: Option<ReadPreference>,
 }
 
 impl Run {
-    /// Runs work as a task of its own.
+    /// Runs work in a task of its own.
     async fn run<T, E, F>(self, source: Source, work: F) -> Result<T, E>
     where
         F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        // Held until the outcome is taken: what is read and not yet answered is bounded as well.
+        // Held until the result is taken, which also bounds results that are read but not yet used.
         let _permit = connection_quota::permit().await;
         let is_torn_safely =
             self.purpose == Purpose::Read && matches!(source, Source::Postgres { .. });
-        // Boxed: it is large, and whoever waits for it would be as large.
+        // Boxed, because it is large and would be copied into the waiting future.
         let work = Box::pin(async move {
             let mut has_failed = true;
             let outcome = self.until_no_conflict(&source, work, &mut has_failed).await;
@@ -341,14 +339,14 @@ impl Run {
             }
             outcome
         });
-        // A read that nobody waits for any more closes its connection, and changes nothing.
+        // A cancelled read closes its connection and changes nothing.
         if is_torn_safely {
             return work.await;
         }
         detached(work).await
     }
 
-    /// Tells beside the outcome whether the database failed, and not the work.
+    /// Also returns whether the database failed, as opposed to the work.
     async fn until_no_conflict<T, E, F>(
         &self,
         source: &Source,
@@ -368,7 +366,7 @@ impl Run {
                 outcome = Box::pin(self.finish(&unit, outcome)).await;
             }
             match pauses.next() {
-                // Postgres itself has said that nothing of it was done.
+                // Postgres has reported that it rolled everything back.
                 Some(pause) if outcome.is_err() && unit.has_conflict() => {
                     drop(unit);
                     tokio::time::sleep(*pause).await;
@@ -381,7 +379,7 @@ impl Run {
         }
     }
 
-    /// Commits what was done, or takes it back.
+    /// Commits or rolls back.
     async fn finish<T, E: From<Error>>(
         &self,
         unit: &UnitOfWork,
@@ -408,7 +406,7 @@ impl Run {
     }
 }
 
-/// Runs work to its end whether or not somebody still waits for it.
+/// Runs work to its end even if the caller stops waiting.
 async fn detached<T, E>(work: impl Future<Output = Result<T, E>> + Send + 'static) -> Result<T, E>
 where
     T: Send + 'static,

@@ -1,8 +1,7 @@
-//! The pool of connections to Postgres.
+//! The connection pool for Postgres.
 //!
-//! sqlx's own asks the server twice for each unit of work whether the connection still lives, before it and after it: two
-//! round trips beside the one that counts. Here a connection is asked only when nobody
-//! has used it a moment ago.
+//! sqlx's pool pings the server before and after each unit of work: two additional round trips. This one pings only
+//! connections that were idle for a moment.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,43 +19,43 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::error::is_transient;
 
-/// How long a request waits for a connection before the database counts as away.
+/// How long a request waits for a connection before the database counts as unavailable.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a connection that was idle may take to show that it lives: less than a third of the wait for one, so that
-/// two dead ones keep nobody from a new one.
+/// Timeout of the ping of an idle connection: less than a third of the acquire timeout, so that two dead connections
+/// leave time for a new one.
 const TEST_TIMEOUT: Duration = Duration::from_millis(900);
-/// A connection that was in use so short a time ago is taken to live: under load, when it counts, each is.
+/// A connection used this recently is not pinged: under load that is all of them.
 const TRUSTED_FOR: Duration = Duration::from_millis(1);
-/// A connection that nobody has used for so long is closed.
+/// Connections idle for longer are closed.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
-/// How old a connection may become: the server's memory for it grows.
+/// Maximum age of a connection: the server's memory for it grows.
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
-/// How long to wait between two attempts to connect.
+/// Pause between two attempts to connect.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// The pool. Clones are the same pool.
+/// The pool. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct PgPool {
     connections: managed::Pool<Connector>,
-    /// What holds a connection: the pool is closed once nothing does.
+    /// Tracks connection holders: the pool is closed once there are none.
     users: TaskTracker,
     started: Instant,
-    /// When idle connections were last looked through, in milliseconds since `started`.
+    /// When idle connections were last checked, in milliseconds since `started`.
     last_sweep: Arc<AtomicU64>,
     acquire_timeout: Duration,
 }
 
-/// A connection, and when it was last given back.
+/// A connection, and when it was last returned.
 #[derive(Debug)]
 pub(super) struct Session {
     connection: PgConnection,
     released: Instant,
 }
 
-/// A connection that goes back to its pool when it is dropped.
+/// A connection that is returned to its pool when dropped.
 #[derive(Debug)]
 pub(super) struct PooledConnection {
-    /// None once it is closed.
+    /// None once closed.
     connection: Option<Object<Connector>>,
     _user: TaskTrackerToken,
 }
@@ -64,10 +63,10 @@ pub(super) struct PooledConnection {
 #[derive(Debug)]
 pub(super) struct Connector {
     target: PgConnectOptions,
-    /// What a session is told when it is connected.
+    /// SQL that configures a new session.
     setup: Option<String>,
-    /// When a connection was last found dead: those that were idle at that moment have most likely died with it, and
-    /// waiting for each to show that it lives would take too long.
+    /// When a connection was last found dead: those that were idle at that moment are most likely dead too, and pinging
+    /// each would take too long.
     last_death: Mutex<Option<Instant>>,
 }
 
@@ -138,7 +137,7 @@ impl managed::Manager for Connector {
 }
 
 impl PgPool {
-    /// A pool that connects when it is asked for a connection.
+    /// A pool that connects on demand.
     pub(super) fn new(
         target: PgConnectOptions,
         setup: Option<String>,
@@ -153,7 +152,7 @@ impl PgPool {
         })
         .max_size(max_connections)
         .runtime(Runtime::Tokio1)
-        // The one used last is the one whose server process is warm.
+        // The most recently used connection has a warm server process.
         .queue_mode(QueueMode::Lifo)
         .build()
         .expect("a pool without time-outs of its own needs nothing that could be missing");
@@ -166,8 +165,8 @@ impl PgPool {
         }
     }
 
-    /// Waits for a connection. What may pass within that time (the server is starting, all its connections are taken) is
-    /// tried again.
+    /// Waits for a connection. Retries temporary errors (the server is starting, or at its connection limit) until the
+    /// timeout.
     pub(super) async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
         self.close_idle();
         let deadline = Instant::now() + self.acquire_timeout;
@@ -191,7 +190,7 @@ impl PgPool {
         }
     }
 
-    /// Once a minute at most.
+    /// At most once a minute.
     fn close_idle(&self) {
         const INTERVAL_MILLISECONDS: u64 = 60_000;
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -204,12 +203,12 @@ impl PgPool {
             .retain(|_, metrics| metrics.last_used() < IDLE_TIMEOUT);
     }
 
-    /// How many connections there are, and how many are idle.
+    /// The numbers of all and of idle connections.
     pub(super) fn status(&self) -> Status {
         self.connections.status()
     }
 
-    /// Closes every connection, after those in use have been given back.
+    /// Closes all connections, after those in use have been returned.
     pub(super) async fn close(&self) {
         self.users.close();
         self.users.wait().await;
@@ -226,7 +225,7 @@ impl PooledConnection {
             .ok_or(sqlx::Error::PoolClosed)
     }
 
-    /// Closes it instead of giving it back.
+    /// Closes it instead of returning it.
     pub(super) fn close(&mut self) {
         if let Some(connection) = self.connection.take() {
             drop(Object::take(connection));

@@ -1,10 +1,10 @@
-//! Reads from a streaming standby, for requests that ask for them.
+//! Reads from a streaming standby, for requests that ask for it.
 //!
-//! 1. A request says what it wants of its reads (`ReadPreference`), and everything that it reads runs within that.
-//! 2. Its first read decides for all of them: the standby, when it answers, is a standby, and has replayed what the request
-//!    wants to see; else the primary.
-//! 3. A standby that fails later has spoilt the query: it is to be asked again, of the primary, which also serves whatever
-//!    else the request has.
+//! 1. A request has a `ReadPreference`, and all its reads run in its scope.
+//! 2. Its first read decides for all: the standby, if it responds, is a standby, and has replayed the position that the
+//!    request requires; else the primary.
+//! 3. If the standby fails later, the query fails and has to be executed again on the primary, which also serves the
+//!    rest of the request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,16 +20,16 @@ use super::options::Options;
 use super::source::{Purpose, Source};
 use super::{Error, UnitOfWork};
 
-/// How long a request looks for the standby before the primary serves it.
+/// How long a request waits for the standby before it uses the primary.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// For how long a standby that did not answer is not asked again.
+/// How long a standby that did not respond is not tried again.
 const PAUSE: Duration = Duration::from_secs(2);
 
 tokio::task_local! {
     static READS: ReadPreference;
 }
 
-/// What a request wants of its reads, and what became of it. Clones are of the same request.
+/// The read preference of a request, and its state. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct ReadPreference(Arc<Shared>);
 
@@ -37,7 +37,7 @@ pub struct ReadPreference(Arc<Shared>);
 struct Shared {
     wants_replica: bool,
     after: Option<Lsn>,
-    /// Whether the standby serves; decided by the first read.
+    /// Whether the standby serves the request; decided by the first read.
     is_replica: OnceCell<bool>,
     has_failed: AtomicBool,
     has_changed: AtomicBool,
@@ -45,12 +45,12 @@ struct Shared {
 }
 
 impl ReadPreference {
-    /// From the primary.
+    /// Reads from the primary.
     pub fn primary() -> Self {
         Self::default()
     }
 
-    /// From a standby that has replayed everything up to an LSN, where there is one.
+    /// Reads from a standby that has replayed everything up to an LSN, if there is one.
     pub fn replica(after: Option<Lsn>) -> Self {
         Self(Arc::new(Shared {
             wants_replica: true,
@@ -59,35 +59,35 @@ impl ReadPreference {
         }))
     }
 
-    /// Runs a request. What it spawns is not part of it.
+    /// Runs a request in this scope. Tasks that it spawns are not part of it.
     pub async fn scope<T>(&self, request: impl Future<Output = T>) -> T {
-        // A request's future is large, and would be so twice.
+        // Boxed, because the future is large and would be stored twice.
         READS.scope(self.clone(), Box::pin(request)).await
     }
 
-    /// Those of the request that runs here.
+    /// The preference of the current request.
     pub fn current() -> Option<Self> {
         READS.try_with(Self::clone).ok()
     }
 
-    /// Whether the standby may still serve.
+    /// Whether the standby may still be used.
     pub fn may_use_replica(&self) -> bool {
         let is_over = self.has_failed() || self.0.has_changed.load(Ordering::Relaxed);
         self.0.wants_replica && !is_over
     }
 
-    /// The request changes something: what it reads from now on has to show that.
+    /// The request changes something: its later reads have to see that.
     pub fn turn_to_primary(&self) {
         self.0.has_changed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the standby failed in the middle, so that the query has to be asked again of the primary.
+    /// Whether the standby failed during a query, so that it has to be executed again on the primary.
     pub fn has_failed(&self) -> bool {
         self.0.has_failed.load(Ordering::Relaxed)
     }
 
-    /// Up to where a standby has to be for the request's own changes to be seen; none where nothing was changed, or no
-    /// standby is known.
+    /// The LSN that a standby must have replayed to show the request's own changes; None without changes or without a
+    /// standby.
     pub fn written(&self) -> Option<Lsn> {
         Lsn::from_number(self.0.written.load(Ordering::Relaxed))
     }
@@ -105,13 +105,13 @@ impl ReadPreference {
 #[derive(Debug)]
 pub(super) struct Replica {
     source: Source,
-    /// Not asked before this many milliseconds of `started`.
+    /// Not tried before this many milliseconds since `started`.
     away_until: AtomicU64,
     started: Instant,
 }
 
 impl Replica {
-    /// It need not answer: then the primary serves.
+    /// The standby need not respond: the primary is the fallback.
     pub(super) fn new(target: &PgConnectOptions, options: &Options) -> Self {
         Self {
             source: Source::postgres(target, options),
@@ -124,7 +124,7 @@ impl Replica {
         &self.source
     }
 
-    /// The standby's connections, for a request that wants them, while it may have them.
+    /// The standby's connections, if the request prefers them and may use them.
     pub(super) async fn source_for(&self, reads: &ReadPreference) -> Option<&Source> {
         if !reads.may_use_replica() {
             return None;
@@ -161,7 +161,7 @@ impl Replica {
             .store(now.saturating_add(pause), Ordering::Relaxed);
     }
 
-    /// Up to where the standby is; none when it is none.
+    /// The LSN that the standby has replayed; None if it is not a standby.
     async fn replayed(&self) -> Result<Option<Lsn>, Error> {
         let source = self.source.clone();
         super::detached(async move {

@@ -1,4 +1,4 @@
-//! The state of the database for monitoring: use of the connection pools, length of the trail.
+//! The database's state for monitoring: pool usage, length of the trail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,25 +11,25 @@ use super::replica::Replica;
 use super::source::{Purpose, Source};
 use super::{Database, Dialect, Error, UnitOfWork};
 
-/// One pool of connections.
+/// The state of a connection pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// `primary` on Postgres, and `replica` where there is one; `readers` and `writer` on SQLite.
     pub name: &'static str,
-    /// Connections that a unit of work holds.
+    /// Connections held by units of work.
     pub in_use: usize,
-    /// Connections that nobody uses.
+    /// Idle connections.
     pub idle: usize,
-    /// How many there may be.
+    /// Maximum number of connections.
     pub maximum: usize,
-    /// Units of work that have none yet.
+    /// Units of work waiting for a connection.
     pub waiting: usize,
 }
 
-/// How far the trail is.
+/// The state of the trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct TrailSnapshot {
-    /// The last position that was given.
+    /// The last assigned position.
     pub last_position: i64,
     /// Committed events without a position, counted up to 10,001.
     pub waiting_events: i64,
@@ -40,7 +40,7 @@ pub struct TrailSnapshot {
 pub(super) struct Waiting(Arc<[AtomicUsize; 2]>);
 
 impl Waiting {
-    /// Counts as long as it takes to begin.
+    /// Counts while it waits to begin.
     pub(super) async fn begin(
         &self,
         source: &Source,
@@ -73,7 +73,7 @@ impl Dialect {
                 "SELECT last_position, (SELECT count(*) FROM (SELECT FROM image_gallery_event \
                  WHERE position IS NULL LIMIT 10001) AS waiting) AS waiting_events FROM image_gallery_trail"
             }
-            // Each event has its position as it is written.
+            // Events get their position when they are written.
             Self::Sqlite => {
                 "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'image_gallery_event'), 0) \
                  AS last_position, 0 AS waiting_events FROM image_gallery_trail"
@@ -83,7 +83,7 @@ impl Dialect {
 }
 
 impl Database {
-    /// How busy the connections are.
+    /// The usage of the connection pools.
     pub fn pools(&self) -> Vec<Pool> {
         let [writing, reading] = &*self.waiting.0;
         let (writing, reading) = (
@@ -102,7 +102,7 @@ impl Database {
             ],
         };
         if let Some(Source::Postgres { pool, .. }) = self.replica.as_ref().map(Replica::source) {
-            // A request that would have to wait there goes to the primary.
+            // A request that would have to wait uses the primary.
             pools.push(look_postgres(pool, "replica", 0));
         }
         pools
@@ -110,7 +110,7 @@ impl Database {
 }
 
 impl UnitOfWork {
-    /// How far the trail is.
+    /// The state of the trail.
     pub async fn trail_snapshot(&self) -> Result<TrailSnapshot, Error> {
         let backend = self.get_database_backend();
         let statement = Statement::from_string(backend, self.dialect().trail_snapshot());

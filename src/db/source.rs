@@ -1,13 +1,13 @@
-//! Where units of work get their connections, and how a unit begins on each kind of database.
+//! How units of work get their connections and begin, on each kind of database.
 //!
-//! Postgres, `DATABASE_POOLER=session`: what a session needs is set when it is connected, reads are single statements,
-//! and statements stay prepared.
+//! Postgres, `DATABASE_POOLER=session`: the session is configured on connect, reads are single statements, and
+//! statements stay prepared.
 //!
-//! Postgres, `DATABASE_POOLER=transaction`: the pooler gives the session to somebody else after each transaction. So every
-//! unit is a transaction, which sets for itself what it needs, and no statement is given a name: a name that another
-//! client has taken runs that client's statement, silently.
+//! Postgres, `DATABASE_POOLER=transaction`: the pooler assigns the session to another client after each transaction. So
+//! every unit is a transaction with its own settings, and statements are unnamed: a name that another client uses would
+//! silently run that client's statement.
 //!
-//! SQLite: one writer that begins IMMEDIATE, and a pool of readers that look on.
+//! SQLite: one writer that begins IMMEDIATE, and a pool of readers.
 
 use std::time::Duration;
 
@@ -23,29 +23,29 @@ use super::pool::PgPool;
 use super::unit::{Connection, UnitOfWork, Use};
 use super::{Dialect, Error, connect_diagnosis, error};
 
-/// How long a change waits for its turn at SQLite's one writer.
+/// How long a change waits for SQLite's one writer.
 const WRITER_TIMEOUT: Duration = Duration::from_millis(2500);
-/// How long SQLite waits for another process that writes to the same file. Together with the wait for a turn it is less
-/// than the five seconds within which an outage is told.
+/// How long SQLite waits for another process that writes to the file. Together with the wait for the writer, less than
+/// the five seconds within which an outage is reported.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a statement of [`Purpose::Maintain`] may take: nobody waits for it, but a connection is not lost for ever.
+/// Timeout of a statement of [`Purpose::Maintain`], so that a connection is not lost forever.
 const MAINTENANCE_TIME: Duration = Duration::from_mins(10);
-/// How long a transaction may stand still between two of its statements; it is this process that does.
+/// Maximum idle time in a transaction, caused by this process.
 const IDLE_TIME: Duration = Duration::from_secs(10);
 
-/// What a unit of work is for.
+/// The purpose of a unit of work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// A request that only reads.
     Read,
-    /// A request that changes something.
+    /// A request that changes data.
     Write,
-    /// A change that is one statement, signed by this actor: it commits by itself. See [`Source::commits_at_once`].
+    /// A change in one autocommitted statement, signed by this actor. See [`Source::commits_at_once`].
     Statement(Option<Box<str>>),
-    /// Work that no request waits for, and whose statements may take their time.
+    /// Background work with a long statement timeout.
     Maintain,
-    /// One statement without values that commits by itself: what it locks is not held for a moment longer than the server
-    /// needs, whatever becomes of this process. See [`Source::alone`].
+    /// One autocommitted statement without values: its locks are held only as long as the server needs, whatever
+    /// happens to this process. See [`Source::autocommit`].
     Alone,
 }
 
@@ -58,7 +58,7 @@ impl Purpose {
     }
 }
 
-/// The pools of connections. Clones are the same pools.
+/// The connection pools. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     Postgres {
@@ -74,13 +74,13 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// A pool that connects when it is asked for a connection.
+    /// A pool that connects on demand.
     pub(super) fn postgres(target: &PgConnectOptions, options: &Options) -> Self {
         let target = with_statement_log(target.clone(), options.slow_query);
         let setup =
             (options.pooler == Pooler::Session).then(|| session_settings(options.statement_time));
         Self::Postgres {
-            // The wait for a connection may have to make one.
+            // Waiting for a connection includes connecting.
             pool: PgPool::new(
                 target,
                 setup,
@@ -102,7 +102,7 @@ impl Source {
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
             .collation(Dialect::LETTER_CASE, Dialect::compare_labels);
-        // The writer comes first: it creates the file that the readers open.
+        // The writer first: it creates the file that the readers open.
         let writer = open_writer(&target).await?;
         let readers = PoolOptions::new()
             .max_connections(options.max_connections.get())
@@ -123,7 +123,7 @@ impl Source {
         }
     }
 
-    /// A unit of work on a connection of its own.
+    /// A unit of work on its own connection.
     pub(super) async fn begin(&self, purpose: &Purpose) -> Result<UnitOfWork, Error> {
         match self {
             Self::Postgres {
@@ -171,8 +171,8 @@ impl Source {
         }
     }
 
-    /// Whether a statement that changes something can be signed and committed without another before and after it. Behind
-    /// a transaction pooler it needs others that set its limits, and on SQLite the signature is a row.
+    /// Whether a changing statement can set the actor and commit without further statements. Behind a transaction
+    /// pooler it needs statements for its timeouts, and on SQLite the signature is a row.
     pub(super) fn commits_at_once(&self) -> bool {
         matches!(
             self,
@@ -183,8 +183,8 @@ impl Source {
         )
     }
 
-    /// A statement for [`Purpose::Alone`]. Behind a transaction pooler it brings what a session would know already, in one
-    /// message, which makes it one transaction.
+    /// A statement for [`Purpose::Alone`]. Behind a transaction pooler the session's settings are in the same message,
+    /// which makes it one transaction.
     pub(super) fn autocommit(&self, sql: &str) -> String {
         match self {
             Self::Postgres {
@@ -199,7 +199,7 @@ impl Source {
         }
     }
 
-    /// Closes every connection, after those in use have been given back.
+    /// Closes all connections, after those in use have been returned.
     pub(super) async fn close(&self) {
         match self {
             Self::Postgres { pool, .. } => pool.close().await,
@@ -213,7 +213,7 @@ impl Source {
     }
 }
 
-/// What begins a unit on Postgres, in one message; none where its statements commit by themselves.
+/// The SQL that begins a unit on Postgres, in one message; None for autocommit.
 fn begin_postgres(pooler: Pooler, purpose: &Purpose, statement_time: Duration) -> Option<String> {
     let limits = |time| limits(time, "SET LOCAL");
     match (pooler, purpose) {
@@ -236,7 +236,7 @@ fn begin_postgres(pooler: Pooler, purpose: &Purpose, statement_time: Duration) -
     }
 }
 
-/// What a session is told when it is connected. Not by the startup message, of which poolers take a part only.
+/// SQL that configures a new session. Not in the startup message, which poolers accept only partly.
 fn session_settings(statement_time: Duration) -> String {
     format!(
         "SET default_transaction_isolation = 'read committed'; {}",
@@ -244,7 +244,7 @@ fn session_settings(statement_time: Duration) -> String {
     )
 }
 
-/// Ends a statement that takes longer, and a transaction whose process stands still for longer.
+/// Timeouts for a statement, and for a transaction whose process is idle.
 fn limits(statement_time: Duration, set: &str) -> String {
     let statement = statement_time.as_millis();
     let idle = statement_time.min(IDLE_TIME).as_millis();
@@ -253,7 +253,7 @@ fn limits(statement_time: Duration, set: &str) -> String {
     )
 }
 
-/// A pool would try until its time is up and then tell nothing of the reason; one connection does.
+/// Connects once: a pool would retry until its timeout and not report the cause.
 pub(super) async fn probe(
     target: &PgConnectOptions,
     connect_timeout: Duration,
@@ -261,12 +261,12 @@ pub(super) async fn probe(
     Ok(connect(target, connect_timeout).await?.close().await?)
 }
 
-/// One connection, or what is in its way and what to do about it.
+/// Opens one connection, or returns the cause and a fix.
 pub(super) async fn connect(
     target: &PgConnectOptions,
     connect_timeout: Duration,
 ) -> Result<PgConnection, Error> {
-    // Two libraries bring one each, and with `verify-ca` sqlx wants to be told which. Another may have told already.
+    // Two libraries each bring one, and sqlx needs a choice for `verify-ca`. It may already be installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match timeout(connect_timeout, target.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
@@ -275,8 +275,8 @@ pub(super) async fn connect(
     }
 }
 
-/// Opens the file to write to it. Another process that opens it for the first time at this moment may hold it: SQLite does
-/// not wait when it turns to write-ahead logging.
+/// Opens the file for writing. Retries if another process opens it for the first time: SQLite does not wait when it
+/// switches to write-ahead logging.
 async fn open_writer(target: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     const PAUSE: Duration = Duration::from_millis(50);
     let deadline = Instant::now() + BUSY_TIMEOUT;
@@ -296,7 +296,7 @@ async fn open_writer(target: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::
     }
 }
 
-/// Logs a statement only when it was slow.
+/// Logs only slow statements.
 pub(super) fn with_statement_log<O: ConnectOptions>(options: O, slow_query: Duration) -> O {
     options
         .log_statements(log::LevelFilter::Trace)

@@ -1,5 +1,5 @@
-//! Statements as text: for the reads that are made most often. A query builder makes a tree of expressions first, which
-//! takes several times as long as to write the text.
+//! Statements built as text, for the most frequent reads. A query builder first builds an expression tree, which takes
+//! several times as long.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use sea_orm::{IdenStatic, Statement};
 use super::Dialect;
 use crate::entity::image::Column;
 
-/// The text of a statement with its values, in the order in which they are written.
+/// The text of a statement and its values in order.
 #[derive(Clone, Debug)]
 pub struct Sql {
     writer: SqlWriterValues,
@@ -20,7 +20,7 @@ pub struct Sql {
 }
 
 impl Sql {
-    /// Starts with a text.
+    /// Starts with this text.
     pub fn new(dialect: Dialect, text: &str) -> Self {
         let writer = match dialect {
             Dialect::Postgres => SqlWriterValues::new("$", true),
@@ -31,19 +31,19 @@ impl Sql {
         sql
     }
 
-    /// The SQL that this is.
+    /// The SQL dialect.
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// Appends text. Values do not belong in it.
+    /// Appends text. Must not contain values.
     pub fn text(&mut self, text: &str) -> &mut Self {
-        // Writing into a string does not fail.
+        // Writing to a string cannot fail.
         let _ = self.writer.write_str(text);
         self
     }
 
-    /// Appends a column with the name of its table: SQLite would take one that does not exist for a text.
+    /// Appends a column qualified with its table: SQLite would treat an unknown one as text.
     pub fn column(&mut self, column: Column) -> &mut Self {
         self.text("image_gallery.").text(column.as_str())
     }

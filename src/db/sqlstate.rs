@@ -1,6 +1,6 @@
-//! The databases' error codes by what they mean here: Postgres' SQLSTATEs
+//! Error codes of the databases by meaning: Postgres' SQLSTATEs
 //! (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) and SQLite's result codes
-//! (<https://www.sqlite.org/rescode.html>). Both come as texts; a SQLSTATE has five characters, a result code fewer digits.
+//! (<https://www.sqlite.org/rescode.html>). Both are text; a SQLSTATE has five characters, a result code fewer digits.
 
 pub(super) const TOO_MANY_CONNECTIONS: &str = "53300";
 pub(super) const CANNOT_CONNECT_NOW: &str = "57P03";
@@ -30,13 +30,13 @@ const SQLITE_INTERRUPT: i32 = 9;
 const SQLITE_FULL: i32 = 13;
 const SQLITE_CANTOPEN: i32 = 14;
 
-/// Whether the statement was ended because it took too long.
+/// Whether the statement was cancelled because it took too long.
 pub(super) fn is_timeout(code: &str) -> bool {
     code == QUERY_CANCELED || sqlite(code) == Some(SQLITE_INTERRUPT)
 }
 
-/// Whether it is worth another try: the connection is lost, there are too many, the server shuts down, is read-only or out of
-/// space, another transaction is in the way, or SQLite's file is busy.
+/// Whether a retry may succeed: the connection is lost, there are too many, the server is shutting down, read-only or
+/// out of space, another transaction conflicts, or SQLite's file is locked.
 pub(super) fn is_unavailable(code: &str) -> bool {
     let is_connection_exception = code.len() == 5 && code.starts_with("08");
     let is_sqlite = matches!(
@@ -57,29 +57,29 @@ pub(super) fn is_unavailable(code: &str) -> bool {
         )
 }
 
-/// Whether Postgres has undone the transaction for the sake of another one, and running it again may well succeed: a
-/// serialization failure, a deadlock, a standby's query in the way of what it has to replay.
+/// Whether Postgres rolled the transaction back because of another one, so that a retry may succeed: a serialization
+/// failure, a deadlock, or a query on a standby that conflicts with replay.
 pub(super) fn is_conflict(code: &str) -> bool {
     matches!(code, SERIALIZATION_FAILURE | DEADLOCK_DETECTED)
 }
 
-/// Whether a connection that was refused may well be made in a moment: the server is starting, or has as many as it takes.
+/// Whether a rejected connection may succeed in a moment: the server is starting, or at its connection limit.
 pub(super) fn is_transient_at_connect(code: &str) -> bool {
     matches!(code, TOO_MANY_CONNECTIONS | CANNOT_CONNECT_NOW)
 }
 
-/// The same, or the server is shutting down, so that it may take longer.
+/// The same, or the server is shutting down, which may take longer.
 pub(super) fn is_passing_at_connect(code: &str) -> bool {
     is_transient_at_connect(code) || code == ADMIN_SHUTDOWN
 }
 
-/// Whether another process holds SQLite's file at the moment.
+/// Whether another process has locked SQLite's file.
 pub(super) fn is_busy(code: &str) -> bool {
     sqlite(code) == Some(SQLITE_BUSY)
 }
 
-/// Whether a table, a column or a function that a statement names is not there. SQLite has one code for whatever is wrong
-/// with a statement: there its message tells.
+/// Whether a statement names a missing table, column or function. SQLite has one code for all errors in a statement, so
+/// its message decides.
 pub(super) fn is_lacking(code: &str, message: &str) -> bool {
     const SQLITE_LACKS: [&str; 4] = [
         "no such table",
@@ -96,7 +96,7 @@ pub(super) fn is_lacking(code: &str, message: &str) -> bool {
     }
 }
 
-/// The primary result code, which is the lower byte: 517 (`SQLITE_BUSY_SNAPSHOT`) is a 5 (`SQLITE_BUSY`).
+/// The primary result code, in the lower byte: 517 (`SQLITE_BUSY_SNAPSHOT`) is a 5 (`SQLITE_BUSY`).
 fn sqlite(code: &str) -> Option<i32> {
     let extended: i32 = (code.len() < 5).then(|| code.parse().ok()).flatten()?;
     Some(extended & 0xff)

@@ -1,9 +1,9 @@
 //! The order of the audit trail: which events have a position, and which are still kept.
 //!
-//! On SQLite the one writer gives each event its position as it is written. On Postgres values of a sequence become
-//! visible out of order, so positions are given after the commit, by one sequencer at a time:
-//! `image_gallery_sequence_events` in migration `m0003_trail`. Readers look at positions only, and sequence what waits
-//! before they look.
+//! On SQLite the one writer assigns each event's position when it writes it. On Postgres sequence values become visible
+//! out of order, so positions are assigned after the commit, by one sequencer at a time:
+//! `image_gallery_sequence_events` in migration `m0003_trail`. Readers use positions only, and sequence waiting events
+//! before they read.
 
 use sea_orm::sea_query::{Alias, Asterisk, Expr, JoinType, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, StatementBuilder};
@@ -13,21 +13,21 @@ use super::{Database, Dialect, Error, UnitOfWork, connection_quota};
 use crate::entity::Timestamp;
 use crate::entity::gallery_event::Model as Event;
 
-/// How many events are given their positions in one transaction.
+/// How many events get their positions in one transaction.
 const SEQUENCED_AT_ONCE: i32 = 1000;
-/// How many old events are dropped in one transaction.
+/// How many old events are deleted in one transaction.
 const PRUNED_AT_ONCE: i32 = 1000;
 
-/// Between which positions the trail lies: those greater than `pruned`, up to `last`.
+/// The range of positions in the trail: greater than `pruned`, up to `last`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// The last position that was given; 0 when there has been no event yet.
+    /// The last assigned position; 0 before the first event.
     pub last: i64,
-    /// The last position that is no longer kept; 0 while all are.
+    /// The last position that was deleted; 0 if none was.
     pub pruned: i64,
 }
 
-/// Events, and the bounds of the trail at the moment in which they were read.
+/// Events, and the bounds of the trail at the time of the read.
 #[derive(Clone, Debug, Default)]
 pub struct TrailRead {
     /// The events, by position.
@@ -44,7 +44,7 @@ struct State {
     is_waiting: bool,
 }
 
-/// The table with the one row of the trail's state.
+/// The table with the single row of the trail's state.
 const TRAIL: &str = "image_gallery_trail";
 
 impl State {
@@ -66,7 +66,7 @@ impl Dialect {
     /// The columns that [`State::read`] reads.
     fn trail_state(self) -> &'static str {
         match self {
-            // The order makes Postgres use the partial index, whatever the statistics say.
+            // The order makes Postgres use the partial index, regardless of statistics.
             Self::Postgres => {
                 "last_position, pruned_position, \
                  (SELECT sequence FROM image_gallery_event WHERE position IS NULL ORDER BY sequence LIMIT 1) \
@@ -81,22 +81,22 @@ impl Dialect {
 }
 
 impl Database {
-    /// Where the trail begins and ends, once every event that is committed by now has its position.
+    /// The bounds of the trail, after every event committed so far has been sequenced.
     pub async fn settled_trail(&self) -> Result<Bounds, Error> {
         let state = self.trail_state().await?;
         if !state.is_waiting {
             return Ok(state.bounds);
         }
-        // One of this process is enough: the others would only hold connections while they wait for it.
+        // One per process suffices: others would only hold connections while they wait.
         let _turn = self.sequencing.lock().await;
-        // Others wait for the turn: it does not wait for what else the request is at.
+        // Other requests wait for this, so it must not wait for this request's quota.
         connection_quota::outside_quota(Box::pin(async {
             loop {
                 let state = self.trail_state().await?;
                 if !state.is_waiting {
                     return Ok(state.bounds);
                 }
-                // The lock of the trail's row is held for no longer than the server needs.
+                // The lock of the trail's row is held only as long as the server needs.
                 self.execute_alone(&format!(
                     "SELECT image_gallery_sequence_events({SEQUENCED_AT_ONCE})"
                 ))
@@ -106,7 +106,7 @@ impl Database {
         .await
     }
 
-    /// Runs a query of events once every event that is committed by now has its position. Usually this is one statement.
+    /// Runs a query of events after every event committed so far has been sequenced. Usually this is one statement.
     pub async fn read_settled_trail(&self, events: &SelectStatement) -> Result<TrailRead, Error> {
         let (state, events_read) = self.read_state_and_events(events).await?;
         if !state.is_waiting {
@@ -120,13 +120,13 @@ impl Database {
         self.read_trail(events).await
     }
 
-    /// Runs a query of events in one statement with the bounds of the trail. Events without a position are left waiting.
+    /// Runs a query of events in one statement with the bounds of the trail. Does not sequence waiting events.
     pub async fn read_trail(&self, events: &SelectStatement) -> Result<TrailRead, Error> {
         let (State { bounds, .. }, events) = self.read_state_and_events(events).await?;
         Ok(TrailRead { events, bounds })
     }
 
-    /// The query has to select the columns of the table, in their order.
+    /// The query must select the table's columns in order.
     async fn read_state_and_events(
         &self,
         events: &SelectStatement,
@@ -137,7 +137,7 @@ impl Database {
             .expr(Expr::cust(self.dialect().trail_state()))
             .column((page.clone(), Asterisk))
             .from(TRAIL)
-            // The state is there also where there are no events.
+            // The state is returned even without events.
             .join_subquery(
                 JoinType::LeftJoin,
                 events.clone(),
@@ -153,7 +153,7 @@ impl Database {
                 let events = rows.iter().map(|row| Event::read(row, State::COLUMNS));
                 let events: Result<Vec<Event>, _> = events.filter_map(Result::transpose).collect();
                 let mut events = events?;
-                // In order already, as a rule, but a join need not keep it.
+                // Usually already in order, but a join does not guarantee it.
                 events.sort_by_key(|event| event.position);
                 Ok((state, events))
             })
@@ -173,8 +173,8 @@ impl Database {
         .await
     }
 
-    /// Drops the next events that are older than an instant, from the trail's beginning up to the first younger one, and
-    /// counts them. None while another process is at it.
+    /// Deletes the next events older than `before`, from the trail's start up to the first younger one, and returns
+    /// their number. None while another process does so.
     pub async fn prune_trail(&self, before: Timestamp) -> Result<Option<u64>, Error> {
         self.unit_for(Purpose::Maintain)
             .run(self.source.clone(), move |unit| {
@@ -185,7 +185,7 @@ impl Database {
 }
 
 impl UnitOfWork {
-    /// Makes this transaction the only one that does retention's work; false while another one is.
+    /// Acquires the lock of retention work; false while another transaction holds it.
     pub async fn try_retention_lock(&self) -> Result<bool, Error> {
         let Some(turn) = self.dialect().turn() else {
             return Ok(true);
@@ -197,7 +197,7 @@ impl UnitOfWork {
         Ok(is_mine.unwrap_or(false))
     }
 
-    /// Says who makes the changes of this transaction.
+    /// Records who makes the changes of this transaction.
     pub(super) async fn set_actor(&self, actor: &str) -> Result<(), Error> {
         let sql = match self.dialect() {
             Dialect::Postgres => "SELECT set_config('image_gallery.actor', $1, true)",
@@ -209,7 +209,7 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// On SQLite the signature is a row: other programs' changes must not find it.
+    /// On SQLite the signature is a row, which must not apply to other programs' changes.
     pub(super) async fn clear_actor(&self) -> Result<(), Error> {
         if self.dialect() == Dialect::Sqlite {
             self.execute_unprepared("UPDATE image_gallery_trail SET actor = NULL")

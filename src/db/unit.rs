@@ -1,9 +1,9 @@
-//! A unit of work: one connection for as long as it takes, how statements run on it, and how values are bound.
+//! A unit of work: its connection, how statements run on it, and how values are bound.
 //!
-//! The driver's own transactions are not used. One that is dropped half-way through its beginning goes back to the pool
-//! open (<https://github.com/transact-rs/sqlx/issues/4394>), and one that SQLite has rolled back by itself leaves a count
-//! behind that lets no other begin. Here a connection whose transaction was not ended is closed, and the database undoes
-//! what it held.
+//! The driver's own transactions are not used. One that is cancelled while it begins returns to the pool open
+//! (<https://github.com/transact-rs/sqlx/issues/4394>), and one that SQLite rolled back by itself leaves a nesting
+//! count that prevents further ones. Here a connection with an unfinished transaction is closed, and the database rolls
+//! back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,31 +24,31 @@ use super::pool::PooledConnection;
 use super::{Dialect, Error, error};
 use crate::entity::Timestamp;
 
-/// By how much longer than the database gives a statement its answer is waited for. What has not come by then does not
-/// come: the other end of the connection is gone, and nobody has said so.
+/// How much longer than the database's own statement timeout to wait for a response. After that the connection is dead,
+/// although no error was reported.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 
-/// What [`super::Database::read`] and [`super::Database::write`] hand to their work.
+/// The connection that [`super::Database::read`] and [`super::Database::write`] pass to their work.
 #[derive(Debug)]
 pub struct UnitOfWork {
     dialect: Dialect,
     connection: Mutex<Connection>,
-    /// Whether statements stay prepared on the connection; another's would be met behind a transaction pooler.
+    /// Whether statements stay prepared on the connection; behind a transaction pooler they could be another client's.
     keeps_statements: bool,
-    /// How long a statement may take.
+    /// Statement timeout.
     statement_time: Duration,
     in_transaction: AtomicBool,
-    /// An answer is being waited for: whoever stops waiting leaves it on the connection.
+    /// A response is pending: if its future is dropped, the response stays on the connection.
     is_waiting: AtomicBool,
-    /// The connection does not answer.
+    /// The connection does not respond.
     is_lost: AtomicBool,
     /// A statement has failed: on Postgres the transaction can only be rolled back.
     has_failed: AtomicBool,
-    /// It was a serialization failure or a deadlock: the whole unit may be run again.
+    /// The failure was a serialization failure or a deadlock: the unit may be retried.
     has_conflict: AtomicBool,
-    /// Who signs each of its statements; see [`UnitOfWork::signature`].
+    /// The actor of each statement; see [`UnitOfWork::signature`].
     actor: Option<Box<str>>,
-    /// Tells SQLite that this unit no longer limits its connection.
+    /// Tells SQLite's progress handler that this unit has ended.
     is_over: Option<Arc<AtomicBool>>,
 }
 
@@ -63,7 +63,7 @@ pub(super) enum Connection {
 pub(super) struct Use {
     /// Whether statements stay prepared on the connection.
     pub(super) keeps_statements: bool,
-    /// How long a statement may take.
+    /// Statement timeout.
     pub(super) statement_time: Duration,
 }
 
@@ -88,14 +88,15 @@ impl UnitOfWork {
         }
     }
 
-    /// Has [`UnitOfWork::signature`] name this actor.
+    /// Makes [`UnitOfWork::signature`] record this actor.
     pub(super) fn sign_each_statement(&mut self, actor: Box<str>) {
         self.actor = Some(actor);
     }
 
-    /// Has SQLite end what takes longer than the unit's time. The unit has it as a whole: most are a single statement.
+    /// Makes SQLite interrupt work that exceeds the unit's time. The limit is for the whole unit: most have a single
+    /// statement.
     pub(super) async fn limit_sqlite(&mut self) -> Result<(), Error> {
-        /// How many of SQLite's instructions go by between two looks at the clock.
+        /// The number of SQLite instructions between two checks of the clock.
         const INSTRUCTIONS: i32 = 2000;
         let Connection::Sqlite(connection) = self.connection.get_mut() else {
             return Ok(());
@@ -114,7 +115,7 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// Which SQL is spoken here.
+    /// The SQL dialect of this unit.
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
@@ -124,9 +125,9 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// What a statement of [`super::Database::write_items`] returns beside the changed rows, so that the trail tells who
-    /// changed them: the events are written at the end of the statement, after what it returns. None where the transaction
-    /// as a whole is signed.
+    /// An expression that a statement of [`super::Database::write_items`] returns along with the changed rows, to
+    /// record the actor: the trigger runs at the end of the statement, after RETURNING is evaluated. None if the
+    /// transaction as a whole is signed.
     pub fn signature(&self) -> Option<SimpleExpr> {
         let actor = self.actor.as_deref()?;
         Some(Expr::cust_with_values(
@@ -143,9 +144,9 @@ impl UnitOfWork {
         self.has_conflict.load(Ordering::Relaxed)
     }
 
-    /// Begins a transaction; `sql` may set it up as well.
+    /// Begins a transaction; `sql` may also contain settings.
     pub(super) async fn begin(&self, sql: &str) -> Result<(), Error> {
-        // First, so that a connection on which it may have begun is closed.
+        // Set first, so that a connection on which it may have begun is closed.
         self.in_transaction.store(true, Ordering::Relaxed);
         self.execute_unprepared(sql).await?;
         Ok(())
@@ -156,8 +157,8 @@ impl UnitOfWork {
         self.in_transaction.load(Ordering::Relaxed)
     }
 
-    /// Ends the transaction, if this is one. After an error nothing was done, unless the connection was lost on the way:
-    /// then nobody knows.
+    /// Commits, if this is a transaction. After an error nothing was changed, unless the connection was lost: then the
+    /// result is unknown.
     pub(super) async fn commit(&self) -> Result<(), Error> {
         if !self.in_transaction.load(Ordering::Relaxed) {
             return Ok(());
@@ -168,10 +169,10 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// As [`UnitOfWork::commit`] of a transaction on Postgres, and tells where the log was afterwards.
+    /// Like [`UnitOfWork::commit`] on Postgres, and returns the LSN afterwards.
     pub(super) async fn commit_returning_lsn(&self) -> Result<Option<Lsn>, Error> {
         self.require_sound()?;
-        // One message: the answer to it is the answer to the commit.
+        // One message, whose response includes that of the commit.
         let sql = "COMMIT; SELECT pg_current_wal_insert_lsn()::text";
         let mut connection = self.connection.lock().await;
         let Connection::Postgres(postgres) = &mut *connection else {
@@ -186,7 +187,7 @@ impl UnitOfWork {
         Ok(text.and_then(|text| text.parse().ok()))
     }
 
-    /// Postgres would roll back, and call that a success.
+    /// Postgres would roll back and report success.
     fn require_sound(&self) -> Result<(), Error> {
         if self.dialect == Dialect::Postgres && self.has_failed() {
             let failed = "a statement of the transaction failed, so it cannot be committed";
@@ -201,7 +202,7 @@ impl UnitOfWork {
         }
         match self.execute_unprepared("ROLLBACK").await {
             Ok(_) => self.in_transaction.store(false, Ordering::Relaxed),
-            // The connection is closed, and the database undoes what it held.
+            // The connection is closed, so the database rolls back.
             Err(error) => tracing::debug!(%error, "could not roll back"),
         }
     }
@@ -216,7 +217,7 @@ impl UnitOfWork {
         sqlx::query_with(AssertSqlSafe(sql), SqlxValues(values)).persistent(self.keeps_statements)
     }
 
-    /// SQLite gets times as text with six digits; the driver would print as few as it can, and they would not sort.
+    /// SQLite gets times as text with six digits; the driver would omit trailing zeros, which breaks the sort order.
     fn bind(&self, mut statement: Statement) -> Statement {
         if self.dialect == Dialect::Sqlite
             && let Some(values) = &mut statement.values
@@ -233,8 +234,8 @@ impl UnitOfWork {
         statement
     }
 
-    /// For traces, so of the lowest level: of the statements that a request makes, and not of what the server asks every
-    /// second by itself. Values are bound, so the text has none.
+    /// A span for traces, at the lowest level. Only for statements of requests, not for polling. Values are bound, so
+    /// the text contains none.
     fn span(&self, sql: &str) -> Span {
         if Span::current().is_none() {
             return Span::none();
@@ -255,7 +256,7 @@ impl UnitOfWork {
         )
     }
 
-    /// Waits for an answer, and notes what it means for the unit.
+    /// Waits for a response, and records its effect on the unit.
     async fn watch<T>(
         &self,
         answer: impl Future<Output = Result<T, sqlx::Error>>,
@@ -330,7 +331,7 @@ impl ConnectionTrait for UnitOfWork {
         done.map_err(at_execution)
     }
 
-    /// Several statements in one message run in one transaction, and none of them is ever prepared.
+    /// Several statements in one message run in one transaction and are never prepared.
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let span = self.span(sql);
         let sql = AssertSqlSafe(sql.to_owned());

@@ -1,4 +1,4 @@
-//! Table `image_gallery`: one row for each image, active or in the trash.
+//! Table `image_gallery`: one row per image, active or in the trash.
 
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue, Iterable, QueryResult, TryGetable, Unchanged};
@@ -17,37 +17,37 @@ pub struct Model {
     pub user_id: String,
     /// Cloudinary delivery URL; at most 1024 characters.
     pub image_url: String,
-    /// What the person typed.
+    /// The prompt as the user typed it.
     pub original_prompt: Option<String>,
-    /// What the model was given.
+    /// The prompt that was sent to the model.
     pub refined_prompt: Option<String>,
-    /// Label such as `generate`; another application may store it in any letter case, and none as `''`.
+    /// Label such as `generate`; another application may store it in any letter case, and `''` for none.
     pub intent: Option<String>,
-    /// Free JSON object.
+    /// Free-form JSON object.
     pub metadata: Metadata,
     /// When it was stored.
     pub created_at: Timestamp,
     /// When it last changed; always moves forward.
     pub updated_at: Timestamp,
-    /// When it was put in the trash; none while it is active.
+    /// When it was moved to the trash; None while it is active.
     pub deleted_at: Option<Timestamp>,
 }
 
-/// The table stands alone.
+/// The table has no relations.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// A row as far as it was read: columns that nobody asked for are [`ActiveValue::NotSet`].
+/// A partially read row: columns that were not requested are [`ActiveValue::NotSet`].
 pub type Partial = ActiveModel;
 
-/// Which columns to read. The primary key is always among them.
+/// A set of columns to read. Always includes the primary key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Columns(u16);
 
 impl Columns {
-    /// The primary key alone.
+    /// The primary key only.
     pub const KEY: Self = Self::of(&[Column::ImageId]);
     /// The whole row.
     pub const ALL: Self = Self(u16::MAX);
@@ -63,7 +63,7 @@ impl Columns {
         Self(set)
     }
 
-    /// These and those of `other`.
+    /// The union with `other`.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -74,12 +74,12 @@ impl Columns {
         Column::iter().filter(move |column| self.0 & (1 << *column as u16) != 0)
     }
 
-    /// How many they are: where other values of a row begin.
+    /// The number of columns: where the row's other values start.
     pub fn count(self) -> usize {
         self.iter().count()
     }
 
-    /// Reads a row that begins with these columns, by their places: looking each up by its name takes longer than to read it.
+    /// Reads a row that starts with these columns, by position: a lookup by name takes longer than the read.
     pub fn read(self, row: &QueryResult) -> Result<Partial, DbErr> {
         let mut image = <Partial as Default>::default();
         for (place, column) in self.iter().enumerate() {
@@ -108,8 +108,8 @@ where
     Ok(())
 }
 
-/// A column that both databases' driver reads as it is. Its type is not compared with ours for each row again: the table's
-/// shape was found to be right, and SQLite has no types.
+/// Reads a column without conversion and without comparing types for each row: the table's shape was checked, and
+/// SQLite has no types.
 fn read_plain<T>(row: &QueryResult, place: usize, value: &mut ActiveValue<T>) -> Result<(), DbErr>
 where
     T: TryGetable + Into<Value> + for<'r> sqlx::Decode<'r, sqlx::Postgres>,

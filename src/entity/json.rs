@@ -1,5 +1,5 @@
-//! JSON read from its text without a change: every digit of a number counts, and no key has a meaning of its own. The JSON
-//! library's own values keep no more digits than a double has, and take a text under a certain key for JSON.
+//! Reads JSON text without changes: every digit of a number is kept, and no key is special. The JSON library's values
+//! round numbers to doubles, and treat the text under a certain key as JSON.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,8 +10,7 @@ use serde_json::{Map, Value as Json};
 
 type Members<'t> = BTreeMap<String, &'t RawValue>;
 
-/// The members of an object; none where the text is not an object. A number that no double holds becomes a string of its
-/// digits.
+/// The members of an object; None if the text is not an object. A number that overflows a double becomes a string.
 pub(super) fn read_object(text: &str) -> Option<Map<String, Json>> {
     let members: Members<'_> = serde_json::from_str(text).ok()?;
     let read = |(key, value): (String, &RawValue)| (key, read(value.get()));
@@ -33,7 +32,7 @@ fn items(text: &str) -> Vec<&RawValue> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// Whether two JSON texts have the same value, whatever the order of members and the way in which a number is written.
+/// Whether two JSON texts have the same value, ignoring the order of members and the notation of numbers.
 pub(super) fn is_same(one: &str, other: &str) -> bool {
     match (one.as_bytes().first(), other.as_bytes().first()) {
         (Some(b'{'), Some(b'{')) => {
@@ -67,8 +66,8 @@ pub(super) fn is_same(one: &str, other: &str) -> bool {
     }
 }
 
-/// The text as every client can read it: a number that overflows a double is put into quotes, so that the rest of the
-/// object, and of the page, stays readable.
+/// The text in a form that every client can parse: numbers that overflow a double are quoted, so that the rest of the
+/// page stays readable.
 pub(super) fn readable(text: &str) -> Cow<'_, str> {
     if may_overflow(text) {
         Cow::Owned(quote_overflowing(text))
@@ -77,7 +76,7 @@ pub(super) fn readable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Rather once too often: an exponent, or more digits than the greatest double has.
+/// May report too much: an exponent, or more digits than the greatest double has.
 fn may_overflow(text: &str) -> bool {
     const DIGITS: usize = 300;
     let mut run = 0_usize;

@@ -1,4 +1,4 @@
-//! The JSON object of an image: the text that is stored, which goes out as it is. It is read only where its content counts.
+//! The JSON object of an image: the stored text, which is returned as it is and parsed only if needed.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use sqlx::{Row, ValueRef};
 
 use super::json;
 
-/// The text of a JSON object. What another application stored as no object reads as `{}`.
+/// The text of a JSON object. Anything else that another application stored counts as `{}`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metadata(String);
 
@@ -22,12 +22,12 @@ impl Default for Metadata {
 }
 
 impl Metadata {
-    /// Of an object.
+    /// From an object.
     pub fn of(object: &Map<String, Json>) -> Self {
         serde_json::to_string(object).map_or_else(|_| Self::default(), Self)
     }
 
-    /// Of a text that is known to be JSON.
+    /// From text that is known to be JSON.
     pub fn from_json(text: String) -> Self {
         if text.trim_ascii_start().starts_with('{') {
             return Self(text);
@@ -35,7 +35,7 @@ impl Metadata {
         Self::default()
     }
 
-    /// Of a text that may be anything.
+    /// From arbitrary text.
     pub fn from_stored(text: String) -> Self {
         if serde_json::from_str::<&RawValue>(&text).is_err() {
             return Self::default();
@@ -43,7 +43,7 @@ impl Metadata {
         Self::from_json(text)
     }
 
-    /// Its members. A number that no double holds is a string of its digits.
+    /// Its members. A number that overflows a double is a string.
     pub fn read(&self) -> Map<String, Json> {
         json::read_object(&self.0).unwrap_or_default()
     }
@@ -53,7 +53,7 @@ impl Metadata {
         json::is_same(self.0.trim_ascii(), other.0.trim_ascii())
     }
 
-    /// The text as every client can read it: a number that overflows a double is a string of its digits.
+    /// The text in a form that every client can parse: a number that overflows a double is a string.
     pub fn readable(&self) -> Cow<'_, str> {
         json::readable(&self.0)
     }
@@ -117,7 +117,7 @@ impl TryGetable for Metadata {
         if raw.is_null() {
             return Ok(Self::default());
         }
-        // Postgres' binary jsonb is its text behind one byte of version.
+        // Postgres' binary jsonb is its text after a version byte.
         let bytes = raw.as_bytes().map_err(unreadable)?;
         let text = std::str::from_utf8(bytes.get(1..).unwrap_or_default()).map_err(unreadable)?;
         Ok(Self::from_json(text.to_owned()))

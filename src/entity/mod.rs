@@ -1,4 +1,4 @@
-//! The tables, and how their columns are read whoever wrote them.
+//! The tables, and how columns are read that any application may have written.
 
 pub mod gallery_event;
 pub mod image;
@@ -12,7 +12,7 @@ pub use timestamp::Timestamp;
 use sea_orm::{ColIdx, DbErr, QueryResult, TryGetError};
 use sqlx::Row;
 
-/// A column of SQLite as text, whatever type the writer gave it.
+/// A column of SQLite as text, whatever type the writer used.
 fn sqlite_text<I: ColIdx>(result: &QueryResult, index: &I) -> Result<Option<String>, TryGetError> {
     let unreadable = |reason: String| TryGetError::DbErr(DbErr::Type(reason));
     let row = result

@@ -1,4 +1,4 @@
-//! An instant in microseconds, as both databases keep it.
+//! A timestamp in microseconds, the precision of both databases.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use sqlx::{Row, ValueRef};
 /// Microseconds between 1970 and 2000, the epoch of Postgres' binary timestamps.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
-/// A UTC instant with microseconds. Postgres' `infinity` and `-infinity`, which another application may have stored,
-/// are the greatest and the smallest value; they print as the last and the first instant that RFC 3339 can write.
+/// A UTC timestamp in microseconds. Postgres' `infinity` and `-infinity`, which another application may have stored,
+/// are the greatest and smallest values; they print as the last and first time that RFC 3339 allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -29,13 +29,13 @@ impl Timestamp {
         Self(microseconds)
     }
 
-    /// Whether Postgres knows such an instant: it begins in 4713 BC.
+    /// Whether Postgres supports the time: its range starts in 4713 BC.
     pub fn is_known_to_postgres(self) -> bool {
         const FIRST: i64 = -210_866_803_200_000_000;
         self == Self::NEGATIVE_INFINITY || self.0 >= FIRST
     }
 
-    /// Microseconds since 2000, as Postgres counts, of an instant that RFC 3339 cannot write but Postgres can.
+    /// Microseconds since 2000, as Postgres counts, if the time is outside RFC 3339 but valid in Postgres.
     pub fn unprintable_postgres(self) -> Option<i64> {
         let is_printable = (Self::FIRST_PRINTABLE..=Self::LAST_PRINTABLE).contains(&self.0);
         let is_infinite = self == Self::INFINITY || self == Self::NEGATIVE_INFINITY;
@@ -47,7 +47,7 @@ impl Timestamp {
         self.0
     }
 
-    /// So much later; infinite where it is infinite already.
+    /// Adds a duration; infinite values stay infinite.
     #[must_use]
     pub fn later_by(self, duration: Duration) -> Self {
         if self == Self::NEGATIVE_INFINITY {
@@ -56,7 +56,7 @@ impl Timestamp {
         Self(self.0.saturating_add(in_microseconds(duration)))
     }
 
-    /// So much earlier; infinite where it is infinite already.
+    /// Subtracts a duration; infinite values stay infinite.
     #[must_use]
     pub fn earlier_by(self, duration: Duration) -> Self {
         if self == Self::INFINITY {
@@ -65,7 +65,7 @@ impl Timestamp {
         Self(self.0.saturating_sub(in_microseconds(duration)))
     }
 
-    /// Cut to microseconds. `None` outside the years 0 to 9999, which RFC 3339 cannot write.
+    /// Truncates to microseconds. `None` outside the years 0 to 9999 of RFC 3339.
     pub fn from_datetime<Z: chrono::TimeZone>(datetime: &DateTime<Z>) -> Option<Self> {
         let utc = datetime.with_timezone(&Utc);
         (0..=9999)
@@ -73,7 +73,7 @@ impl Timestamp {
             .then(|| Self(utc.timestamp_micros()))
     }
 
-    /// As chrono's type, bounded to what RFC 3339 can write.
+    /// As chrono's type, clamped to the range of RFC 3339.
     pub fn to_datetime(self) -> DateTime<Utc> {
         let bounded = self.0.clamp(Self::FIRST_PRINTABLE, Self::LAST_PRINTABLE);
         DateTime::from_timestamp_micros(bounded).unwrap_or_default()
@@ -88,7 +88,7 @@ impl Timestamp {
         }
     }
 
-    /// From SQLite's text. What no date is, as another program may have stored it, counts as before all time.
+    /// From SQLite's text. Text that is not a date, from another program, counts as before all time.
     fn from_sqlite(text: &str) -> Self {
         let instant = DateTime::parse_from_rfc3339(text)
             .map(|datetime| datetime.with_timezone(&Utc))
@@ -106,8 +106,8 @@ fn in_microseconds(duration: Duration) -> i64 {
     duration.as_micros().try_into().unwrap_or(i64::MAX)
 }
 
-/// Prints UTC with `Z` and six digits, e.g. `2026-01-15T10:30:00.123456Z`: of fixed width, so that it sorts as it
-/// compares. SQLite stores this text.
+/// Prints UTC with `Z` and six digits, e.g. `2026-01-15T10:30:00.123456Z`: of fixed width, so that text sorts by time.
+/// SQLite stores this text.
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let instant = self.to_datetime();
@@ -128,8 +128,8 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Writes the last digits of a number, as many as there is room for. The library's way takes ten times as long, and a page
-/// of images has many instants.
+/// Writes the last digits of a number, as many as fit. The standard formatting takes ten times as long, and a page of
+/// images has many timestamps.
 fn write_digits<'t>(places: impl DoubleEndedIterator<Item = &'t mut u8>, mut number: u32) {
     for place in places.rev() {
         *place = b'0' + <u8 as TryFrom<u32>>::try_from(number % 10).unwrap_or(0);

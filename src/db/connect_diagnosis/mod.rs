@@ -1,4 +1,4 @@
-//! Why a connection to Postgres fails, and what to do about it: one line, without the password.
+//! Why a connection to Postgres failed and how to fix it, in one line without the password.
 
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
@@ -17,7 +17,7 @@ const POOLER: &str = "take the session pooler's host instead (in Supabase's dash
                       aws-<n>-<region>.pooler.supabase.com, user postgres.<project>)";
 const CA_FILE: &str = "`sslrootcert` (SUPABASE_DB_SSLROOTCERT)";
 
-/// Says what is in the way, and how to mend it.
+/// Adds the cause and a fix to a connection error.
 pub(super) async fn explained(error: sqlx::Error, target: &PgConnectOptions) -> Error {
     match &error {
         sqlx::Error::Database(reported) => refusal(reported.as_ref(), target),
@@ -38,8 +38,8 @@ pub(super) async fn explained(error: sqlx::Error, target: &PgConnectOptions) -> 
     }
 }
 
-/// The driver gives up where `SASLprep` (<https://www.rfc-editor.org/rfc/rfc4013>) prohibits a character. libpq sends such a
-/// password as it is, so that `psql` signs in with it.
+/// The driver rejects characters that `SASLprep` (<https://www.rfc-editor.org/rfc/rfc4013>) prohibits. libpq sends such
+/// a password unchanged, so `psql` can log in with it.
 fn unprepared(cause: &str, target: &PgConnectOptions) -> Option<String> {
     if !cause.contains("saslprep") {
         return None;
@@ -58,7 +58,7 @@ fn unprepared(cause: &str, target: &PgConnectOptions) -> Option<String> {
     })
 }
 
-/// Says what to look at where nothing has answered in time.
+/// The error for a connection that timed out.
 pub(super) async fn without_answer(target: &PgConnectOptions) -> Error {
     if target.get_socket().is_some() {
         return Error::Unavailable(format!("{} does not answer", place(target)));
@@ -157,7 +157,7 @@ fn without_ipv6(host: &str) -> &'static str {
     }
 }
 
-/// What sqlx itself finds wrong before or instead of a handshake.
+/// TLS errors reported by sqlx itself, before or instead of a handshake.
 fn no_tls(cause: &(dyn StdError + 'static), target: &PgConnectOptions) -> String {
     if let Some(tls) = cause.downcast_ref() {
         return broken_tls(tls, target);
@@ -214,7 +214,7 @@ fn other_name(host: &str, presented: &str) -> String {
     )
 }
 
-/// As it is written in a URL.
+/// The mode's name in URLs.
 pub(super) fn mode_name(mode: PgSslMode) -> &'static str {
     match mode {
         PgSslMode::Disable => "disable",
@@ -226,7 +226,7 @@ pub(super) fn mode_name(mode: PgSslMode) -> &'static str {
     }
 }
 
-/// What the server, or a pooler in its name, has answered.
+/// An error reported by the server, or by a pooler on its behalf.
 fn refusal(reported: &dyn DatabaseError, target: &PgConnectOptions) -> Error {
     let code = reported.code().unwrap_or_default();
     let message = reported.message();
@@ -241,7 +241,7 @@ fn refusal(reported: &dyn DatabaseError, target: &PgConnectOptions) -> Error {
     }
 }
 
-/// Poolers have few codes, and say in words what they mean: Supavisor's are all XX000, PgBouncer's all 08P01.
+/// Poolers use few codes and put the cause in the message: Supavisor always sends XX000, PgBouncer 08P01.
 fn remedy(code: &str, message: &str, target: &PgConnectOptions) -> Option<String> {
     let text = message.to_ascii_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
@@ -300,7 +300,7 @@ fn remedy(code: &str, message: &str, target: &PgConnectOptions) -> Option<String
     }
 }
 
-/// A user without a project, at a pooler that serves many.
+/// A user name without a project, at a pooler for several projects.
 fn is_plain_user_of_pooler(user: &str, host: &str) -> bool {
     is_supabase_pooler(host) && !user.contains('.')
 }

@@ -1,4 +1,4 @@
-//! The line for each cause.
+//! Tests the message for each cause.
 
 use super::*;
 

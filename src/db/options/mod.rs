@@ -1,11 +1,11 @@
-//! Where the database is: a connection URL, or the parts of one, becomes the driver's own options.
+//! Connection URLs, or their parts, as the driver's options.
 //!
-//! The URL is read here and not by sqlx, which takes what the URL leaves out from `PG*` variables and `~/.pgpass`,
-//! passes over parameters that it does not know, and refuses passwords with a bare `/`, `#` or `?`:
+//! Our own parser, because sqlx takes missing parts from `PG*` variables and `~/.pgpass`, ignores unknown parameters,
+//! and rejects passwords with an unescaped `/`, `#` or `?`:
 //!
-//! 1. the query is what follows the first `?` behind which only known parameters stand;
-//! 2. before it, the last `@` ends user and password, and the first `:` in these parts the two;
-//! 3. each part is percent-decoded; a `%` that begins no such code stands for itself.
+//! 1. the query starts at the first `?` followed only by known parameters;
+//! 2. before it, the last `@` ends user and password, and the first `:` separates them;
+//! 3. each part is percent-decoded; a `%` that starts no valid code is literal.
 
 mod parameters;
 mod shown;
@@ -28,42 +28,42 @@ pub use parameters::UrlParameters;
 pub(crate) use shown::without_password;
 use url::{non_empty, parameters, percent_decoded, refuse_rest, split_port, split_query, sqlite};
 
-/// The port of a Postgres server where none is named.
+/// Default port of a Postgres server.
 pub const DEFAULT_POSTGRES_PORT: u16 = 5432;
-/// How long connecting may take where no URL says otherwise.
+/// Default connect timeout.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const APPLICATION_NAME: &str = "image-gallery";
-/// What Supabase's dashboard writes where the password belongs.
+/// Placeholder for the password in the URLs of Supabase's dashboard.
 pub const PASSWORD_PLACEHOLDER: &str = "[YOUR-PASSWORD]";
 
-/// What the database layer wants to know.
+/// Options of the database layer.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which database.
+    /// The database.
     pub target: Target,
-    /// What stands between us and a Postgres server.
+    /// The pooler in front of a Postgres server.
     pub pooler: Pooler,
-    /// A connection past a transaction pooler, where one is named: to a Postgres server.
+    /// A connection that bypasses a transaction pooler, if configured: to a Postgres server.
     pub direct: Option<Target>,
     /// A streaming standby of `target`, for requests that ask for it.
     pub replica: Option<Target>,
-    /// How long a request's statement may take in the database.
+    /// Timeout of a request's statement in the database.
     pub statement_time: Duration,
-    /// How many connections the pool may hold.
+    /// Maximum size of the pool.
     pub max_connections: NonZeroU32,
-    /// How long connecting may take.
+    /// Connect timeout.
     pub connect_timeout: Duration,
-    /// A statement that takes longer is logged.
+    /// Slower statements are logged.
     pub slow_query: Duration,
 }
 
 /// What a connection to Postgres can rely on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pooler {
-    /// A session of its own for as long as it lasts: no pooler, or one in session mode.
+    /// Its own session while it exists: no pooler, or one in session mode.
     #[default]
     Session,
-    /// A session for each transaction, shared with others: PgBouncer or Supavisor in transaction mode.
+    /// A shared session, assigned per transaction: PgBouncer or Supavisor in transaction mode.
     Transaction,
 }
 
@@ -79,7 +79,7 @@ impl FromStr for Pooler {
     }
 }
 
-/// A database of one of the two kinds. Neither `Debug` nor `Display` shows the password.
+/// A database of either kind. Neither `Debug` nor `Display` shows the password.
 #[derive(Clone)]
 #[expect(
     clippy::large_enum_variant,
@@ -92,28 +92,28 @@ pub enum Target {
     Sqlite(SqliteConnectOptions),
 }
 
-/// A Postgres server and how to sign in there.
+/// A Postgres server and its credentials.
 #[derive(Clone)]
 pub struct Server {
-    /// `None`: as for `psql`, the local Unix socket, else `localhost`.
+    /// `None`: like `psql`, the local Unix socket, else `localhost`.
     pub host: Option<Host>,
     /// The port, also of a Unix socket.
     pub port: u16,
-    /// `None`: as for `psql`, the operating system's user.
+    /// `None`: like `psql`, the operating system's user.
     pub user: Option<String>,
-    /// Empty where the server asks for none.
+    /// Empty if the server needs none.
     pub password: String,
-    /// `None`: the server takes the one of the user's name.
+    /// `None`: the database named like the user.
     pub database: Option<String>,
-    /// How TLS is used. As for `psql`, it is off on a Unix socket.
+    /// The TLS mode. Like in `psql`, TLS is off on a Unix socket.
     pub ssl_mode: PgSslMode,
-    /// A file of certificate authorities to trust beside the public ones. As for `psql`, it makes `require` `verify-ca`.
+    /// A file of CAs to trust in addition to the public ones. Like in `psql`, it turns `require` into `verify-ca`.
     pub ssl_root_certificate: Option<PathBuf>,
-    /// How the session is called in `pg_stat_activity`.
+    /// The session's name in `pg_stat_activity`.
     pub application_name: String,
 }
 
-/// Where a Postgres server listens.
+/// The address of a Postgres server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
     /// A name or an IP address, the latter without brackets.
@@ -122,7 +122,7 @@ pub enum Host {
     Socket(PathBuf),
 }
 
-/// A connection URL that cannot be used: one line, without the password.
+/// An invalid connection URL: one line, without the password.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{shown}` {reason}")]
 pub struct UrlError {
@@ -130,12 +130,12 @@ pub struct UrlError {
     reason: String,
 }
 
-/// What a connection URL says.
+/// A parsed connection URL.
 #[derive(Clone, Debug)]
 pub struct ConnectionUrl {
     /// The database.
     pub target: Target,
-    /// What it says beyond that, of a Postgres server.
+    /// Additional parameters of a Postgres URL.
     pub parameters: UrlParameters,
 }
 
@@ -169,16 +169,16 @@ impl ConnectionUrl {
 }
 
 impl Target {
-    /// A server known by its parts.
+    /// A server given by its parts.
     pub fn postgres(server: Server) -> Self {
-        // sqlx offers no options that are free of `PG*` variables. What decides whom we talk to, as whom and how
-        // safely is set again here; only PGOPTIONS, PGSSLCERT and PGSSLKEY cannot be.
+        // sqlx always reads `PG*` variables. All options that decide the server, the user and TLS are set explicitly
+        // here; only PGOPTIONS, PGSSLCERT and PGSSLKEY cannot be overridden.
         let ssl_mode = server.effective_ssl_mode();
         let mut options = PgConnectOptions::new_without_pgpass()
             .port(server.port)
             .password(&server.password)
             .ssl_mode(ssl_mode)
-            // A pooler takes no other settings at the start. Postgres prints every digit by itself since version 12.
+            // Poolers accept no other startup parameters. Postgres prints all digits by default since version 12.
             .extra_float_digits(None)
             .application_name(&server.application_name);
         options = match &server.host {
@@ -226,7 +226,7 @@ impl fmt::Debug for Target {
 }
 
 impl Server {
-    /// A server whose parts are all known; TLS is required.
+    /// A server with all parts given; TLS is required.
     pub fn new(host: Host, port: u16, user: &str, password: &str, database: &str) -> Self {
         Self {
             host: Some(host),
@@ -240,7 +240,7 @@ impl Server {
         }
     }
 
-    /// Parses what follows `postgres://`; the error says what is wrong with the URL.
+    /// Parses the part after `postgres://`; the error completes a message about the URL.
     fn from_url(text: &str) -> Result<(Self, UrlParameters), String> {
         let (text, query) = split_query(text);
         let (login, address) = text.rsplit_once('@').unwrap_or(("", text));
@@ -318,7 +318,7 @@ impl FromStr for Host {
     }
 }
 
-/// Reads how TLS is used; the error ends a sentence that begins with the value.
+/// Parses a TLS mode; the error is the end of a sentence that starts with the value.
 pub fn ssl_mode(text: &str) -> Result<PgSslMode, String> {
     match text.to_ascii_lowercase().as_str() {
         "disable" => Ok(PgSslMode::Disable),
@@ -332,7 +332,7 @@ pub fn ssl_mode(text: &str) -> Result<PgSslMode, String> {
     }
 }
 
-/// Reads the path of a file that is there; the error ends a sentence that begins with the value.
+/// Checks that a file is readable; the error is the end of a sentence that starts with the value.
 pub fn readable_file(text: &str) -> Result<PathBuf, String> {
     match std::fs::File::open(Path::new(text)).and_then(|file| file.metadata()) {
         Ok(metadata) if metadata.is_file() => Ok(PathBuf::from(text)),
@@ -340,9 +340,9 @@ pub fn readable_file(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Reads the path of a file of certificates; the error ends a sentence that begins with the value.
+/// Checks a file of certificates; the error is the end of a sentence that starts with the value.
 ///
-/// The driver passes over whatever in the file is no certificate, and where nothing is left trusts public authorities.
+/// The driver ignores everything in the file that is not a certificate, and without any trusts public CAs.
 pub fn certificate_file(text: &str) -> Result<PathBuf, String> {
     let path = readable_file(text)?;
     let pem = std::fs::read(&path).map_err(|_| "is not a file that can be read".to_owned())?;
@@ -356,17 +356,17 @@ pub fn certificate_file(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Whether the way to a server stays on this machine.
+/// Whether a connection stays on this machine.
 pub fn is_local(target: &PgConnectOptions) -> bool {
     target.get_socket().is_some() || is_loopback(target.get_host())
 }
 
-/// Whether a host is a project's own at Supabase, `db.<project>.supabase.co`, which has an IPv6 address only.
+/// Whether a host is Supabase's direct host of a project, `db.<project>.supabase.co`, which is IPv6 only.
 pub fn is_supabase_direct(host: &str) -> bool {
     host.starts_with("db.") && (host.ends_with(".supabase.co") || host.ends_with(".supabase.com"))
 }
 
-/// Whether a host is that of Supabase's pooler, which serves the projects of a region.
+/// Whether a host is Supabase's pooler, which serves the projects of a region.
 pub fn is_supabase_pooler(host: &str) -> bool {
     host.ends_with(".pooler.supabase.com")
 }

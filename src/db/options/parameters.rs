@@ -1,11 +1,11 @@
-//! The parameters of a Postgres URL: those of libpq that matter here, and those that Prisma and Supabase's dashboard write.
+//! Parameters of a Postgres URL: the relevant ones of libpq, and those of Prisma and Supabase's dashboard.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::{Pooler, Server, certificate_file, ssl_mode};
 
-/// What an error lists.
+/// Parameters that errors list.
 const ALLOWED: [&str; 7] = [
     "sslmode",
     "sslrootcert",
@@ -15,15 +15,15 @@ const ALLOWED: [&str; 7] = [
     "connection_limit",
     "connect_timeout",
 ];
-/// What is read as well: `schema` with the default's name only, `options` to say what to do instead, and `supa`, which
-/// Supabase's integrations add to say where the URL comes from.
+/// Also accepted: `schema` with its default only, `options` to report an alternative, and `supa`, which Supabase's
+/// integrations add to mark the URL's origin.
 const ALSO_READ: [&str; 3] = ["schema", "options", "supa"];
-/// The schema that Prisma names by default.
+/// Prisma's default schema.
 const DEFAULT_SCHEMA: &str = "public";
 const MAX_CONNECTIONS: u32 = 1000;
 const MAX_CONNECT_SECONDS: u64 = 300;
 
-/// What a URL says about connections beyond the server itself.
+/// Parameters of a URL about connections, not the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UrlParameters {
     /// `pgbouncer=true`.
@@ -34,17 +34,17 @@ pub struct UrlParameters {
     pub connect_timeout: Option<Duration>,
 }
 
-/// Whether a parameter may begin a query: anything else may be a part of a password.
+/// Whether a parameter may start a query: anything else may be part of a password.
 pub(super) fn is_known(name: &str) -> bool {
     ALLOWED.contains(&name) || ALSO_READ.contains(&name)
 }
 
-/// The error for an unknown parameter, with the known ones.
+/// The error for an unknown parameter, listing the known ones.
 pub(super) fn unknown_parameter(name: &str, known: &[&str]) -> String {
     let is_plain = name
         .chars()
         .all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
-    // Anything else may be a piece of a password.
+    // Anything else may be part of a password.
     let name = if is_plain { name } else { "…" };
     let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
     format!(
@@ -59,7 +59,7 @@ pub(super) fn unknown(name: &str) -> String {
 }
 
 impl UrlParameters {
-    /// Sets one parameter, here or at the server.
+    /// Sets one parameter, here or on the server.
     pub(super) fn set(
         &mut self,
         server: &mut Server,
@@ -122,7 +122,7 @@ impl UrlParameters {
         Ok(())
     }
 
-    /// The first parameter that is for `DATABASE_URL` alone, if there is one.
+    /// The first parameter that is only valid in `DATABASE_URL`, if any.
     pub fn only_for_database_url(&self) -> Option<&'static str> {
         (self.max_connections.map(|_| "connection_limit"))
             .or_else(|| self.connect_timeout.map(|_| "connect_timeout"))

@@ -2,7 +2,7 @@
 
 use super::url::split_query;
 
-/// The URL as it may be shown: when in doubt, less of it.
+/// The URL for display: when in doubt, shows less.
 pub(crate) fn without_password(url: &str) -> String {
     let is_scheme = |text: &str| {
         text.chars()
@@ -37,7 +37,7 @@ fn hidden_after_colon(text: &str) -> String {
         .map_or_else(|| text.to_owned(), |(start, _)| format!("{start}:…"))
 }
 
-/// Without an `@`, what follows the `:` is a port, or the password of a URL that lacks its host.
+/// Without an `@`, the part after `:` is a port, or the password of a URL without a host.
 fn shown_address(text: &str) -> String {
     let port = text.split_once(':').map_or("", |(_, behind)| behind);
     let port = port.split('/').next().unwrap_or_default();

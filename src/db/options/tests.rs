@@ -1,4 +1,4 @@
-//! Which options come of which URL.
+//! Tests which options result from which URL.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn postgres(url: &str) -> PgConnectOptions {
     }
 }
 
-/// The driver has no getter for the password, but shows it in its `Debug`.
+/// The driver has no getter for the password, but its `Debug` shows it.
 fn password(options: &PgConnectOptions) -> String {
     let shown = format!("{options:?}");
     let start = shown

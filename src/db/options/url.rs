@@ -1,4 +1,4 @@
-//! The parts of a connection URL.
+//! Parsing of the parts of a connection URL.
 
 use percent_encoding::percent_decode_str;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use super::DEFAULT_POSTGRES_PORT;
 use super::parameters::{is_known, unknown, unknown_parameter};
 
-/// Reads what follows `sqlite://`; the error says what is wrong with the URL.
+/// Parses the part after `sqlite://`; the error completes a message about the URL.
 pub(super) fn sqlite(text: &str) -> Result<SqliteConnectOptions, String> {
     let (file, query) = text.split_once('?').unwrap_or((text, ""));
     let file = percent_decoded(file);
@@ -37,7 +37,7 @@ pub(super) fn sqlite(text: &str) -> Result<SqliteConnectOptions, String> {
         .create_if_missing(is_created))
 }
 
-/// Parts the query from what stands before it: a `?` in a password begins none.
+/// Splits off the query: a `?` in a password does not start one.
 pub(super) fn split_query(text: &str) -> (&str, &str) {
     text.match_indices('?')
         .map(|(position, mark)| (position, position + mark.len()))
@@ -56,7 +56,7 @@ pub(super) fn parameters(query: &str) -> impl Iterator<Item = (&str, String)> {
         })
 }
 
-/// `?` and `#` behind the host: a parameter that we do not know, or something that is no part of such a URL.
+/// Rejects `?` and `#` after the host: unknown parameters, or parts that do not belong in such a URL.
 pub(super) fn refuse_rest(text: &str) -> Result<(), String> {
     if let Some((_, query)) = text.split_once('?') {
         let found = parameters(query).find(|(name, _)| !is_known(name));
@@ -86,7 +86,7 @@ pub(super) fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| percent_decoded(text))
 }
 
-/// Decodes `%40` and its like. What is no such code, or would not give text, stands for itself.
+/// Decodes percent-encoding. Invalid codes, and those that are not UTF-8, stay literal.
 pub(super) fn percent_decoded(text: &str) -> String {
     match percent_decode_str(text).decode_utf8() {
         Ok(decoded) if !decoded.contains('\0') => decoded.into_owned(),

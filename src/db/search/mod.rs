@@ -1,8 +1,8 @@
-//! Full-text search: web-search syntax, and what it is called in the query languages of Postgres and of SQLite's FTS5.
-//! It stands here, below the gallery, because it is the same text read for two databases.
+//! Full-text search: parses web-search syntax and translates it to the query languages of Postgres and of SQLite's
+//! FTS5. It is in this module, below the gallery, because both databases use it.
 //!
-//! A word is a run of Unicode letters and digits; everything else separates. Words are compared in lower case, accents
-//! count, and nothing is stemmed. Both databases index the prompts by the same rule (migration `m0002_search`).
+//! A word is a run of Unicode letters and digits; everything else separates. Words are compared in lower case, with
+//! accents and without stemming. Both databases index the prompts by the same rule (migration `m0002_search`).
 
 mod postgres;
 
@@ -14,67 +14,67 @@ use regex::Regex;
 
 pub(super) use postgres::postgres;
 
-/// A longer text finds nothing: as much as both prompts can have. What it takes to look for more would be felt.
+/// A longer text finds nothing. Two prompts have at most this many characters, and longer searches would be slow.
 pub const MAX_CHARACTERS: usize = 40_000;
-/// A text with more of them finds nothing: each may cost a look at the rows of its own.
+/// A text with more alternatives finds nothing: each may cost a scan of rows.
 const MAX_ALTERNATIVES: usize = 500;
-/// The longest word that can be looked for: FTS5 cuts them at 32,768 bytes.
+/// The longest word that can be searched: FTS5 truncates words at 32,768 bytes.
 const MAX_WORD_CHARACTERS: usize = 8_000;
-/// The longest word in Postgres' index (it takes 2046 bytes); longer ones are looked for as phrases are.
+/// The longest word in Postgres' index (which allows 2046 bytes); longer ones are matched like phrases.
 const MAX_INDEXED_CHARACTERS: usize = 500;
-/// The most words of one `tsquery`: what it costs grows with their square, and Postgres' stack with their number.
+/// The maximum number of words in one `tsquery`: its cost grows with their square, and Postgres' stack depth with their
+/// number.
 const MAX_TSQUERY_WORDS: usize = 500;
 
-/// What a text asks for.
+/// A parsed search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Search {
     /// Blank: no condition.
     Blank,
-    /// Not blank, but without a word that could be found: nothing matches.
+    /// Not blank, but without a word that could be found: matches nothing.
     Nothing,
-    /// Words to look for.
+    /// Words to find.
     Query(Query),
 }
 
-/// Alternatives, any of which is enough.
+/// Alternatives; one has to match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query(Vec<Alternative>);
 
-/// What has to be there, and what must not be.
+/// Required and excluded phrases.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Alternative {
     required: Vec<Phrase>,
     excluded: Vec<Phrase>,
 }
 
-/// Words that stand one behind the other; a single word is the shortest phrase.
+/// Consecutive words; a single word is the shortest phrase.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Phrase(Vec<String>);
 
-/// A condition for Postgres. Its index knows which words a row has and not where: it answers for words, and phrases are
-/// looked for in the rows that it leaves.
+/// A condition for Postgres. Its index has no positions, so it finds words; phrases are matched in the resulting rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PostgresCondition {
-    /// Each of these, a `tsquery` as text, has to match.
+    /// All of these `tsquery` texts must match.
     pub words: Vec<String>,
-    /// Each of these has to be in the text that is indexed, with a space at both its ends.
+    /// The indexed text must contain all of these, with a space at both ends.
     pub with: Vec<String>,
-    /// None of these may be in it.
+    /// The indexed text must contain none of these.
     pub without: Vec<String>,
 }
 
-/// A query for FTS5, whose NOT needs something to take away from.
+/// A query for FTS5, whose NOT needs a left operand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fts5 {
-    /// Rows that match this are found.
+    /// Finds rows that match this.
     pub matching: Option<String>,
-    /// Rows that do not match this are found too.
+    /// Also finds rows that do not match this.
     pub without: Option<String>,
 }
 
 impl Search {
-    /// Reads a text as `websearch_to_tsquery` does: words, `"a phrase"`, `-excluded`, `or` between two of them. Every
-    /// text has a meaning.
+    /// Parses a text like `websearch_to_tsquery`: words, `"a phrase"`, `-excluded`, `or` between two of them. Every
+    /// text is valid.
     pub fn parse(text: &str) -> Self {
         if text.trim().is_empty() {
             return Self::Blank;
@@ -113,7 +113,7 @@ fn retain_distinct<T: Clone + Eq + Hash>(items: &mut Vec<T>) {
     items.retain(|item| seen.insert(item.clone()));
 }
 
-/// What stands between two white spaces, or between two quotes.
+/// The text between white space or quotes.
 #[derive(Debug)]
 struct Term {
     words: Vec<String>,
@@ -127,8 +127,8 @@ impl Term {
     }
 }
 
-/// A quote, closed or running to the end, or a run of characters that are neither white space nor quotes; a hyphen right
-/// before it, where no word goes before, excludes it.
+/// A quote, closed or running to the end, or a run of characters that are neither white space nor quotes. A hyphen
+/// directly before it, if no word precedes the hyphen, excludes it.
 fn terms(text: &str) -> Vec<Term> {
     static TERM: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r#"(?:"([^"]*)(?:"|$))|[^\s"]+"#)
@@ -146,7 +146,7 @@ fn terms(text: &str) -> Vec<Term> {
         } else {
             begins_with_hyphen
         };
-        // A hyphen that stands alone right before a quote belongs to it.
+        // A separate hyphen directly before a quote belongs to it.
         excludes_quote = quoted.is_none() && words.is_empty() && whole.ends_with('-');
         if !words.is_empty() {
             terms.push(Term {
@@ -168,10 +168,10 @@ fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Lower case, and one form for the letters that have two, as both indexes have it.
+/// Lower case, with one form for letters that have two, as in both indexes.
 fn folded(word: &str) -> String {
     let lower = word.chars().flat_map(char::to_lowercase);
-    // The dot that the lower case of `İ` brings along.
+    // The dot in the lower case of `İ`.
     let letters = lower.filter(|letter| *letter != '\u{307}');
     letters
         .map(|letter| match letter {
@@ -208,7 +208,7 @@ impl Alternative {
         self.required.is_empty() && self.excluded.is_empty()
     }
 
-    /// Whether each of its words can be looked for: of one that cannot nobody knows whether it is there.
+    /// Whether each of its words can be searched: for others it is unknown whether they occur.
     fn can_match(&self) -> bool {
         let mut words = self
             .required
@@ -257,17 +257,17 @@ impl PostgresCondition {
 }
 
 impl Phrase {
-    /// Words hold letters and digits only, so that nothing in quotes needs an escape in either language.
+    /// Words contain only letters and digits, so quoting needs no escapes in either language.
     fn quoted(&self) -> String {
         format!("\"{}\"", self.0.join(" "))
     }
 
-    /// Whether it is a word of which Postgres' index knows.
+    /// Whether it is a single word in Postgres' index.
     fn is_indexed_word(&self) -> bool {
         matches!(&*self.0, [word] if !is_longer(word, MAX_INDEXED_CHARACTERS))
     }
 
-    /// As it stands in Postgres' text, between two spaces.
+    /// As it occurs in Postgres' text, between two spaces.
     fn in_text(&self, prefix: &str) -> String {
         let words: Vec<String> = self
             .0
@@ -283,11 +283,11 @@ fn is_longer(word: &str, characters: usize) -> bool {
 }
 
 impl Query {
-    /// For Postgres: any of these is enough. Each word stands behind the prefix that it has in the index. None where every
-    /// row matches.
+    /// The conditions for Postgres, one of which must hold. Each word has the index's prefix. None if every row
+    /// matches.
     pub fn to_postgres(&self, prefix: &str) -> Option<Vec<PostgresCondition>> {
         let mut conditions = Vec::new();
-        // Alternatives of words alone, as long as one `tsquery` can have them all.
+        // Alternatives of words only, as long as they fit in one `tsquery`.
         let mut of_words = Vec::new();
         let mut words_left = MAX_TSQUERY_WORDS;
         for alternative in &self.0 {
@@ -312,7 +312,7 @@ impl Query {
         Some(conditions)
     }
 
-    /// For FTS5, <https://www.sqlite.org/fts5.html#full_text_query_syntax>; none where every row matches.
+    /// The query for FTS5, <https://www.sqlite.org/fts5.html#full_text_query_syntax>; None if every row matches.
     pub fn to_fts5(&self) -> Option<Fts5> {
         let (mut matching, mut without) = (Vec::new(), Vec::new());
         for alternative in &self.0 {
@@ -327,7 +327,7 @@ impl Query {
                 (None, Some(excluded)) => without.push(format!("({excluded})")),
             }
         }
-        // A row is found when it is without one of them: it is not when it has something of each.
+        // A row matches if it lacks one of them, so it does not if it has something of each.
         let non_empty =
             |parts: Vec<String>, operator: &str| (!parts.is_empty()).then(|| parts.join(operator));
         Some(Fts5 {

@@ -1,22 +1,22 @@
-//! The SQL of a search on Postgres. Words are answered by the GIN index; phrases are looked for in the text, which is made
-//! once for each row that the index leaves, however many phrases and alternatives there are.
+//! The SQL of a search on Postgres. The GIN index finds words; phrases are matched in the text, which is computed once
+//! for each remaining row, for all phrases and alternatives.
 
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr, Value};
 use serde_json::Value as Json;
 
 use super::PostgresCondition;
 
-/// What the index is on: this very expression.
+/// The indexed expression; must be identical to the index's.
 const VECTOR: &str =
     "image_gallery_search_words(image_gallery_search_text(original_prompt, refined_prompt))";
-/// What is looked into for phrases, and for words where an alternative has phrases as well.
+/// The text to match phrases in, and words of alternatives that also have phrases.
 const TEXT: &str = "SELECT \
     image_gallery_search_words(image_gallery_search_text(original_prompt, refined_prompt)) AS vector, \
     ' ' || image_gallery_search_text(original_prompt, refined_prompt) || ' ' AS words OFFSET 0";
-/// How many alternatives go into one `tsquery` that only says which rows may match.
+/// How many alternatives are combined in one `tsquery` that only preselects rows.
 const CANDIDATES: usize = 50;
 
-/// Any of the conditions holds.
+/// At least one condition holds.
 pub(in crate::db) fn postgres(conditions: Vec<PostgresCondition>) -> Option<SimpleExpr> {
     let (in_text, in_index): (Vec<_>, Vec<_>) = conditions
         .into_iter()
@@ -27,7 +27,7 @@ pub(in crate::db) fn postgres(conditions: Vec<PostgresCondition>) -> Option<Simp
     in_index.chain(any_in_text(&in_text)).reduce(ExprTrait::or)
 }
 
-/// Any of the conditions with phrases holds.
+/// At least one condition with phrases holds.
 fn any_in_text(conditions: &[PostgresCondition]) -> Option<SimpleExpr> {
     let (candidates, is_settled) = match conditions {
         [] => return None,
@@ -77,7 +77,7 @@ fn alternative(condition: &PostgresCondition, words: &[String], values: &mut Vec
     format!("({})", parts.join(" AND "))
 }
 
-/// Each of these matches.
+/// All of these match.
 fn every(words: &[String]) -> Option<SimpleExpr> {
     words
         .iter()
@@ -86,7 +86,7 @@ fn every(words: &[String]) -> Option<SimpleExpr> {
         .reduce(ExprTrait::and)
 }
 
-/// The rows that have the words of one of the alternatives; none where one has no words.
+/// Rows with the words of at least one alternative; None if one has no words.
 fn any_candidate(conditions: &[PostgresCondition]) -> Option<SimpleExpr> {
     let words: Option<Vec<&str>> = conditions
         .iter()

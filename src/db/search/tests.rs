@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The text that means the same without anything superfluous.
+/// The shortest text with the same meaning.
 fn canonical(text: &str) -> String {
     let query = match Search::parse(text) {
         Search::Blank => return "blank".to_owned(),
@@ -159,7 +159,7 @@ proptest! {
     #[test]
     fn no_text_breaks_the_reading(text: String, mixed in "[-\"a or\\p{L}\\p{M}]{0,60}") {
         for text in [text, mixed] {
-            // What was made of a text means the same when it is read again.
+            // The canonical text has the same meaning when it is parsed again.
             let read = canonical(&text);
             if !["blank", "nothing", "everything"].contains(&read.as_str()) {
                 prop_assert_eq!(canonical(&read), read);

@@ -1,5 +1,5 @@
-//! What a request costs, piece by piece: the rule for URLs, cursors, and each of the requests in `requests/`, from the JSON of
-//! its body to its reply, on an empty SQLite database.
+//! The cost of the parts of a request: the rule for URLs, cursors, and each request in `requests/`, from its JSON body
+//! to its reply, on an empty SQLite database.
 
 use std::hint::black_box;
 use std::path::Path;

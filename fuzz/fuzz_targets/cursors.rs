@@ -1,4 +1,4 @@
-//! Cursors and event ids: a text that is accepted is one that was given out, character by character.
+//! Cursors and event ids: every accepted text is exactly one that the server issues.
 #![no_main]
 
 use image_gallery::db::page::{Cursor, Direction, Field, Order};

@@ -1,5 +1,5 @@
-//! The scan before the parser: a document that it lets through neither overflows the parser's stack nor keeps it busy, and
-//! its measuring ends as well. A crash or a time-out is the finding.
+//! The scan before the parser: an accepted document neither overflows the parser's stack nor takes long, and its
+//! measurement terminates. A crash or a timeout is a finding.
 #![no_main]
 
 use async_graphql::parser::parse_query;

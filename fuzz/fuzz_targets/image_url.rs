@@ -1,4 +1,4 @@
-//! The URL rule: whatever is accepted is a URL of an allowed host, and its id stands in it.
+//! The URL rule: every accepted URL has an allowed host, and contains the id.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -24,7 +24,7 @@ fuzz_target!(|text: &str| {
         host == "res.cloudinary.com" || host.ends_with("-res.cloudinary.com"),
         "{host}"
     );
-    // As it was given: `..` is not resolved, nor is anything else mended.
+    // Unchanged: `..` is not resolved, and nothing else is corrected.
     let path = text
         .split(['?', '#'])
         .next()

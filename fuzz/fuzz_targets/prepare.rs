@@ -1,5 +1,5 @@
-//! A request before execution, from the JSON of its variables (the first line) and its document (the rest): field collection,
-//! complexity and the copies of variables end, and what passes is within the limits.
+//! A request before execution, from the JSON of its variables (first line) and its document (the rest): field
+//! collection, complexity and variable expansion terminate, and accepted requests are within the limits.
 #![no_main]
 
 use std::cell::LazyCell;
@@ -25,10 +25,19 @@ fuzz_target!(|text: &str| {
             return;
         };
         let (cost, limits) = (prepared.cost(), front.limits());
-        assert!(cost.tokens().is_some_and(|tokens| tokens <= limits.max_tokens));
+        assert!(
+            cost.tokens()
+                .is_some_and(|tokens| tokens <= limits.max_tokens)
+        );
         assert!(cost.depth().is_some_and(|depth| depth <= limits.max_depth));
-        assert!(cost.aliases().is_some_and(|aliases| aliases <= limits.max_aliases));
-        assert!(cost.complexity().is_some_and(|cost| cost <= limits.max_complexity));
+        assert!(
+            cost.aliases()
+                .is_some_and(|aliases| aliases <= limits.max_aliases)
+        );
+        assert!(
+            cost.complexity()
+                .is_some_and(|cost| cost <= limits.max_complexity)
+        );
         assert!(front.validation_request(&prepared).is_ok());
     });
 });

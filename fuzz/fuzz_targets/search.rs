@@ -1,5 +1,5 @@
-//! The search translation: every text has a meaning, SQLite's FTS5 accepts what comes of it, and what Postgres gets is a
-//! `tsquery` of quoted words.
+//! The search translation: every text is valid, SQLite's FTS5 accepts the result, and Postgres gets a `tsquery` of
+//! quoted words.
 #![no_main]
 
 use std::cell::LazyCell;
@@ -69,7 +69,7 @@ fuzz_target!(|text: &str| {
     }
 });
 
-/// Quoted words of letters and digits, with operators between them: nothing that Postgres could refuse.
+/// Quoted words of letters and digits with operators between them, which Postgres always accepts.
 fn is_tsquery(text: &str) -> bool {
     text.split(" | ")
         .flat_map(|alternative| alternative.split(" & "))

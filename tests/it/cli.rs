@@ -1,4 +1,4 @@
-//! The program from outside: its commands, its settings, how it starts and how it ends.
+//! The program as a process: commands, settings, start and shutdown.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,7 +8,7 @@ use macro_rules_attribute::apply;
 
 use crate::harness::{Output, Program, TestDatabase, each_database, eventually, on_postgres};
 
-/// Every character that has a meaning in a URL, in a shell, in SQL or in a `.env` file.
+/// Characters that are special in a URL, a shell, SQL or a `.env` file.
 const PASSWORD: &str = r#"p@s:s/w#o%r d$HOME%41'"\`?&=+{}é"#;
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_refused_database_url_does_not_show_its_password() {
     }
 }
 
-/// One line on standard error that holds all of `parts`, and exit code 2.
+/// Asserts one line on standard error with all of `parts`, and exit code 2.
 #[track_caller]
 fn assert_refused(output: &Output, parts: &[&str]) {
     assert_eq!(output.code, Some(2), "{output:?}");
@@ -187,8 +187,8 @@ async fn a_wrong_password_is_refused_and_not_shown() {
     .await;
 }
 
-/// Makes a role that owns the database, is named as it (so that it goes with it) and has to show [`PASSWORD`].
-/// Gives its name, and host and port of the server.
+/// Creates a role with the database's name (and therefore its lifetime) that owns it and needs [`PASSWORD`]. Returns
+/// its name, and the server's host and port.
 async fn role_with_password(database: &TestDatabase) -> (String, String, u16) {
     let name = database.db_query_text("SELECT current_database()").await;
     let name = name.expect("a name");
@@ -211,7 +211,7 @@ fn supabase_program(host: &str, port: u16) -> Program {
         .with("SUPABASE_DB_SSLMODE", "disable")
 }
 
-/// In double quotes, as `.env.example` tells for a password that has a single quote in it.
+/// In double quotes, as `.env.example` describes for a password with a single quote.
 fn quoted_for_settings_file(text: &str) -> String {
     let escaped = text.replace('\\', r"\\").replace('"', r#"\""#);
     format!("\"{}\"", escaped.replace('$', r"\$"))
@@ -265,14 +265,14 @@ async fn migrating_from_two_machines_at_once_succeeds_on_both(database: TestData
     insert_image(&database).await;
 }
 
-/// The lines that name a migration. Those after them say what would be done, which depends on what is there.
+/// The lines with migrations. Those after them depend on the database.
 fn states(status: &str) -> Vec<&str> {
     let names_migration =
         |line: &&str| line.starts_with("applied ") || line.starts_with("pending ");
     status.lines().filter(names_migration).collect()
 }
 
-/// Another application's own statement.
+/// A statement of another application.
 async fn insert_image(database: &TestDatabase) {
     let id = match database {
         TestDatabase::Sqlite(_) => "x'0b7e0f5ad3b84d3cb2b4c1a0f3d2e101'",
@@ -300,7 +300,7 @@ async fn a_request_in_flight_is_answered_when_the_server_is_told_to_end() {
     let address = server.address();
     let body = r#"{"query":"{images{nodes{id}}}"}"#;
     let mut request = TcpStream::connect(address).expect("a connection");
-    // `100 Continue` is sent when the server waits for the body: from then on the request is in flight.
+    // The server sends `100 Continue` when it waits for the body: then the request is in flight.
     let head = head(&address.to_string(), body, "Expect: 100-continue\r\n");
     request.write_all(head.as_bytes()).expect("it is sent");
     let mut reply = BufReader::new(request.try_clone().expect("a second handle"));
@@ -324,7 +324,7 @@ async fn a_request_in_flight_is_answered_when_the_server_is_told_to_end() {
     assert_eq!(server.output().await.code, Some(0));
 }
 
-/// As a proxy makes one for each request: the connection stands before the request is on it.
+/// Like a proxy with a connection per request, which opens it before the request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_whose_connection_came_before_the_end_is_answered() {
     let program = Program::new();
@@ -332,7 +332,7 @@ async fn a_request_whose_connection_came_before_the_end_is_answered() {
     let address = server.address();
     let body = r#"{"query":"{images{nodes{id}}}"}"#;
     let request = head(&address.to_string(), body, "") + body;
-    // Some that the program has taken, and some that perhaps only the system has.
+    // Some connections are accepted by the program, others maybe only by the kernel.
     let connect = |_| TcpStream::connect(address).expect("a connection");
     let mut connections: Vec<_> = (0..16).map(connect).collect();
     server.terminate();
@@ -364,7 +364,7 @@ async fn an_idle_connection_does_not_keep_the_server_from_ending() {
     assert_eq!(server.output().await.code, Some(0));
 }
 
-/// One POST of `/graphql` on a connection of its own; the whole reply as text.
+/// One POST to `/graphql` on its own connection; returns the whole response as text.
 fn exchange(address: &str, body: &str) -> String {
     let mut request = TcpStream::connect(address).expect("a connection");
     let head = head(address, body, "");

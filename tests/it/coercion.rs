@@ -1,4 +1,4 @@
-//! Variables that do not fit their types: an error of the request, however it comes, that names the place.
+//! Variables that do not match their types: a request error with the path, for all transports.
 
 use macro_rules_attribute::apply;
 use reqwest::header::{ACCEPT, ALLOW};
@@ -9,7 +9,7 @@ use crate::harness::{Reply, TestApp, Way, each_database, image_url, on_sqlite};
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
 
-/// A document, its variables, and the message that refuses them.
+/// A document, its variables, and the error message.
 fn refused() -> Vec<(&'static str, Value, &'static str)> {
     let int = "query($n: Int) { images(first: $n) { totalCount } }";
     let filter = "query($f: ImageFilter) { images(filter: $f) { totalCount } }";
@@ -49,7 +49,7 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
             json!({ "f": { "intents": ["EDIT", "PAINT"] } }),
             "variable `$f` of type `ImageFilter`: `f.intents[1]` has to be one of ",
         ),
-        // Though nothing uses it in this request.
+        // Even if this request does not use it.
         (
             "query($t: [GalleryEventType!], $no: Boolean = false) {
                 __typename galleryEvents(types: $t) @include(if: $no) { nodes { id } } }",

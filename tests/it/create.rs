@@ -177,7 +177,7 @@ async fn more_than_a_hundred_are_too_many_and_none_is_stored(app: TestApp) {
     );
 }
 
-/// The Django application took the first UUID of a URL.
+/// The Django application used the first UUID in a URL.
 #[apply(each_database!)]
 async fn a_row_under_another_uuid_of_its_url_is_the_image(app: TestApp) {
     let url = format!("https://res.cloudinary.com/demo/image/upload/{A}/{B}.png");
@@ -191,7 +191,7 @@ async fn a_row_under_another_uuid_of_its_url_is_the_image(app: TestApp) {
         (&found["created"], &found["image"]["id"]),
         (&json!(false), &json!(A))
     );
-    // Another owner, or another URL, means the image that the URL gives.
+    // With another owner or another URL, the image is the one that the URL identifies.
     let other = create(&app, json!({ "userId": "bob", "imageUrl": url })).await;
     assert_eq!(
         (&other["created"], &other["image"]["id"]),
@@ -238,7 +238,7 @@ async fn a_caller_who_hangs_up_tears_nothing(app: TestApp) {
         let patience = std::time::Duration::from_micros(u64::from(turn) * 500);
         let _ = tokio::time::timeout(patience, request).await;
     }
-    // The last change waits for its turn behind those that nobody waits for.
+    // The last change queues behind the abandoned ones.
     create(&app, json!({ "userId": "alice", "imageUrl": image_url(A) })).await;
     for turn in 0..20 {
         let count = app

@@ -1,4 +1,4 @@
-//! `image-gallery doctor`: a line for each finding with its remedy, exit code 1 when something is wrong, and no secret.
+//! `image-gallery doctor`: a line with a fix for each finding, exit code 1 if something is wrong, and no secrets.
 
 use macro_rules_attribute::apply;
 use serde_json::json;
@@ -30,7 +30,7 @@ fn lines<'a>(report: &'a str, level: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Exactly these lines are wrong: each holds all of its parts and a remedy, and the exit code is 1.
+/// Asserts that exactly these findings are wrong, each with all parts and a fix, and that the exit code is 1.
 #[track_caller]
 fn assert_wrong(output: &Output, expected: &[&[&str]]) {
     let wrong = lines(&output.stdout, "wrong");
@@ -67,7 +67,7 @@ async fn a_migrated_database_is_in_order(database: TestDatabase) {
 
 #[apply(each_database!)]
 async fn pending_migrations_are_wrong_unless_the_start_runs_them(database: TestDatabase) {
-    // An empty file is a database of SQLite's, too.
+    // An empty file is a valid SQLite database too.
     database.db_execute("CREATE TABLE other (id integer)").await;
     let program = at(&database.url()).with("AUTO_MIGRATE", "false");
     let output = doctor(&program).await;
@@ -129,7 +129,7 @@ async fn a_server_that_is_not_there_is_told_and_the_rest_is_looked_at() {
 
 #[tokio::test]
 async fn supabases_pooler_is_told_by_its_address_where_it_does_not_answer() {
-    // A label of 64 characters: no name server is asked for it.
+    // A label of 64 characters, for which no name server is queried.
     let host = format!("{}.pooler.supabase.com", "x".repeat(64));
     let program = at(&format!(
         "postgres://postgres:hunter2@{host}:6543/postgres?sslmode=require"
@@ -329,7 +329,7 @@ async fn a_server_that_takes_no_writes_is_wrong() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_says_whether_the_connection_is_encrypted() {
     on_tls(async |tls: TlsDatabase| {
-        // The harness's own role may do without.
+        // The harness's own role may connect without TLS.
         let url = tls.database.url();
         let (address, _) = url.split_once('?').expect("parameters");
         for (mode, expected) in [
@@ -387,7 +387,7 @@ async fn keys_that_cannot_be_right_are_told() {
         .await
         .expect_success();
 
-    // What is wrong by itself stops every command alike.
+    // An invalid setting stops all commands.
     for key in [
         "sb_secret_hunter2",
         "sb_publishable_hunter2",

@@ -1,12 +1,12 @@
-//! How an operation is executed and answered, as the GraphQL specification says: the points by which the library was
-//! chosen. Answers are read as text where the order of their keys counts.
+//! Execution and responses as in the GraphQL specification: the criteria for choosing the library. Responses are
+//! compared as text where the order of keys matters.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
 use crate::harness::{Reply, TestApp, each_database};
 
-/// `data` as the server wrote it.
+/// `data` as the server serialised it.
 async fn data_text(app: &TestApp, query: &str, variables: Value) -> String {
     let body = json!({ "query": query, "variables": variables });
     let request = app.client().post(format!("{}/graphql", app.url()));
@@ -17,7 +17,7 @@ async fn data_text(app: &TestApp, query: &str, variables: Value) -> String {
     data.strip_suffix('}').expect("an object").to_owned()
 }
 
-/// A request error: no key `data`, and a code on every error.
+/// Asserts a request error: no key `data`, and a code on every error.
 #[track_caller]
 fn assert_refused(reply: &Reply, code: &str, what: &str) {
     assert_eq!(reply.status, 200, "{what}: {}", reply.body);
@@ -254,7 +254,7 @@ async fn a_variable_that_is_declared_but_not_sent_leaves_the_default_of_its_argu
             .map(Vec::len),
         Some(30)
     );
-    // A null that was sent is none that was left out.
+    // An explicit null differs from an absent value.
     assert_refused(
         &app.graphql(days, json!({ "days": null })).await,
         "BAD_USER_INPUT",
@@ -316,7 +316,7 @@ async fn a_value_that_does_not_fit_its_type_is_an_error_of_the_request_and_has_n
         let reply = Reply::read(accepted.json(&body).send().await.expect("an answer")).await;
         assert_eq!(reply.status, 400, "{document}");
     }
-    // Something of these has been done: the answer has to be that of an execution.
+    // These have changed something, so the response must show an execution.
     let done = [
         "mutation($id: ID!) { a: softDeleteImage(id: $id) { changed } emptyTrash(all: true, deletedBefore: \"x\") { purgedCount } }",
         "mutation($id: ID!) { restoreImage(id: $id) { image { imageUrl(transform: { width: 99999999999 }) } } }",
@@ -544,7 +544,7 @@ async fn post(app: &TestApp, body: &Value) -> Reply {
     Reply::read(request.json(body).send().await.expect("an answer")).await
 }
 
-/// Every key of a JSON text, in its order.
+/// The keys of a JSON text, in order.
 fn keys(text: &str) -> Vec<&str> {
     let strings = text.split('"').skip(1).step_by(2);
     let after = text.split('"').skip(2).step_by(2);

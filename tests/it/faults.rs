@@ -1,4 +1,4 @@
-//! What the server does while its database is away, frozen, locked or not as it should be, and that it recovers by itself.
+//! Tests the server while its database is stopped, frozen, locked or inconsistent, and its recovery.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::harness::{
     on_sqlite,
 };
 
-/// How soon an outage is told, and how soon it is over: operations.md.
+/// How soon an outage is reported, and how soon the server recovers: operations.md.
 const SOON: Duration = Duration::from_secs(5);
 const COUNT: &str = "{ images { totalCount } }";
 
@@ -19,12 +19,12 @@ fn client() -> reqwest::Client {
     client.build().expect("a client")
 }
 
-/// One request by POST, or a GET when there is no document.
+/// One POST request, or a GET without a document.
 async fn request(url: &str, path: &str, document: Option<&str>) -> Reply {
     request_by(&client(), url, path, document).await
 }
 
-/// To make a client takes a while of its own, which is not to be measured.
+/// Creating a client takes time that must not be measured.
 async fn request_by(
     client: &reqwest::Client,
     url: &str,
@@ -72,12 +72,12 @@ fn assert_unavailable(reply: &Reply) {
     assert_tells_nothing(reply);
 }
 
-/// Nothing of SQL, hosts, paths or the driver.
+/// Asserts that SQL, hosts, paths and driver details do not leak.
 #[track_caller]
 fn assert_tells_nothing(reply: &Reply) {
     let mut body = reply.body.clone();
     for error in body["errors"].as_array_mut().expect("errors") {
-        // They say `column` too, and of names only those that the caller sent.
+        // GraphQL errors contain `column` as well, and names from the request.
         let error = error.as_object_mut().expect("an object");
         error.retain(|key, _| key != "locations" && key != "path");
     }
@@ -102,7 +102,7 @@ fn assert_tells_nothing(reply: &Reply) {
     }
 }
 
-/// Requests of every kind are turned away in time, all at once.
+/// Asserts that concurrent requests of all kinds fail in time.
 async fn assert_away(app: &TestApp, id: &str) {
     let url = app.url();
     let query = format!(r#"{{ node(id: "{id}") {{ id }} image(id: "{id}") {{ id }} }}"#);
@@ -140,7 +140,7 @@ async fn assert_away(app: &TestApp, id: &str) {
         readiness
     );
     assert_eq!(request(&url, "/healthz", None).await.status, 200);
-    // Nothing is asked of the database here.
+    // Needs no database.
     assert_eq!(graphql(&url, "{ __typename }").await.status, 200);
 }
 
@@ -150,7 +150,7 @@ fn assert_tells_nothing_of_hosts(reply: &Reply) {
     assert!(!text.contains("127.0.0.1") && !text.contains('/'), "{text}");
 }
 
-/// Within the time, without a restart.
+/// Asserts the recovery in time, without a restart.
 async fn assert_recovers(app: &TestApp) {
     let url = app.url();
     let started = Instant::now();
@@ -163,7 +163,7 @@ async fn assert_recovers(app: &TestApp) {
         assert!(started.elapsed() < SOON, "{}", reply.body);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // Each of the pool's connections, as they come.
+    // Enough to use all connections of the pool.
     let many = futures_util::future::join_all((0..30).map(|_| graphql(&url, COUNT)));
     for reply in many.await {
         assert_eq!(reply.status, 200, "{}", reply.body);
@@ -176,7 +176,7 @@ async fn a_database_that_is_away_is_told_and_its_return_is_noticed() {
         let id = app.user("alice").create_image().await;
         let outage = Outage::of(app.database()).await;
         for _ in 0..2 {
-            // The harness's clusters commit without waiting for the disk: a crash would take what is young.
+            // The harness's clusters commit asynchronously: a crash would lose recent changes.
             app.db_execute("CHECKPOINT").await;
             outage.stop();
             assert_away(&app, &id).await;
@@ -195,10 +195,10 @@ async fn a_database_that_is_frozen_is_told_and_its_return_is_noticed() {
         let outage = Outage::of(app.database()).await;
         outage.freeze();
         assert_away(&app, &id).await;
-        // The pool's connections all wait by now, or have been given up.
+        // By now all connections of the pool are waiting or closed.
         futures_util::future::join_all((0..15).map(|_| assert_away(&app, &id))).await;
         outage.thaw();
-        // What was sent before the freeze may be done after it: the mutation too.
+        // Requests sent before the freeze may be executed after it, including the mutation.
         app.graphql(
             "mutation($id: ID!) { restoreImage(id: $id) { changed } }",
             json!({ "id": id }),
@@ -261,7 +261,7 @@ async fn migrations_that_another_process_took_back_are_told_and_do_not_stay_200_
 ) {
     let program = Program::new().with("DATABASE_URL", &app.database().url());
     let id = app.user("alice").create_image().await;
-    // The prompt is a column that the migrations add.
+    // The migrations add the prompt's column.
     let image = format!("{{ image(id: \"{id}\") {{ id originalPrompt }} }}");
     let mutation = format!("mutation {{ softDeleteImage(id: \"{id}\") {{ changed }} }}");
     for is_asked_first in [false, true] {
@@ -394,13 +394,13 @@ async fn an_internal_error_is_in_the_log_under_its_requests_id() {
             .collect();
         assert_eq!(operations.len(), 1, "{log}");
         assert!(operations[0].contains(request_id), "{log}");
-        // Probes come every few seconds.
+        // Probes are frequent.
         assert!(!log.contains("/readyz"), "{log}");
     })
     .await;
 }
 
-/// Holds SQLite's write lock as another process would, until the connection goes.
+/// Holds SQLite's write lock like another process, until the connection is dropped.
 async fn lock(app: &TestApp) -> sqlx::SqliteConnection {
     use sqlx::{Connection, Executor};
 

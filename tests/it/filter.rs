@@ -1,4 +1,4 @@
-//! What a filter leaves of the gallery: intents, instants, and metadata by containment.
+//! Filters: intents, times, and metadata by containment.
 
 use macro_rules_attribute::apply;
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::harness::rows::{Dice, Row, db_insert, found};
 use crate::harness::{TestApp, each_database, image_url, on_postgres, on_sqlite};
 
-/// Stores rows and gives their ids by the labels of `table`.
+/// Stores rows and returns their ids by the labels of `table`.
 async fn stored(app: &TestApp, rows: Vec<Row>) -> Vec<Uuid> {
     db_insert(app, &rows).await;
     rows.into_iter().map(|row| row.id).collect()
@@ -549,7 +549,7 @@ async fn all_conditions_must_hold(app: TestApp) {
 
 const KEYS: [&str; 6] = ["a", "b", "", "c\"d", "é", "$.a"];
 
-/// Small JSON of few keys and values, so that one often contains another.
+/// Small JSON with few keys and values, so that containment is frequent.
 fn any_json(dice: &mut Dice, levels: usize) -> Value {
     let scalars = [
         json!(null),
@@ -583,7 +583,7 @@ fn any_object(dice: &mut Dice, levels: usize) -> Value {
     Value::Object(members.collect())
 }
 
-/// A part of a value, mostly contained in it: members and elements left out, repeated or in another order.
+/// A part of a value, usually contained in it: members and elements removed, repeated or reordered.
 fn part_of(dice: &mut Dice, value: &Value) -> Value {
     if dice.one_in(12) {
         return any_json(dice, 1);

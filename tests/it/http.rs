@@ -1,4 +1,4 @@
-//! What stands around GraphQL: media types, statuses, methods, health, and the page for a browser.
+//! HTTP around GraphQL: media types, statuses, methods, health, and the page for browsers.
 
 use macro_rules_attribute::apply;
 use reqwest::header::{ACCEPT, ALLOW, CONTENT_TYPE};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{Reply, TestApp, each_database, on_sqlite};
 
 const JSON: &str = "application/json";
-/// How JSON is answered.
+/// The content type of JSON responses.
 const JSON_ANSWER: &str = "application/json; charset=utf-8";
 const HELLO: &str = r#"{"query":"{ __typename }"}"#;
 
@@ -29,7 +29,7 @@ async fn get(app: &TestApp, path: &str, accept: Option<&str>) -> Reply {
     Reply::read(request.send().await.expect("the server answers")).await
 }
 
-/// A refusal is a GraphQL response: errors with a code, and no `data`.
+/// Asserts a GraphQL response with error codes and without `data`.
 #[track_caller]
 fn assert_refused(reply: &Reply, status: StatusCode, what: &str) {
     assert_eq!(reply.status, status, "{what}: {}", reply.body);
@@ -135,7 +135,7 @@ async fn a_body_may_begin_with_a_byte_order_mark(app: TestApp) {
     assert_eq!(reply.body, expected);
     let reply = post(&app, Some(JSON), format!("\u{feff}\r\n[{query}]")).await;
     assert_eq!(reply.body, json!([expected]));
-    // One is a mark, two are not.
+    // One byte order mark is allowed, two are not.
     let reply = post(&app, Some(JSON), format!("\u{feff}\u{feff}{query}")).await;
     assert_refused(&reply, StatusCode::BAD_REQUEST, "two marks");
 }
@@ -165,7 +165,7 @@ async fn a_body_that_is_too_large_is_refused_as_such() {
         assert_eq!(post(&app, Some(JSON), body(1000)).await.status, 200);
         let reply = post(&app, Some(JSON), body(1001)).await;
         assert_refused(&reply, StatusCode::PAYLOAD_TOO_LARGE, "1001 bytes");
-        // Every time, also while the body is still on its way.
+        // Every time, also while the body is still being sent.
         for length in [50_000, 5_000_000, 20_000_000] {
             for _ in 0..10 {
                 let reply = post(&app, Some(JSON), body(length)).await;
@@ -176,7 +176,7 @@ async fn a_body_that_is_too_large_is_refused_as_such() {
                 );
             }
         }
-        // The wrong type is told first: nobody has to send the body again to learn it.
+        // The wrong type is reported first, so that the body need not be sent again.
         for length in [1001, 5_000_000] {
             let reply = post(&app, Some("text/plain"), body(length)).await;
             assert_refused(&reply, StatusCode::UNSUPPORTED_MEDIA_TYPE, "text");
@@ -216,7 +216,7 @@ async fn deeply_nested_variables_are_refused_and_the_server_goes_on() {
                 );
                 let reply = post(&app, Some(JSON), body).await;
                 if is_closed {
-                    // A request that is read, and over one of its limits.
+                    // A request that is parsed, and exceeds a limit.
                     assert_eq!(reply.status, 200, "{open} {levels}: {}", reply.body);
                     assert_eq!(reply.error_code(), "QUERY_TOO_COMPLEX", "{open} {levels}");
                     assert_eq!(reply.body.get("data"), None, "{open} {levels}");
@@ -311,7 +311,7 @@ async fn what_cannot_be_read_is_told_in_one_line_and_not_as_a_picture_or_a_recur
                 "{document}"
             );
         }
-        // What the JSON library itself has to read through.
+        // Depth that the JSON library itself parses.
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         let body = format!(r#"{{"query":{deep}}}"#);
         for body in [body.clone(), format!("[{body}]"), deep] {

@@ -1,4 +1,4 @@
-//! What is stored comes back with the same value, and what cannot be stored is refused with its code.
+//! Stored values are returned unchanged, and invalid ones are rejected with a code.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ async fn create(app: &TestApp, input: Value) -> Value {
     app.run(CREATE, json!({ "input": whole })).await["createImage"].take()
 }
 
-/// With variables as they stand here: the tests' own JSON would lose digits of them.
+/// With variables as text: the tests' JSON library would lose digits.
 async fn send(app: &TestApp, query: &str, variables: &str) -> Reply {
     Reply::read(post(app, query, variables).await).await
 }
@@ -31,7 +31,7 @@ async fn post(app: &TestApp, query: &str, variables: &str) -> reqwest::Response 
     request.send().await.expect("the server answers")
 }
 
-/// By its text: the tests' own JSON takes a text under certain keys for JSON.
+/// Compares text: the tests' JSON library treats text under certain keys as JSON.
 async fn assert_shows(app: &TestApp, query: &str, variables: &str, expected: &str) {
     let text = post(app, query, variables)
         .await
@@ -61,7 +61,7 @@ fn of_bytes(bytes: usize) -> Value {
     json!({ "a": "é".repeat((bytes - 8) / 2) + if bytes.is_multiple_of(2) { "" } else { "x" } })
 }
 
-/// Inputs that are refused, with the code and the field.
+/// Invalid inputs, with the code and the field.
 fn refused_inputs() -> Vec<(Value, &'static str, &'static str)> {
     vec![
         (json!({ "userId": "" }), "INVALID_USER_ID", "userId"),

@@ -1,4 +1,4 @@
-//! Introspection, where it is allowed and where it is turned off.
+//! Introspection, enabled and disabled.
 
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ async fn turned_off_a_type_still_says_its_name() {
             assert_eq!(reply["data"]["__typename"], "Query", "{way:?}: {reply}");
             assert_eq!(reply["data"]["images"]["__typename"], "ImageConnection", "{way:?}: {reply}");
         }
-        // A text is no field.
+        // A string is not a field.
         let text = json!({ "query": "{ images(userId: \"__schema\") { totalCount } }" });
         assert_eq!(Way::Post.ask(&app, &text).await["data"]["images"]["totalCount"], 0);
     })

@@ -1,4 +1,4 @@
-//! The tests: HTTP against the real server, on SQLite and on Postgres. One file for each feature of the contract.
+//! The tests: HTTP requests to the real server, on SQLite and on Postgres. One file per feature.
 
 mod access;
 mod adoption;

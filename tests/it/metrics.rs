@@ -1,5 +1,4 @@
-//! `/metrics`: what is counted, what has a value at the moment, and who may read it. And the line that the log has of
-//! each operation.
+//! `/metrics`: counters, gauges and access, and the log line of each operation.
 
 #![expect(clippy::float_cmp, reason = "what is counted is whole")]
 
@@ -14,7 +13,7 @@ use crate::harness::rows::db_fill_trash;
 use crate::harness::token::user_authorization;
 use crate::harness::{Program, Socket, TestApp, each_database, eventually, on_postgres, on_sqlite};
 
-/// The samples of a page by name and labels, as they stand there.
+/// The samples of a page, by name and labels.
 async fn samples(app: &TestApp) -> BTreeMap<String, f64> {
     let page = app.client().get(format!("{}/metrics", app.url())).send();
     let page = page.await.expect("the server answers");
@@ -155,7 +154,7 @@ async fn connections_in_use_and_units_that_wait_for_one_are_read() {
             .await
             .expect("a lock");
         let is_read = std::cell::Cell::new(false);
-        // Each waits for three seconds and comes again: the page may take as long.
+        // Each waits for three seconds and is repeated: the page may take as long.
         let query = async || {
             while !is_read.get() {
                 app.graphql("{ images { totalCount } }", json!({})).await;
@@ -166,7 +165,7 @@ async fn connections_in_use_and_units_that_wait_for_one_are_read() {
             let waiting = "image_gallery_database_waiting{pool=\"primary\"}";
             let is_busy = async || {
                 let samples = samples(&app).await;
-                // One at least of the three waits, and the page's own look at the database.
+                // At least one of the three waits, and so does the page's own query.
                 (samples[in_use] >= 2.0 && samples[waiting] >= 1.0).then_some(())
             };
             eventually("the connections are in use", is_busy).await;
@@ -195,7 +194,7 @@ async fn an_operation_whose_caller_hangs_up_is_counted_as_abandoned() {
             let is_waiting = async || app.db_query_text(waiting).await;
             eventually("the query waits", is_waiting).await;
         };
-        // Whichever is done first ends the other: the query cannot be.
+        // Whichever completes first cancels the other: the query cannot complete.
         tokio::select! {
             reply = app.graphql("{ images { totalCount } }", json!({})) => panic!("{reply:?}"),
             () = waits => {}
@@ -250,7 +249,7 @@ async fn where_one_signs_in_the_page_is_for_its_token_and_for_programs() {
         ] {
             assert_eq!(read(authorization).await, status, "{authorization:?}");
         }
-        // It opens nothing else.
+        // It gives no other access.
         let reply = app.graphql_as(
             Some("Bearer the-token-of-prometheus"),
             "{ images { totalCount } }",

@@ -1,4 +1,4 @@
-//! What is answered to whom: media types and their statuses, queries by GET, batches.
+//! Content negotiation: media types and statuses, queries by GET, batches.
 
 use macro_rules_attribute::apply;
 use reqwest::header::{ACCEPT, ALLOW, CONTENT_TYPE};
@@ -46,12 +46,12 @@ async fn the_most_welcome_type_is_answered() {
             (Some("application/graphql-response+json"), NEWER),
             (Some("application/graphql-response+json,application/json;q=0.9"), NEWER),
             (Some("application/json;q=0.9,application/graphql-response+json;q=0.8"), PLAIN),
-            // As urql sends it.
+            // As sent by urql.
             (
                 Some("application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed"),
                 NEWER,
             ),
-            // As Apollo sends it.
+            // As sent by Apollo.
             (
                 Some("multipart/mixed;deferSpec=20220824,application/graphql-response+json,application/json;q=0.9"),
                 NEWER,
@@ -314,7 +314,7 @@ async fn a_path_where_there_is_nothing_is_answered_with_those_there_are() {
     .await;
 }
 
-/// Sends a query with headers, of which there may be several of one name.
+/// Sends a query with headers, which may repeat.
 async fn post_with(app: &TestApp, headers: &[(&str, &str)]) -> Reply {
     let mut request = app.client().post(format!("{}/graphql", app.url()));
     for (name, value) in headers {

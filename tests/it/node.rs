@@ -22,7 +22,7 @@ async fn soft_delete(app: &TestApp, id: &str) {
     assert_eq!(data["softDeleteImage"]["changed"], true);
 }
 
-/// `imageUrl` of the image with this stored URL, transformed.
+/// `imageUrl` of the image with this stored URL, with a transformation.
 async fn transformed(app: &TestApp, url: &str, transform: &str) -> Value {
     let image = app.user("alice").create(json!({ "imageUrl": url })).await;
     let query =

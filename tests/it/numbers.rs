@@ -1,4 +1,4 @@
-//! Numbers in metadata keep their value or are refused, also where the document itself has them.
+//! Numbers in metadata keep their value or are rejected, also in the document itself.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Whom a browser may call the server for: `Host`, `Origin`, `Sec-Fetch-Site` and CORS.
+//! Which browser requests are allowed: `Host`, `Origin`, `Sec-Fetch-Site` and CORS.
 
 use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -75,7 +75,7 @@ async fn on_the_loopback_only_its_names_are_served() {
                 "192.168.1.2",
             ] {
                 assert_forbidden(&post(&app, &[(HOST.as_str(), host)]).await, host);
-                // A name that was made to lead here: the page is of the same origin, as its browser sees it.
+                // DNS rebinding: for its browser the page is same-origin.
                 let origin = format!("http://{host}");
                 assert_forbidden(
                     &post(&app, &[(HOST.as_str(), host), ("origin", &origin)]).await,
@@ -276,7 +276,7 @@ async fn listed_origins_get_what_their_browsers_ask_for() {
                 exposed.contains("x-request-id") && exposed.contains("retry-after"),
                 "{exposed}"
             );
-            // No cookies are meant, so none are asked for.
+            // Without credentials, because there are no cookies.
             assert!(
                 !reply
                     .headers

@@ -1,4 +1,4 @@
-//! Pages of the gallery and of the trash: every order, both ways, any arguments.
+//! Pages of the gallery and of the trash: all orders, both directions, any arguments.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ struct List {
     direction: &'static str,
 }
 
-/// Every list in every order that it has.
+/// Every list in every supported order.
 fn lists() -> Vec<List> {
     let fields = [
         ("images", "CREATED_AT"),
@@ -86,7 +86,7 @@ impl List {
         }
     }
 
-    /// What the list is by its definition: by instant and then by id, in the same direction.
+    /// The expected list: by time and then by id, in the same direction.
     fn reference(self, rows: &[Row]) -> Vec<Uuid> {
         let in_list = |row: &&Row| (self.name == "images") == row.deleted_at.is_none();
         let key = |row: &Row| {
@@ -105,7 +105,7 @@ impl List {
         keys.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Walks the list in pages of `limit` and gives it in its own order, checking both flags on the way.
+    /// Walks the list in pages of `limit` and returns it in its own order; checks both flags of each page.
     async fn walk(self, app: &TestApp, limit: usize, is_forwards: bool) -> Vec<Uuid> {
         let mut pages: Vec<Page> = Vec::new();
         let mut cursor = Value::Null;
@@ -151,7 +151,7 @@ struct Page {
     total: Value,
 }
 
-/// Rows of two owners and two intents, a third of them in the trash, with many equal instants.
+/// Rows of two owners and two intents, a third of them in the trash, with many equal times.
 fn rows(count: usize, dice: &mut Dice) -> Vec<Row> {
     let mut row = || Row {
         user_id: dice.pick(&["alice", "bob"]).to_owned(),
@@ -196,7 +196,7 @@ async fn any_page_arguments_are_answered_by_the_truth(app: TestApp) {
     for list in &lists {
         wholes.push(list.page(&app, json!({ "first": 100 })).await);
     }
-    // Places whose rows are gone, or of the other owner, are as good as any.
+    // Cursors of deleted rows, or of another owner's, are valid too.
     let (gone, rows): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|_| dice.one_in(6));
     db_delete(&app, &gone.iter().map(|row| row.id).collect::<Vec<_>>()).await;
     for _ in 0..400 * Dice::scale() {
@@ -227,7 +227,7 @@ async fn any_page_arguments_are_answered_by_the_truth(app: TestApp) {
         } else {
             &within[..size]
         };
-        // On an empty page: what lies at the cursors themselves counts as outside it.
+        // On an empty page, rows at the cursors count as outside.
         let is_before = |id: &Uuid| match expected.first() {
             Some(first) => place_of(id) < place_of(first),
             None => after.is_some_and(|after| place_of(id) <= Some(after)),
@@ -308,7 +308,7 @@ async fn rows_that_come_and_go_while_paging_neither_repeat_nor_hide_others(app: 
             if !goes_on {
                 break;
             }
-            // The row of the cursor itself goes, and so does another that was seen; new ones come at both ends.
+            // The cursor's row and another seen one are deleted; new ones are added at both ends.
             let gone = [*seen.last().expect("a row"), dice.pick(&seen)];
             db_delete(&app, &gone).await;
             db_insert(
@@ -447,7 +447,7 @@ async fn the_active_gallery_cannot_be_ordered_by_deletion(app: TestApp) {
     }
 }
 
-/// Only Postgres has such instants; one that no RFC 3339 text can be is printed as the nearest that can.
+/// Only Postgres supports such times; those outside RFC 3339 are printed as the nearest valid one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instants_that_rfc_3339_cannot_write_are_paged_across() {
     let sql_instants = [

@@ -1,5 +1,5 @@
-//! How Postgres reads each list of 100,000 rows: along an index, without a scan of the table and without a sort. What is planned
-//! are the server's own statements, for whatever values.
+//! Postgres' plans for each list of 100,000 rows: an index, without a table scan or a sort. Uses the server's own
+//! statements, with generic plans.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ async fn send(url: &str, document: &str, variables: Value) -> Value {
     reply
 }
 
-/// The plan of a statement that was prepared and is not planned for its values any more.
+/// The generic plan of a prepared statement.
 async fn plan(connection: &mut PgConnection, statement: &str) -> String {
     let places = 1 + statement.matches('$').count();
     let used = (1..places).filter(|place| statement.contains(&format!("${place}")));
@@ -90,7 +90,7 @@ async fn each_list_is_read_along_an_index() {
             }
         }
         server.terminate();
-        // What was not sent by then is sent now.
+        // Flushes pending spans.
         assert_eq!(server.output().await.code, Some(0));
         let statements: BTreeSet<String> = (collector.spans().iter())
             .filter_map(|span| span.attributes.get("db.query.text").cloned())
@@ -101,7 +101,7 @@ async fn each_list_is_read_along_an_index() {
         connection.execute("SET plan_cache_mode = force_generic_plan").await.expect("a setting");
         for statement in &statements {
             let plan = plan(&mut connection, statement).await;
-            // The trail's own table has one row.
+            // The trail's state has one row.
             for costly in ["Seq Scan on image_gallery ", "Seq Scan on image_gallery_event ", "Sort"] {
                 assert!(!plan.contains(costly), "{statement}\n{plan}");
             }

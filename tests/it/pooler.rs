@@ -1,4 +1,4 @@
-//! Through PgBouncer in transaction mode: three sessions for everybody, each another client's in the next transaction.
+//! Through PgBouncer in transaction mode: three sessions shared by all clients, reassigned with each transaction.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::harness::{Program, TestApp, User, image_url, on_pgbouncer, on_postgre
 
 const IMAGE: &str = "id userId refinedPrompt metadata deletedAt";
 
-/// One client's operations, each with values that nobody else sends, and each answer held against them.
+/// The operations of one client, each with unique values that its responses must contain.
 async fn converse(user: User, rounds: usize) {
     for round in 0..rounds {
         let id = Uuid::new_v4().to_string();
@@ -115,7 +115,7 @@ async fn many_clients_at_once_each_get_their_own_answers() {
         for client in join_all(clients).await {
             client.expect("every answer is right");
         }
-        // The proof that they shared: PgBouncer has no more sessions than it may have.
+        // Proves sharing: PgBouncer has no more than the allowed sessions.
         let sessions = "SELECT count(*)::text FROM pg_stat_activity \
                         WHERE datname = current_database() AND application_name = 'image-gallery' AND query NOT LIKE 'LISTEN%'";
         let sessions = app.db_query_text(sessions).await.expect("a count");
@@ -161,7 +161,7 @@ async fn paging_batches_sweeps_and_purges_work_as_without_it() {
     .await;
 }
 
-/// Follows the trail by server-sent events, and waits for one image's.
+/// Follows the trail with server-sent events until one image's event arrives.
 async fn follow_until(app: &TestApp, has_begun: impl AsyncFnOnce() -> String) {
     let query = [("query", "subscription { galleryEvents { imageId type } }")];
     let url = url::Url::parse_with_params(&format!("{}/graphql", app.url()), query);
@@ -187,7 +187,7 @@ async fn subscribers_follow_with_a_direct_url_and_without() {
     for has_direct_url in [true, false] {
         on_pgbouncer(has_direct_url, &[], async |app: TestApp| {
             follow_until(&app, async || app.user("alice").create_image().await).await;
-            // Another application's change.
+            // A change by another application.
             follow_until(&app, async || {
                 let rows = [Row::new()];
                 db_insert(&app, &rows).await;
@@ -196,7 +196,7 @@ async fn subscribers_follow_with_a_direct_url_and_without() {
             .await;
             let listening = "SELECT count(*)::text FROM pg_stat_activity \
                              WHERE datname = current_database() AND query LIKE 'LISTEN%'";
-            // The connection that listens goes with the last subscriber, a moment later.
+            // The listening connection closes shortly after the last subscriber.
             let listening = app.db_query_text(listening).await;
             if !has_direct_url {
                 assert_eq!(listening.as_deref(), Some("0"));
@@ -240,7 +240,7 @@ async fn migrations_go_by_the_direct_url_or_say_that_there_is_none() {
             "{}",
             refused.stderr
         );
-        // To look is no migration.
+        // A status is not a migration.
         let status = through_pooler()
             .run(&["migrate", "status"])
             .await
@@ -272,7 +272,7 @@ async fn migrations_go_by_the_direct_url_or_say_that_there_is_none() {
     .await;
 }
 
-/// The lock would stay in the pooler's session, and nobody could migrate any more.
+/// The lock would stay in the pooler's session and block all migrations.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn migrations_are_refused_where_a_transaction_pooler_is_taken_for_the_database() {
     on_pgbouncer(true, &[], async |app: TestApp| {
@@ -295,7 +295,7 @@ async fn migrations_are_refused_where_a_transaction_pooler_is_taken_for_the_data
     .await;
 }
 
-/// Migrations are not ended with a request's time.
+/// Migrations have no request timeout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_that_waits_longer_than_a_request_may_is_not_cut_short() {
     on_postgres(&[], async |app: TestApp| {
@@ -310,7 +310,7 @@ async fn a_migration_that_waits_longer_than_a_request_may_is_not_cut_short() {
             .with("DATABASE_URL", &app.database().url())
             .with("REQUEST_TIMEOUT_SECONDS", "1");
         let release = async {
-            // Longer than a request's second.
+            // Longer than the request timeout of a second.
             tokio::time::sleep(Duration::from_millis(2500)).await;
             other.execute("COMMIT").await.expect("it answers");
         };

@@ -1,4 +1,4 @@
-//! Behind nginx, with both ways of forwarding `Host`; and clients that are slow on purpose.
+//! Behind nginx, with both ways of forwarding `Host`; and deliberately slow clients.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Nginx, TestApp, on_sqlite};
 
-/// An nginx in front of a server, as an operator might set it up; `None` where there is none.
+/// An nginx in front of a server, with an operator's configuration; `None` if not installed.
 async fn nginx_before(server: SocketAddr, forwarding: &str) -> Option<Nginx> {
     Nginx::start(|address, home| {
         let files = Nginx::temporary_files_in(home);
@@ -44,7 +44,7 @@ async fn status(nginx: &Nginx, app: &TestApp, origin: Option<&str>) -> u16 {
 }
 
 const KEEPS_HOST: &str = "proxy_set_header Host $host;";
-/// What nginx does by itself: `Host` is the server's own address.
+/// nginx' default: `Host` is the server's own address.
 const REPLACES_HOST: &str = "";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,7 +91,7 @@ async fn behind_a_proxy_without_public_url_no_page_gets_in_by_a_foreign_name() {
     .await;
 }
 
-/// Sends a part of a request and then nothing more, and reads until the server closes the connection.
+/// Sends a part of a request, then nothing, and reads until the server closes the connection.
 async fn stall(app: &TestApp, sent: &str) -> String {
     let mut stream = TcpStream::connect(app.address())
         .await
@@ -112,7 +112,7 @@ async fn a_body_that_does_not_come_is_given_up() {
         let answer = stall(&app, head).await;
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         assert!(answer.contains("TIMEOUT"), "{answer}");
-        // Others are served meanwhile and afterwards.
+        // Other clients are served meanwhile and afterwards.
         app.run("{ __typename }", serde_json::json!({})).await;
     })
     .await;
@@ -121,7 +121,7 @@ async fn a_body_that_does_not_come_is_given_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_that_does_not_come_is_given_up() {
     on_sqlite(&[], async |app: TestApp| {
-        // Also where not a byte of it comes.
+        // Also if nothing is sent at all.
         let (begun, silent, preface) = tokio::join!(
             stall(&app, "POST /graphql HTTP/1.1\r\nhost: local"),
             stall(&app, ""),

@@ -1,4 +1,4 @@
-//! How often a caller may ask.
+//! The rate limit.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::harness::{Reply, TestApp, on_sqlite};
 
 const QUERY: &str = "{ __typename }";
 
-/// Sends one request that says it comes from there.
+/// Sends one request with this forwarded address.
 async fn from(app: &TestApp, forwarded_for: &str) -> Reply {
     let request = app.client().post(format!("{}/graphql", app.url()));
     let request = request.header("x-forwarded-for", forwarded_for);
@@ -54,7 +54,7 @@ async fn whoever_asks_too_often_is_told_when_to_come_back() {
             assert!(number(&reply, "ratelimit-reset") <= 60);
         }
         assert_limited(&app.graphql(QUERY, json!({})).await);
-        // No proxy is trusted: what a client writes itself changes nothing.
+        // Without trusted proxies, clients cannot choose their address.
         assert_limited(&from(&app, "198.51.100.1").await);
     })
     .await;

@@ -1,4 +1,4 @@
-//! `DATABASE_READ_URL`: a streaming standby for the requests that ask for it.
+//! `DATABASE_READ_URL`: a streaming standby for requests that ask for it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,7 @@ async fn with_replica(primary: &TestDatabase, replica_url: &str) -> TestApp {
     TestApp::set_up(primary.clone(), &[&flag]).await
 }
 
-/// Asks for the replica, which has to be at a position where one is given.
+/// Reads from the replica, which must have replayed the position if one is given.
 async fn read(app: &TestApp, query: &str, position: Option<&str>) -> Reply {
     let request = app.client().post(format!("{}/graphql", app.url()));
     let mut request = request.header("x-gallery-read", "replica");
@@ -42,7 +42,7 @@ fn place(position: &str) -> Lsn {
     position.parse().expect("a position")
 }
 
-/// Creates an image, and gives its id and its position.
+/// Creates an image, and returns its id and its position.
 async fn create(app: &TestApp) -> (String, String) {
     let id = uuid::Uuid::new_v4().to_string();
     let mutation = "mutation($input: CreateImageInput!) { createImage(input: $input) { created } }";
@@ -73,7 +73,7 @@ async fn the_replica_serves_who_asks_for_it_and_the_primary_who_wants_to_see_mor
         assert!(place(&at_second) > place(&at_first));
         assert_eq!(count(&app, Some(&at_first)).await, 1, "the replica has reached it");
         assert_eq!(count(&app, Some(&at_second)).await, 2);
-        // The trail is the primary's, whatever is asked for, and all else of the request is of one database.
+        // The trail is always read from the primary, and everything else in the request from one database.
         let query = format!(
             "{{ images {{ totalCount nodes {{ id }} }} galleryStats {{ activeCount }} image(id: \"{first}\") {{ id }}
                 galleryEvents {{ nodes {{ type }} }} }}"
@@ -82,7 +82,7 @@ async fn the_replica_serves_who_asks_for_it_and_the_primary_who_wants_to_see_mor
         assert_eq!(data["images"], json!({ "totalCount": 1, "nodes": [{ "id": first }] }));
         assert_eq!(data["galleryStats"]["activeCount"], 1);
         assert_eq!(data["galleryEvents"]["nodes"].as_array().map(Vec::len), Some(2));
-        // What a mutation reads, and what stands behind it in a batch, shows the mutation.
+        // Reads in a mutation, and after it in a batch, see the mutation.
         let batch = json!([
             { "query": format!("mutation {{ softDeleteImage(id: \"{first}\") {{ changed image {{ id }} }} }}") },
             { "query": "{ images { totalCount } deletedImages { totalCount } }" },
@@ -131,7 +131,7 @@ async fn a_replica_that_is_away_or_ends_its_sessions_costs_no_error() {
         away.stop().await;
         let standby = Standby::of(direct.database()).await;
         let app = with_replica(direct.database(), &standby.database.url()).await;
-        // The sessions of the server are ended over and over, in the middle of whatever they do.
+        // The server's sessions are terminated repeatedly, at any point.
         let is_over = AtomicBool::new(false);
         let disturb = async {
             let sql = "SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity WHERE pid <> pg_backend_pid() \

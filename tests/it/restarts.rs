@@ -1,4 +1,4 @@
-//! Postgres killed over and over under load, and connections that die without a word.
+//! Postgres killed repeatedly under load, and connections that die silently.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const CLIENTS: usize = 8;
 const CREATE: &str = "mutation($input: CreateImageInput!) { createImage(input: $input) { created image { id } userErrors { code } } }";
 const UPDATE: &str = "mutation($id: ID!, $prompt: String!) { updateImage(input: { id: $id, refinedPrompt: $prompt }) { image { id } userErrors { code } } }";
 
-/// Clients that write until they are told to stop.
+/// Clients that write until they are stopped.
 #[derive(Clone)]
 struct Load {
     app: TestApp,
@@ -40,8 +40,8 @@ impl Load {
         }
     }
 
-    /// Creates images and changes each once, and gives the prompts that were acknowledged by their ids. Each image is of
-    /// one client, so its last acknowledged prompt is what has to be there, or one that was sent after it.
+    /// Creates images, changes each once, and returns the acknowledged prompts by id. Each image belongs to one client,
+    /// so it must have its last acknowledged prompt or one sent later.
     async fn write(self) -> HashMap<String, Vec<String>> {
         let mut prompts: HashMap<String, Vec<String>> = HashMap::new();
         while !self.is_over.load(Ordering::Relaxed) {
@@ -56,7 +56,7 @@ impl Load {
                 {
                     prompts.insert(id, vec!["second".to_owned()]);
                 } else {
-                    // Whether it was done is not known.
+                    // The result is unknown.
                     prompts.insert(id, vec!["first".to_owned(), "second".to_owned()]);
                 }
             }
@@ -64,7 +64,7 @@ impl Load {
         prompts
     }
 
-    /// Whether a mutation was acknowledged; if not, the database was away, and that was said.
+    /// Whether a mutation was acknowledged; otherwise the error must be that the database was unavailable.
     async fn is_done(&self, mutation: &str, variables: Value) -> bool {
         let reply = self.app.graphql(mutation, variables).await;
         if reply.body.get("errors").is_some() {
@@ -77,7 +77,7 @@ impl Load {
         true
     }
 
-    /// Until each client has had its way a few times.
+    /// Waits until each client has succeeded a few times.
     async fn go_on(&self) {
         let before = self.acknowledged.load(Ordering::Relaxed);
         eventually("writes go on", async || {
@@ -97,9 +97,9 @@ async fn is_ready(app: &TestApp) -> bool {
     response.expect("the server answers").status() == 200
 }
 
-/// Kills Postgres ten times, and holds what is stored afterwards against what was acknowledged.
+/// Kills Postgres ten times, and compares the stored data with the acknowledged changes.
 async fn survives_restarts(app: TestApp) {
-    // The harness's clusters commit without waiting for the disk, which is faster, and loses what is young.
+    // The harness's clusters commit asynchronously, which is faster, but loses recent changes.
     app.db_execute("ALTER SYSTEM SET synchronous_commit = on")
         .await;
     app.db_execute("SELECT pg_reload_conf()").await;
@@ -111,7 +111,7 @@ async fn survives_restarts(app: TestApp) {
     for _ in 0..10 * Dice::scale() {
         load.go_on().await;
         let outage = &outage;
-        // In the middle of writes; `pg_ctl` would hold up one of the two threads that they run on.
+        // In the middle of writes; `pg_ctl` would block one of the two threads that they run on.
         tokio::task::block_in_place(|| outage.stop());
         eventually("the outage is told", async || {
             (!is_ready(&app).await).then_some(())
@@ -149,7 +149,7 @@ async fn assert_stored(app: &TestApp, prompts: &HashMap<String, Vec<String>>) {
             );
         }
     }
-    // The trail has each of them, once, and every position between its ends.
+    // The trail contains each event once, without gaps in its positions.
     let events = |kind: &str| {
         format!("SELECT count(*)::text FROM image_gallery_event WHERE type = '{kind}'")
     };
@@ -173,7 +173,7 @@ async fn ten_crashes_of_postgres_behind_pgbouncer_lose_nothing_that_was_acknowle
     on_own_pooled_cluster(&[], survives_restarts).await;
 }
 
-/// A server whose connections to its database go by a wire.
+/// A server whose database connections go through a wire.
 async fn by_wire(database: TestDatabase, settings: &[&str]) -> (TestApp, Wire) {
     use crate::harness::Fixture;
 
@@ -215,10 +215,10 @@ async fn connections_that_died_without_a_word_are_noticed_and_replaced() {
         ];
         let (app, wire) = by_wire(direct.database().clone(), settings).await;
         let id = direct.user("alice").create_image().await;
-        // Every connection of the pool is open, and idle.
+        // All connections of the pool are open and idle.
         let warm = join_all((0..20).map(|_| app.run(COUNT, json!({}))));
         warm.await;
-        // Every connection of the pool has a statement under way.
+        // All connections of the pool execute a statement.
         let mut other = sqlx::PgConnection::connect(&direct.database().url())
             .await
             .expect("it answers");
@@ -261,7 +261,7 @@ async fn connections_that_died_without_a_word_are_noticed_and_replaced() {
     .await;
 }
 
-/// Nobody asks while it is cut: the first who does afterwards meets dead connections only.
+/// No requests while the wire is cut: the first one afterwards finds only dead connections.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_died_while_they_were_idle_cost_no_request_more_than_a_moment() {
     on_postgres(&[], async |direct: TestApp| {

@@ -1,5 +1,5 @@
-//! `TRASH_RETENTION_DAYS`, `Image.purgeAt`, `purge-expired`: what has been in the trash long enough goes, once, and
-//! nothing else does.
+//! `TRASH_RETENTION_DAYS`, `Image.purgeAt`, `purge-expired`: what has been in the trash long enough is purged, once,
+//! and nothing else.
 
 use std::collections::HashSet;
 
@@ -27,7 +27,7 @@ fn days_ago(days: i64) -> Timestamp {
     Timestamp::from_microseconds(now - days * DAY)
 }
 
-/// A row that another application has put in the trash.
+/// A row that another application has moved to the trash.
 fn trashed(deleted_at: &str) -> Row {
     let mut row = Row::new();
     row.deleted_at = Some(deleted_at.to_owned());
@@ -45,7 +45,7 @@ async fn purge_expired(app: &TestApp, days: u32) -> Output {
     program(app.database(), days).run(&["purge-expired"]).await
 }
 
-/// How many images the command says it has purged.
+/// The number of purged images that the command prints.
 fn purged(printed: &str) -> u64 {
     let line = printed.lines().next();
     let count = line.and_then(|line| line.strip_prefix("purged images: "));
@@ -64,7 +64,7 @@ async fn db_count(app: &TestApp, from: &str) -> u64 {
     count.parse().expect("a number")
 }
 
-/// Purged by retention, each image once.
+/// Asserts that retention purged each image once.
 async fn assert_purged_once(app: &TestApp, images: u64) {
     let purges = "image_gallery_event WHERE type = 'PURGED' AND actor = 'system'";
     assert_eq!(db_count(app, purges).await, images);
@@ -253,7 +253,7 @@ async fn an_image_that_is_restored_at_this_moment_is_not_purged() {
             rows[2].id
         );
         execute(&mut restoring, &restore).await;
-        // Nobody waits for whoever holds it.
+        // Locked rows are not waited for.
         assert_eq!(purged(&purge_expired(&app, 1).await.expect_success()), 4);
         execute(&mut restoring, "COMMIT").await;
         assert_eq!(purged(&purge_expired(&app, 1).await.expect_success()), 0);
@@ -283,7 +283,7 @@ async fn a_process_waits_for_its_turn_and_goes_on_when_the_other_one_is_gone() {
         };
         eventually("it waits", waits).await;
         assert_eq!(db_count(&app, "image_gallery").await, 3);
-        // As when it is killed: its lock goes with it.
+        // Like a killed process: its lock is released.
         drop(other);
         assert_eq!(purged(&process.output().await.expect_success()), 3);
     })
@@ -299,7 +299,7 @@ async fn through_a_transaction_pooler_two_servers_purge_each_image_once() {
             "UPDATE image_gallery_event SET occurred_at = '2020-01-01T00:00:00.000000Z'",
         )
         .await;
-        // The program goes to the database itself, and takes turns with the server behind the pooler all the same.
+        // The program connects to the database directly, and still takes turns with the server behind the pooler.
         let program = program(app.database(), 30);
         let (by_hand, ()) = tokio::join!(program.run(&["purge-expired"]), app.restart());
         by_hand.expect_success();

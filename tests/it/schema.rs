@@ -1,4 +1,4 @@
-//! The schema as it is offered: the file, its documentation, and what the contract asks for.
+//! The schema: the file, its descriptions, and the contract.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Program, TestApp, on_sqlite};
 
-/// The contract, a line for each member: `type.field(argument: type = default): type`, `input.field: type = default`,
-/// `enum.VALUE`. Written by hand; the schema may offer more, but none of it otherwise.
+/// The contract, one line per member: `type.field(argument: type = default): type`, `input.field: type = default`,
+/// `enum.VALUE`. Written by hand; the schema may have more, but must not change these.
 const CONTRACT: &str = "
     Node.id: ID!
     Image.id: ID!
@@ -139,7 +139,7 @@ const CONTRACT: &str = "
     Mutation.restoreTrash(userId: String, all: Boolean! = false, deletedAfter: DateTime): RestoreTrashPayload!
 ";
 
-/// Values of enums, and what kind of type a name is.
+/// The values of enums.
 const ENUMS: [(&str, &str); 8] = [
     (
         "GalleryEventType",
@@ -180,7 +180,7 @@ fn name(of: &Value) -> &str {
     of["name"].as_str().expect("a name")
 }
 
-/// A type reference as it is written.
+/// A type reference in GraphQL syntax.
 fn written(reference: &Value) -> String {
     match reference["kind"].as_str() {
         Some("NON_NULL") => format!("{}!", written(&reference["ofType"])),

@@ -1,4 +1,4 @@
-//! A field has its value whatever else is selected: only the columns that a selection shows are read.
+//! A field has the same value regardless of the other selected fields, although only selected columns are read.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! How many statements a list costs: as many for a hundred items as for one, whatever is selected of them.
+//! The number of statements of a list: the same for a hundred items as for one, whatever is selected.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -21,7 +21,7 @@ pub(crate) struct Fields(HashMap<String, Vec<(String, String)>>);
 impl Fields {
     pub(crate) fn of_the_schema() -> Self {
         let sdl = include_str!("../../schema.graphql");
-        // The library's parser reads no description of a schema.
+        // The library's parser does not support a schema's description.
         let (types, _) = sdl
             .rsplit_once("\n\n\"\"\"")
             .expect("the schema's definition is the last");
@@ -44,14 +44,14 @@ impl Fields {
         Self(objects.collect())
     }
 
-    /// The names of a type's fields that have no fields of their own.
+    /// The leaf fields of a type.
     pub(crate) fn leaves(&self, of: &str) -> Vec<&str> {
         let fields = self.0[of].iter();
         let leaves = fields.filter(|(_, of)| !self.0.contains_key(of));
         leaves.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Everything that can be selected of a type: of objects within it, as far as `objects` says.
+    /// A selection of everything in a type, with `objects` levels of nested objects.
     fn selection(&self, of: &str, objects: usize) -> String {
         let mut selection = String::new();
         for (name, of) in &self.0[of] {
@@ -59,7 +59,7 @@ impl Fields {
                 let _ = write!(selection, " {name}");
                 continue;
             }
-            // The frame of a page is no level of its own.
+            // The wrappers of a page do not count as levels.
             let is_frame = of.ends_with("Connection") || of.ends_with("Edge") || of == "PageInfo";
             if is_frame || objects > 0 {
                 let within = self.selection(of, objects - usize::from(!is_frame));
@@ -157,7 +157,7 @@ async fn a_list_costs_as_many_statements_however_long_it_is(database: TestDataba
         }
     }
     server.terminate();
-    // What was not sent by then is sent now.
+    // Flushes pending spans.
     assert_eq!(server.output().await.code, Some(0));
     let mut statements: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for span in collector.spans() {
@@ -168,8 +168,7 @@ async fn a_list_costs_as_many_statements_however_long_it_is(database: TestDataba
                 .push(text.clone());
         }
     }
-    // The loader waits a millisecond for others that ask for the same: a busy machine may split what belongs together,
-    // but not each time.
+    // The loader waits a millisecond for further keys: on a busy machine a batch may be split, but not every time.
     let fewest = |place: usize| {
         let sent = |attempt| {
             statements

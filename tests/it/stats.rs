@@ -1,4 +1,4 @@
-//! `galleryStats`: counts over the gallery and over one owner's part of it.
+//! `galleryStats`: counts over the gallery and over one owner's images.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ async fn per_day(app: &TestApp, arguments: &str) -> Vec<(String, u64)> {
     days.into_iter().map(day).collect()
 }
 
-/// The instant so many days before this one, by the day of it and as text at noon.
+/// The date this many days ago, and noon of that day as text.
 fn days_ago(days: i64) -> (String, String) {
     #[expect(
         clippy::disallowed_methods,
@@ -151,7 +151,7 @@ async fn every_count_is_of_the_owner_who_is_asked_for(app: TestApp) {
             [&json!(active), &json!(deleted)],
             "{user:?}"
         );
-        // Two days, should midnight pass in between.
+        // Two days, in case midnight passes in between.
         let days = stats["createdPerDay"].as_array().expect("days");
         assert_eq!(
             days.iter()

@@ -1,4 +1,4 @@
-//! Live changes as clients get them: over WebSocket, as server-sent events and as multipart.
+//! Live changes as clients receive them: over WebSocket, as server-sent events and as multipart.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ impl Blocks {
         headers: &[(&str, &str)],
         after: Option<&str>,
     ) -> Self {
-        // As a browser's EventSource does it.
+        // Like a browser's EventSource.
         let mut url = url::Url::parse(&format!("{}/graphql", app.url())).expect("a URL");
         let variables = json!({ "after": after }).to_string();
         url.query_pairs_mut()
@@ -57,7 +57,7 @@ impl Blocks {
         }
     }
 
-    /// The next block that says something; none at the end of the body.
+    /// The next non-empty block; none at the end of the body.
     async fn next(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.text.split_once(self.separator) {
@@ -168,8 +168,7 @@ async fn an_event_source_resumes_by_the_id_of_the_last_event(app: TestApp) {
         (&json!(ids[0]), &json!(id))
     );
     drop(events);
-    // It goes before the argument, which an EventSource sends again as it was.
-    // An empty one says nothing.
+    // It overrides the argument, which an EventSource repeats unchanged. An empty one is ignored.
     let mut events = Blocks::open(
         &app,
         "text/event-stream",
@@ -190,7 +189,7 @@ async fn an_event_source_resumes_by_the_id_of_the_last_event(app: TestApp) {
     }
     let live = alice.create_image().await;
     assert_eq!(events.event().await.1["imageId"], json!(live));
-    // One that cannot be a cursor is not passed over: the client would miss what it asks for.
+    // An invalid cursor is an error: otherwise the client would miss events.
     for headers in [
         vec![("last-event-id", "nonsense")],
         vec![("last-event-id", "\u{e9}")],
@@ -224,7 +223,7 @@ async fn streams_break_off_when_the_server_stops_so_that_clients_come_back(app: 
     app.restart().await;
     assert_eq!(socket.close_code().await, 1012);
     assert_eq!(events.next().await, None, "no completion");
-    // What happened meanwhile is not missed by who resumes.
+    // Resuming misses nothing that happened meanwhile.
     let id = app.user("alice").create_image().await;
     let mut events = Blocks::open(&app, "text/event-stream", &[], Some("")).await;
     assert_eq!(events.event().await.1["imageId"], json!(id));
@@ -233,7 +232,7 @@ async fn streams_break_off_when_the_server_stops_so_that_clients_come_back(app: 
 #[apply(each_database!)]
 async fn a_reader_that_stands_still_does_not_keep_the_server_from_stopping(app: TestApp) {
     let alice = app.user("alice");
-    // More than all the buffers between the two hold.
+    // More than all buffers between the two hold.
     let metadata = json!({ "text": "x".repeat(60_000) });
     for _ in 0..100 {
         alice.create(json!({ "metadata": metadata })).await;
@@ -312,7 +311,7 @@ async fn what_keeps_a_subscription_from_beginning_is_told(app: TestApp) {
     );
 }
 
-/// Creates images one after the other until the server is gone; gives the ids of those that it has acknowledged.
+/// Creates images until the server is gone; returns the acknowledged ids.
 async fn create_until_the_end(address: SocketAddr) -> Vec<String> {
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -362,7 +361,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_comes_twice_though_the_server_
             seen.push(event["imageId"].as_str().expect("an id").to_owned());
         }
         server.kill();
-        // What was on its way counts as well: the next round goes on behind it.
+        // Events in flight count too: the next round resumes after them.
         while let Some(message) = socket.hear_while_open().await {
             let event = &message["payload"]["data"]["galleryEvents"];
             event["cursor"]

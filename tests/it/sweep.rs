@@ -165,7 +165,7 @@ async fn what_was_purged_before_a_failure_is_answered_and_not_lost(app: TestApp)
         (&json!(500), &json!(true))
     );
     assert_eq!(deleted(&app).await, 100);
-    // Nothing of this call was done.
+    // This call changed nothing.
     let code = app
         .error_code(
             "mutation { emptyTrash(all: true) { purgedCount } }",

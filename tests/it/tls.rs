@@ -1,4 +1,4 @@
-//! What keeps the program from its database: each is told in one line with what to do, and never with the password.
+//! Connection problems: each is reported in one line with a fix, without the password.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use crate::harness::{Output, Program, TestDatabase, TlsDatabase, on_postgres, on
 
 const PASSWORD: &str = "hunter2 and more";
 
-/// A role that may sign in with [`PASSWORD`], and owns its database; both have one name, and go together.
+/// A role that can log in with [`PASSWORD`] and owns its database; both have the same name and lifetime.
 async fn role(database: &TestDatabase) -> Login {
     let name = database.db_query_text("SELECT current_database()").await;
     let name = name.expect("a name");
@@ -53,7 +53,7 @@ async fn status(program: &Program) -> Output {
     program.run(&["migrate", "status"]).await
 }
 
-/// One line on standard error that holds all of `parts`, nothing of the password, and exit code 1.
+/// Asserts one line on standard error with all of `parts`, without the password, and exit code 1.
 #[track_caller]
 fn assert_told(output: &Output, parts: &[&str]) {
     let said = &output.stderr;
@@ -117,7 +117,7 @@ async fn another_authority_is_told_with_the_setting_for_the_right_one() {
             let program = program.with("SUPABASE_DB_SSLROOTCERT", text(&tls.stranger));
             assert_told(&status(&program).await, &expected);
         }
-        // Nor do the public ones know it.
+        // Public CAs have not signed it either.
         for mode in ["verify-full", "verify-ca"] {
             assert_told(&status(&login.program("localhost", mode)).await, &expected);
         }
@@ -194,7 +194,7 @@ async fn what_the_server_refuses_is_told_with_a_remedy() {
                 "check user and password",
             ],
         );
-        // The driver gives up on it, right or wrong.
+        // The driver rejects it, right or wrong.
         let emoji = program().with("SUPABASE_DB_PASSWORD", "hunter2 \u{1f98a}");
         let output = status(&emoji).await;
         assert_told(
@@ -247,7 +247,7 @@ async fn what_the_server_refuses_is_told_with_a_remedy() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_is_not_there_is_told_with_what_to_check() {
-    // Reserved never to be known, <https://www.rfc-editor.org/rfc/rfc6761#section-6.4>.
+    // Reserved as a name that never exists, <https://www.rfc-editor.org/rfc/rfc6761#section-6.4>.
     let output = status(&supabase("gallery.invalid", 5432)).await;
     assert_told(
         &output,
@@ -290,7 +290,7 @@ async fn what_answers_but_is_no_postgres_is_told() {
     }
 }
 
-/// As Supavisor answers a user whose project it does not know.
+/// Supavisor's response to a user with an unknown project.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pooler_that_knows_no_such_user_is_told_with_the_form_of_the_right_one() {
     let port = answering(|mut client| {
@@ -307,7 +307,7 @@ async fn a_pooler_that_knows_no_such_user_is_told_with_the_form_of_the_right_one
     );
 }
 
-/// The port of a server that treats every client so, until the tests end.
+/// The port of a server that handles every client like this until the tests end.
 fn answering(answer: impl Fn(TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();

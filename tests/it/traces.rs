@@ -1,4 +1,4 @@
-//! `OTEL_EXPORTER_OTLP_ENDPOINT`: a request, its operation and its SQL as spans of its caller's trace, without values.
+//! `OTEL_EXPORTER_OTLP_ENDPOINT`: a request, its operation and its SQL as spans of the caller's trace, without values.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ async fn a_request_its_operation_and_its_sql_are_spans_of_the_callers_trace(
     send(&url, search, json!({ "search": SECRET })).await;
     send(&url, "{ images(first: 1000) { totalCount } }", json!({})).await;
     server.terminate();
-    // What was not sent by then is sent now.
+    // Flushes pending spans.
     assert_eq!(server.output().await.code, Some(0));
 
     let spans = collector.spans();

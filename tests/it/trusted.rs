@@ -1,4 +1,4 @@
-//! Trusted documents: what a manifest lets run, in whatever way it comes, and what it keeps out.
+//! Trusted documents: which requests a manifest allows and rejects, for all transports.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ const CREATE: &str =
 const FOLLOW: &str = "subscription Follow { galleryEvents(after: \"\") { type } }";
 const UNTRUSTED: &str = "{ images { pageInfo { hasNextPage } } }";
 
-/// What Relay's compiler would call the documents: 32 hexadecimal digits.
+/// Ids like those of Relay's compiler: 32 hexadecimal digits.
 const IDS: [&str; 4] = [
     "0d6c1d0f9a1e4b8c8a3b1f4f7f2f9a01",
     "0d6c1d0f9a1e4b8c8a3b1f4f7f2f9a02",
@@ -34,7 +34,7 @@ fn sha256(text: &str) -> String {
 
 type IdOf = fn(&'static str) -> String;
 
-/// A manifest in the form of each tool, by the id that each gives to a text.
+/// A manifest in each tool's format, with the tool's id for a text.
 fn manifests() -> [(Value, IdOf); 3] {
     let operations = TEXTS
         .map(|text| json!({ "id": sha256(text), "name": "Any", "type": "query", "body": text }));
@@ -138,7 +138,7 @@ async fn nothing_else_runs_however_it_comes() {
             ] {
                 let parameters = json!({ "query": text });
                 let reply = way.ask(&app, &parameters).await;
-                // An empty parameter of a query string counts as left out.
+                // An empty parameter of a query string counts as absent.
                 let code = if way == Way::Get && text.is_empty() {
                     "BAD_USER_INPUT"
                 } else {
@@ -163,7 +163,7 @@ async fn nothing_else_runs_however_it_comes() {
                 };
                 assert_code(&reply, code, &(way, id));
             }
-            // An id beside a text says nothing.
+            // An id next to a text is ignored.
             let both = json!({ "documentId": sha256(COUNT), "query": UNTRUSTED });
             assert_code(&way.ask(&app, &both).await, "FORBIDDEN", &way);
         }
@@ -215,7 +215,7 @@ async fn mutations_and_subscriptions_run_by_id() {
         for way in [Way::WebSocket, Way::LegacyWebSocket] {
             assert_eq!(way.ask(&app, &follow).await, expected, "{way:?}");
         }
-        // The stream goes on, so its beginning has to do.
+        // The stream does not end, so its start suffices.
         let request = app.client().post(format!("{}/graphql", app.url()));
         let request = request.header("accept", "text/event-stream").json(&follow);
         let mut response = request.send().await.expect("the server answers");

@@ -1,4 +1,4 @@
-//! Units of work, below the API: how long their statements may take, how they are isolated, and which are run again.
+//! Units of work, below the API: timeouts, isolation, and retries.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::harness::{
     Reply, TestApp, each_database, eventually, image_url, on_pgbouncer, on_postgres,
 };
 
-/// A second process' way to the database.
+/// A second process' connection to the database.
 async fn connect(app: &TestApp) -> Database {
     let options = app.settings().database().expect("a database");
     Database::connect(&options).await.expect("it answers")
@@ -41,7 +41,7 @@ async fn execute(unit: &UnitOfWork, sql: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// What does not end by itself.
+/// A statement that never ends.
 fn endless(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => "SELECT pg_sleep(3600)::text",
@@ -66,7 +66,7 @@ async fn endless_statements_end(app: TestApp) {
         let write = write.await;
         assert!(matches!(write, Err(Error::Timeout)), "{write:?}");
     }
-    // The connections are as good as before, and nothing was done.
+    // The connections work as before, and nothing was changed.
     database.require_ready().await.expect("it answers");
     let id = app.user("alice").create_image().await;
     let write = database.write(None, |unit| {
@@ -131,7 +131,7 @@ async fn a_mutation_that_waits_for_a_lock_leaves_nobody_waiting_in_the_database(
         let mutation = "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }";
         let reply = app.graphql(mutation, json!({ "id": id })).await;
         assert_eq!(reply.error_code(), "TIMEOUT", "{}", reply.body);
-        // The lock is still held: whoever waits for it would wait on.
+        // The lock is still held: a waiting statement would wait on.
         let waiting = "SELECT count(*)::text FROM pg_stat_activity \
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
         eventually("nobody waits any more", async || {
@@ -169,7 +169,7 @@ async fn what_comes_after_the_end_of_a_batchs_time_is_not_begun() {
         for entry in reply.body.as_array().expect("a batch") {
             assert_eq!(entry["errors"][0]["extensions"]["code"], "TIMEOUT", "{entry}");
         }
-        // What was begun before goes first: whatever the batch began is done by then.
+        // Statements run in order: everything the batch started is done by then.
         other.execute("ROLLBACK").await.expect("it answers");
         app.user("alice").create_image().await;
         let query = "query($id: ID!) { image(id: $id) { id } }";
@@ -179,7 +179,7 @@ async fn what_comes_after_the_end_of_a_batchs_time_is_not_begun() {
     .await;
 }
 
-/// As a database's owner may have set it.
+/// As the owner of a database may configure it.
 async fn set_default_isolation(app: &TestApp, level: &str) {
     app.db_execute(&format!(
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''{level}''', \
@@ -218,7 +218,7 @@ async fn trail_reads_under_contention_never_fail_whatever_the_database_s_isolati
     with_and_without_pooler(&[], async |app: TestApp| {
         set_default_isolation(&app, "repeatable read").await;
         app.restart().await;
-        // Two processes: within one, positions are given by one at a time.
+        // Two processes: within one, only one sequencer runs at a time.
         let process = connect(&app).await;
         let alice = app.user("alice");
         let work = (0..8).map(async |_| {
@@ -240,7 +240,7 @@ async fn trail_reads_under_contention_never_fail_whatever_the_database_s_isolati
     .await;
 }
 
-/// Two rows, and what says how often work on them was tried.
+/// Two rows, and the number of attempts to change them.
 struct Contest {
     database: Arc<Database>,
     rows: [Row; 2],
@@ -260,7 +260,7 @@ impl Contest {
         }
     }
 
-    /// Appends a letter to the prompts of both rows, in this order, after both have met between the two.
+    /// Appends a letter to the prompts of both rows, in this order, after both transactions have met in between.
     async fn append(&self, letter: char, setup: &'static str, order: [usize; 2]) {
         let append = |row: usize| {
             format!(
@@ -277,7 +277,7 @@ impl Contest {
             Box::pin(async move {
                 execute(unit, setup).await?;
                 if is_first_round && setup != "SELECT 1" {
-                    // The snapshots of both are from before either's change.
+                    // Takes both snapshots before either change.
                     text(unit, "SELECT 'x' FROM image_gallery").await?;
                     meeting.wait().await;
                 }
@@ -342,7 +342,7 @@ async fn a_serialization_failure_is_run_again_and_nothing_is_done_twice() {
     .await;
 }
 
-/// How often a unit of work that runs this was tried, and how it ended.
+/// The number of attempts and the result of a unit of work that runs this.
 async fn attempts_of(database: &Database, sql: &'static str) -> (usize, Result<(), Error>) {
     let attempts = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&attempts);
@@ -365,7 +365,7 @@ async fn what_fails_for_ever_is_tried_a_few_times_and_a_lost_commit_never_again(
         let (attempts, outcome) = attempts_of(&database, "SELECT 1 / 0").await;
         assert_eq!(attempts, 1);
         assert!(matches!(outcome, Err(Error::Other(_))), "{outcome:?}");
-        // The session ends in the middle of the commit.
+        // The session ends during the commit.
         app.db_execute(
             "CREATE TABLE doomed (n int);
              CREATE FUNCTION doom() RETURNS trigger LANGUAGE plpgsql AS
@@ -377,7 +377,7 @@ async fn what_fails_for_ever_is_tried_a_few_times_and_a_lost_commit_never_again(
         let (attempts, outcome) = attempts_of(&database, "INSERT INTO doomed VALUES (1)").await;
         assert_eq!(attempts, 1);
         assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
-        // Work that passes over an error of its own is not called done.
+        // Work that ignores an error is not reported as done.
         let swallowing = database.write(None, |unit| {
             Box::pin(async move {
                 let _ = execute(unit, "SELECT 1 / 0").await;
@@ -397,7 +397,7 @@ async fn a_transaction_whose_process_stands_still_is_ended() {
         let outcome = database.write(None, |unit| {
             Box::pin(async move {
                 execute(unit, "SELECT 1").await?;
-                // Longer than the idle time: what is measured here is time itself.
+                // Longer than the idle timeout: this test measures time.
                 tokio::time::sleep(Duration::from_millis(2500)).await;
                 execute(unit, "SELECT 1").await
             })

@@ -1,4 +1,4 @@
-//! `updateImage`: left out is unchanged, null clears, and `updatedAt` moves forward just when something changed.
+//! `updateImage`: absent fields are unchanged, null clears, and `updatedAt` moves forward if something changed.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
@@ -387,7 +387,7 @@ async fn a_key_with_u0000_is_refused_though_a_patch_would_take_it_away(app: Test
     }
 }
 
-/// A row of the Django application may bear another UUID of its URL than the one that our rule takes.
+/// A row of the Django application may have another UUID of its URL as its id than our rule selects.
 #[apply(each_database!)]
 async fn a_row_under_another_uuid_of_its_url_takes_a_new_version(app: TestApp) {
     let (first, second) = (

@@ -1,4 +1,4 @@
-//! Every code of `userErrors`, in each mutation that answers it, with the path to the field at fault.
+//! Every code of `userErrors`, in each mutation that returns it, with the path to the field.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn new_url() -> String {
     image_url(&Uuid::new_v4().to_string())
 }
 
-/// What is wrong with an image to store, its code and its field.
+/// Invalid images, with the code and the field.
 fn wrong_images() -> Vec<(Value, &'static str, &'static str)> {
     vec![
         (json!({ "userId": null }), "INVALID_USER_ID", "userId"),
@@ -95,7 +95,7 @@ fn wrong_images() -> Vec<(Value, &'static str, &'static str)> {
     ]
 }
 
-/// What is wrong with a change of an active image.
+/// Invalid changes of an active image.
 fn wrong_changes(trashed: &Value) -> Vec<(Value, &'static str, &'static str)> {
     vec![
         (json!({ "id": "nonsense" }), "IMAGE_NOT_FOUND", "id"),
@@ -179,7 +179,7 @@ fn wrong_changes(trashed: &Value) -> Vec<(Value, &'static str, &'static str)> {
     ]
 }
 
-/// The errors of a mutation with one argument, of this name and type.
+/// The errors of a mutation with one argument of this name and type.
 async fn errors(app: &TestApp, mutation: &str, argument: (&str, &str), value: Value) -> Value {
     let (name, of) = argument;
     let fields = if mutation == "createImages" {
@@ -202,7 +202,7 @@ fn with(whole: &Value, given: &Value) -> Value {
     whole
 }
 
-/// Mutations of one image and of several, with an id that they refuse.
+/// Mutations of one image and of several, with an id that they reject.
 fn wrong_moves(active: &Value) -> Vec<(&'static str, &'static str, Value, &'static str)> {
     vec![
         (

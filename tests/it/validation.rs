@@ -1,4 +1,4 @@
-//! What is valid: where the rewriting of documents, or what the library's validation passes over, could change it.
+//! Validation: where the rewriting of documents or gaps in the library's validation could change its result.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};

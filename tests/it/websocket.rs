@@ -1,4 +1,4 @@
-//! GraphQL over WebSocket: both protocols, their close codes, and operations of one result.
+//! GraphQL over WebSocket: both protocols, their close codes, and operations with one result.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ async fn open(app: &TestApp, protocols: &str) -> Socket {
     opened.expect("the upgrade is answered")
 }
 
-/// Opens a socket and introduces itself.
+/// Opens a socket and sends `connection_init`.
 async fn initialised(app: &TestApp, protocols: &str) -> Socket {
     let mut socket = open(app, protocols).await;
     socket.say(json!({ "type": "connection_init" })).await;
@@ -41,7 +41,7 @@ async fn queries_and_mutations_run_over_a_socket(app: TestApp) {
         socket.hear().await,
         json!({ "type": "complete", "id": "a" })
     );
-    // An id is free again after the end of its operation.
+    // An id can be reused after its operation has ended.
     socket
         .subscribe("a", "{ deletedImages { nodes { id } } }", json!({}))
         .await;
@@ -157,7 +157,7 @@ async fn a_client_that_offered_both_protocols_may_speak_either(app: TestApp) {
         socket.say(operation("3", "{ __typename }")).await;
         assert_eq!(socket.hear().await["type"], result);
     }
-    // It may not change its mind.
+    // It cannot switch protocols later.
     for (first, other) in [("start", "subscribe"), ("subscribe", "start")] {
         let mut socket = initialised(&app, &format!("{NEWER}, {LEGACY}")).await;
         for kind in [first, other] {
@@ -278,7 +278,7 @@ async fn what_is_no_operation_is_an_error_of_its_id() {
             );
             assert_eq!(error["payload"][0]["extensions"]["code"], code, "{payload}");
         }
-        // The socket goes on.
+        // The socket stays open.
         socket.subscribe("y", "{ __typename }", json!({})).await;
         assert_eq!(
             socket.hear().await["payload"],

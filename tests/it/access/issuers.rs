@@ -1,4 +1,4 @@
-//! `AUTH_MODE=jwt`: tokens of the shapes that well-known issuers give out, right and wrong.
+//! `AUTH_MODE=jwt`: valid and invalid tokens in the formats of well-known issuers.
 
 use serde_json::{Value, json};
 
@@ -10,12 +10,12 @@ use crate::harness::{KeyServer, TestApp, on_postgres, on_sqlite};
 const SECRET: &str =
     "the secret of an identity service of one's own, as long as HS512 wants it to be";
 
-/// A token as an issuer makes it.
+/// An issuer and the format of its tokens.
 struct Issuer {
     settings: &'static [&'static str],
     header: Value,
     claims: Value,
-    /// Whose it is.
+    /// The user of the token.
     user: &'static str,
 }
 
@@ -117,7 +117,7 @@ fn cognito() -> Issuer {
             "--jwt-service-claim=cognito:groups~gallery-admins",
         ],
         header: json!({ "alg": "RS256", "kid": "own" }),
-        // An access token: it has no `aud`.
+        // Access tokens have no `aud`.
         claims: expiring(json!({
             "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI",
             "sub": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
@@ -132,7 +132,7 @@ fn cognito() -> Issuer {
     }
 }
 
-/// The identity service of the application that this server replaces: HS512, no `role`, no `aud`.
+/// The identity service of the application that this server replaces: HS512, without `role` and `aud`.
 fn own_service() -> Issuer {
     Issuer {
         settings: &["--jwt-algorithms=HS512"],
@@ -143,7 +143,7 @@ fn own_service() -> Issuer {
 }
 
 impl Issuer {
-    /// The claims with one changed, or with null one taken away.
+    /// The claims with one changed, or removed if the value is null.
     fn with(&self, name: &str, value: Value) -> Value {
         let mut claims = self.claims.clone();
         if value.is_null() {
@@ -155,7 +155,7 @@ impl Issuer {
     }
 }
 
-/// The user whose image is stored for this token; none where it is refused.
+/// The user whose image this token creates; None if the token is rejected.
 async fn user_of(app: &TestApp, token: &str) -> Option<String> {
     let authorization = format!("Bearer {token}");
     let variables = json!({ "input": input(None) });
@@ -176,7 +176,7 @@ async fn user_of(app: &TestApp, token: &str) -> Option<String> {
     )
 }
 
-/// Whether the token may see everybody's images.
+/// Whether the token gives access to all images.
 async fn is_service(app: &TestApp, token: &str) -> bool {
     let authorization = format!("Bearer {token}");
     let query = r#"{ images(userId: "somebody else") { totalCount } }"#;
@@ -184,7 +184,7 @@ async fn is_service(app: &TestApp, token: &str) -> bool {
     reply.body["data"]["images"]["totalCount"].is_number()
 }
 
-/// A server for the tokens of one issuer, which are signed with a published key.
+/// A server for the tokens of one issuer, signed with a published key.
 async fn with_issuer(issuer: Issuer, test: impl AsyncFnOnce(TestApp, Issuer, SigningKey)) {
     let (key, encryption) = (SigningKey::rsa(), SigningKey::rsa());
     let keys = KeyServer::start().await;
@@ -199,7 +199,7 @@ async fn with_issuer(issuer: Issuer, test: impl AsyncFnOnce(TestApp, Issuer, Sig
     on_sqlite(&settings, async |app: TestApp| test(app, issuer, key).await).await;
 }
 
-/// What is wrong whoever the issuer is.
+/// Tokens that are invalid for every issuer.
 async fn refuses_forged(app: &TestApp, issuer: &Issuer, key: &SigningKey) {
     let good = key.sign_with_header(&issuer.header, &issuer.claims);
     let (unsigned, _) = good.rsplit_once('.').expect("a signature");
@@ -242,7 +242,7 @@ async fn check(issuer: Issuer, wrong: &[(&str, Value)], service: Option<(&str, V
             let good = sign(&issuer.claims);
             assert_eq!(user_of(&app, &good).await.as_deref(), Some(issuer.user));
             assert!(!is_service(&app, &good).await);
-            // Nothing that a user's token may say beside makes it a program's.
+            // No other claim of a user's token makes it a program's token.
             for (claim, value) in [("role", json!("service_role")), ("admin", json!(true))] {
                 let token = sign(&issuer.with(claim, value));
                 assert_eq!(
@@ -302,7 +302,7 @@ async fn tokens_of_clerk() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_of_firebase() {
-    // The same keys sign for every project.
+    // The same keys sign for all projects.
     let wrong = [
         ("iss", json!("https://securetoken.google.com/other-project")),
         ("aud", json!("other-project")),
@@ -341,7 +341,7 @@ async fn tokens_of_cognito() {
         ),
     ];
     check(cognito(), &wrong, Some(service)).await;
-    // An identity token has an `aud`.
+    // Identity tokens have an `aud`.
     with_issuer(
         cognito(),
         async |app: TestApp, issuer: Issuer, key: SigningKey| {
@@ -435,7 +435,7 @@ async fn a_key_is_good_for_the_algorithms_of_its_kind_alone() {
         let by_server = format!("--jwt-jwks-url={}", keys.jwks_url());
         let ways = match key {
             SigningKey::Secret(_) => vec![format!("--jwt-secret={SECRET}")],
-            // With the ends of lines as they stand in a file of settings, too.
+            // Also with literal line separators, as in a settings file.
             _ => vec![
                 by_server,
                 format!("--jwt-public-key={}", key.pem()),
@@ -466,7 +466,7 @@ async fn a_key_is_good_for_the_algorithms_of_its_kind_alone() {
     }
 }
 
-/// The secret checks HS256 beside a public key, and each token meets its own.
+/// A secret for HS256 next to a public key: each token is verified with its own key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_keys_stand_beside_each_other() {
     let (own, published, unknown) = (SigningKey::rsa(), SigningKey::rsa(), SigningKey::rsa());

@@ -1,4 +1,4 @@
-//! The keys of a key server: fetched at need, kept, and changed.
+//! The keys of a key server: fetching, caching, rotation.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn keys_are_fetched_at_need_and_once_for_all_who_wait() {
     .await;
 }
 
-/// Takes the half minute that has to pass between two fetches.
+/// Takes half a minute, the minimum time between two fetches.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_may_be_rotated_and_the_key_server_may_go_away() {
     on_sqlite(&[], async |SignedApp { app, keys }: SignedApp| {
@@ -50,7 +50,7 @@ async fn keys_may_be_rotated_and_the_key_server_may_go_away() {
         });
         took_over.await.into_data();
         assert_eq!(keys.fetches(), 2);
-        // A token that was issued before stays good.
+        // Tokens issued before stay valid.
         ask(&app, &old, "old").await.into_data();
         keys.go_away();
         ask(&app, &new, "new").await.into_data();
@@ -77,7 +77,7 @@ async fn while_the_keys_cannot_be_had_clients_are_told_to_try_again() {
             assert!(reply.headers.contains_key("retry-after"));
             tokio::time::sleep(Duration::from_millis(1100)).await;
         }
-        // Those who need no key of it are served all the while.
+        // Callers whose tokens need none of its keys are served all the time.
         app.user("alice").run(COUNT, json!({})).await;
         keys.publish(&[key.published("a")]);
         let served = eventually("the keys are there", async || {

@@ -1,4 +1,4 @@
-//! Who may do what: each row of the contract's table of access, over HTTP.
+//! Access control: each row of the README's access table, over HTTP.
 
 mod isolation;
 mod issuers;
@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use crate::harness::token::{authorization, role_claims, user_claims};
 use crate::harness::{Program, Socket, TestApp, each_database, image_url};
 
-/// An operation that everybody who may do anything may do.
+/// An operation that every caller with access may run.
 pub(super) const COUNT: &str = "{ images { totalCount } }";
 const CREATE: &str = "mutation($input: CreateImageInput!) {
     createImage(input: $input) { created image { id userId } userErrors { code path } }
 }";
 
-/// Whether nothing came of a request, as the contract wants it: 401, and how to sign in.
+/// Asserts a 401 with a challenge, and no data.
 #[track_caller]
 pub(super) fn assert_unauthenticated(reply: &crate::harness::Reply) {
     assert_eq!(reply.error_code(), "UNAUTHENTICATED", "{}", reply.body);
@@ -98,7 +98,7 @@ async fn nobody_may_look_at_the_schema_and_nothing_else(app: TestApp) {
         .graphql_as(Some(&expired), "{ __typename }", json!({}))
         .await;
     assert_eq!(reply.into_data(), json!({ "__typename": "Query" }));
-    // Something came of it, so it is no 401.
+    // It has data, so it is not a 401.
     let reply = app
         .graphql("{ __typename image(id: \"x\") { id } }", json!({}))
         .await;
@@ -164,7 +164,7 @@ async fn who_tries_many_ids_of_others_has_to_wait(app: TestApp) {
         reply["createImages"]["results"][99]["userErrors"][0]["code"],
         "IMAGE_ID_TAKEN"
     );
-    // It does not matter whether the next ones are taken.
+    // Whether the next ids are taken does not matter.
     for input in [&bobs[..1], &ids(1)] {
         let reply = alice.graphql(create, json!({ "input": input })).await;
         assert_eq!(
@@ -194,7 +194,7 @@ async fn anothers_user_id_in_any_input_stores_nothing_at_all(app: TestApp) {
         app.worker().run(COUNT, json!({})).await["images"]["totalCount"],
         0
     );
-    // A blank one is nobody's: the input's own fault.
+    // A blank user id is an input error.
     let data = alice
         .run(many, json!({ "input": [input(None), input(Some(" "))] }))
         .await;
@@ -271,7 +271,7 @@ async fn services_may_do_everything_on_every_row(app: TestApp) {
         )
         .await;
         assert_eq!(data["restoreTrash"]["restoredCount"], 1);
-        // It owns nothing itself.
+        // A program owns no images.
         let data = run(CREATE, json!({ "input": input(None) })).await;
         let refused = json!([{ "code": "INVALID_USER_ID", "path": ["input", "userId"] }]);
         assert_eq!(data["createImage"]["userErrors"], refused);

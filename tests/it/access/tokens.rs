@@ -1,4 +1,4 @@
-//! Which tokens are good, and which only look it.
+//! Valid tokens, and invalid ones that look similar.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::harness::token::{
 };
 use crate::harness::{SignedApp, TestApp, on_sqlite};
 
-/// A user's claims with one changed, or with null one taken away.
+/// A user's claims with one changed, or removed if the value is null.
 fn with(name: &str, value: Value) -> Value {
     let mut claims = user_claims("alice");
     if value.is_null() {
@@ -140,7 +140,7 @@ async fn a_token_is_checked_by_the_algorithm_of_its_key() {
     on_sqlite(&[], async |SignedApp { app, keys }: SignedApp| {
         let (ec, rsa, other) = (SigningKey::elliptic_curve(), SigningKey::rsa(), SigningKey::elliptic_curve());
         let secret = SigningKey::shared_secret();
-        // A key server that published a secret would make it known to everybody.
+        // A key server that publishes a secret reveals it to everyone.
         let leaked = SigningKey::Secret(b"published".to_vec());
         keys.publish(&[ec.published("ec"), rsa.published("rsa"), leaked.published("leaked")]);
         let claims = user_claims("mallory");

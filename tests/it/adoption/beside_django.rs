@@ -1,4 +1,4 @@
-//! A real Django project (`tests/django`), whose own migrations made the table, and which knows nothing of this server.
+//! A real Django project (`tests/django`), whose own migrations created the table, and which is unaware of this server.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::harness::{Django, TestDatabase, on_postgres};
 
 use super::{ALL_INDEXES, TABLE, count, indexes, program, schema};
 
-/// What happened to each image, in order.
+/// The events of each image, in order.
 type Histories = HashMap<String, Vec<String>>;
 
 fn histories(changes: impl IntoIterator<Item = (String, String)>) -> Histories {
@@ -19,7 +19,7 @@ fn histories(changes: impl IntoIterator<Item = (String, String)>) -> Histories {
     histories
 }
 
-/// What the trail has behind an event.
+/// The events of the trail after one event.
 async fn told_after(database: &TestDatabase, sequence: i64) -> Histories {
     let events = format!(
         "SELECT json_agg(json_build_array(type, image_id) ORDER BY sequence)::text
@@ -52,14 +52,14 @@ async fn django_goes_on_writing_while_its_table_is_taken_over_and_the_trail_tell
         migration.output().await.expect_success();
         assert_eq!(indexes(&database).await, ALL_INDEXES);
 
-        // Reported as applied: from here on nothing is missed.
+        // The migration is applied: from here on the trail is complete.
         let last = "SELECT coalesce(max(sequence), 0)::text FROM image_gallery_event";
         let last = database.db_query_text(last).await.expect("a number");
         let changes = writer.go(150);
         let told = told_after(&database, last.parse().expect("a number")).await;
         assert_eq!(told, histories(changes));
 
-        // Both at once; Django sees what the server stores, and the server what Django does.
+        // Concurrently; Django and the server see each other's changes.
         let server = program.serve().await;
         let create = json!({
             "query": "mutation { createImage(input: { userId: \"alice\", originalPrompt: \"a cat\", metadata: { by: \"server\" },
@@ -80,7 +80,7 @@ async fn django_goes_on_writing_while_its_table_is_taken_over_and_the_trail_tell
         let rows = count(&database, "image_gallery").await;
         assert_eq!(total("images") + total("deletedImages"), rows, "{reply}");
 
-        // Given back, it is Django's alone again, and Django still goes on.
+        // After `migrate down`, Django continues to work on its own table.
         let mut migration = program.start(&["migrate", "down"]);
         while migration.is_running() {
             writer.go(3);
@@ -93,7 +93,7 @@ async fn django_goes_on_writing_while_its_table_is_taken_over_and_the_trail_tell
     .await;
 }
 
-/// The table that other tests make by hand is the one that Django makes.
+/// The table that other tests create by hand is identical to Django's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_table_of_the_tests_is_the_one_that_django_makes() {
     on_postgres(&[], async |database: TestDatabase| {

@@ -1,4 +1,4 @@
-//! A migration that is killed in the middle, and the ones after it.
+//! Migrations that are killed halfway, and the runs after them.
 
 use sqlx::Executor;
 
@@ -6,8 +6,7 @@ use crate::harness::{TestDatabase, eventually, on_postgres};
 
 use super::{ALL_INDEXES, count, indexes, make_table, program};
 
-/// An index is built concurrently until the last transaction has ended that is older: while one stays open, a migration is
-/// in the middle of it.
+/// A concurrent index build waits for all older transactions: while one is open, the migration is in the middle of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_migration_is_taken_up_by_two_at_once() {
     on_postgres(&[], async |database: TestDatabase| {
@@ -23,7 +22,7 @@ async fn a_killed_migration_is_taken_up_by_two_at_once() {
         })
         .await;
         first.kill();
-        // The database notices by itself that nobody is left who wants the index.
+        // The database detects that the client of the index build is gone.
         let locks = "pg_locks WHERE locktype = 'advisory' AND granted
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         eventually("the build has ended", async || {
@@ -35,7 +34,7 @@ async fn a_killed_migration_is_taken_up_by_two_at_once() {
         assert!(status.contains("pending m0001_image_gallery"), "{status}");
         assert!(status.contains("cut off: the indexes image_gallery_active_created\n"), "{status}");
 
-        // Two go on, of which one has to wait for the other without keeping it from its end.
+        // Two runs continue; one waits for the other without blocking it.
         let (one, other) = (program.start(&["migrate", "up"]), program.start(&["migrate", "up"]));
         eventually("the invalid index is being built anew", async || {
             let builds = "pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%'
@@ -56,7 +55,7 @@ async fn a_killed_migration_is_taken_up_by_two_at_once() {
     .await;
 }
 
-/// Wherever the database's side of a migration is ended, the next one comes to the same end.
+/// Wherever a migration's connection is terminated, the next run completes it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_whose_connection_is_lost_ends_and_can_be_run_again() {
     on_postgres(&[], async |database: TestDatabase| {
@@ -84,7 +83,7 @@ async fn a_migration_whose_connection_is_lost_ends_and_can_be_run_again() {
     .await;
 }
 
-/// The states in which a migration that was cut off may have left a database, each as it would be found.
+/// The states in which an interrupted migration may leave a database.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn steps_that_were_done_and_not_recorded_are_done_once() {
     on_postgres(&[], async |database: TestDatabase| {
@@ -102,7 +101,7 @@ async fn steps_that_were_done_and_not_recorded_are_done_once() {
             assert_eq!(count(&database, "image_gallery_event").await, events);
             assert_eq!(indexes(&database).await, ALL_INDEXES);
         }
-        // `down` cut off before its last statement.
+        // `down` interrupted before its last statement.
         database
             .db_execute("DELETE FROM seaql_migrations; ALTER TABLE image_gallery DROP COLUMN original_prompt CASCADE")
             .await;

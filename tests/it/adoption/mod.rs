@@ -1,4 +1,4 @@
-//! `migrate up` on a table that another application has made and goes on using.
+//! `migrate up` on a table that another application has created and still uses.
 
 mod beside_django;
 mod interrupted;
@@ -9,14 +9,14 @@ mod under_load;
 
 use crate::harness::{Program, TestDatabase};
 
-/// The table as Django makes it.
+/// The table as Django creates it.
 const TABLE: &str = "CREATE TABLE image_gallery (
     image_id uuid PRIMARY KEY, user_id varchar(255) NOT NULL, image_url varchar(1024) NOT NULL, refined_prompt text,
     intent varchar(100), metadata jsonb NOT NULL, created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL,
     deleted_at timestamptz
 )";
 
-/// Makes the table, and fills it; every eighth row is in the trash.
+/// Creates and fills the table; every eighth row is in the trash.
 async fn make_table(database: &TestDatabase, rows: usize) {
     database.db_execute(TABLE).await;
     database
@@ -44,7 +44,7 @@ async fn count(database: &TestDatabase, what: &str) -> i64 {
         .expect("a number")
 }
 
-/// Indexes of the table that are valid, and those that are not.
+/// The numbers of valid and of invalid indexes of the table.
 async fn indexes(database: &TestDatabase) -> (i64, i64) {
     let of = |condition: &str| {
         format!("pg_index WHERE indrelid = 'image_gallery'::regclass AND {condition}")
@@ -53,10 +53,10 @@ async fn indexes(database: &TestDatabase) -> (i64, i64) {
     (valid, count(database, &of("NOT indisvalid")).await)
 }
 
-/// Ours, and the primary key.
+/// Our indexes, and the primary key.
 const ALL_INDEXES: (i64, i64) = (9, 0);
 
-/// Everything of the database's own schema that a migration could have changed.
+/// Everything in the database's own schema that a migration could change.
 async fn schema(database: &TestDatabase) -> String {
     let schema = database
         .db_query_text(

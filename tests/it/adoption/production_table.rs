@@ -1,5 +1,5 @@
-//! The table of the replaced application as it stands in production: made by a script, with defaults, metadata that may
-//! be null, indexes, a trigger and row security of its own, and written by upserts.
+//! The table of the replaced application as in production: created by a script, with defaults, nullable metadata,
+//! indexes, a trigger and row-level security, and written by upserts.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::harness::{Program, ServerProcess, TestDatabase, image_url, on_own_clu
 
 use super::{count, program, schema};
 
-/// As the script makes it. On Supabase the schema `auth` is there already.
+/// As in the script. On Supabase the schema `auth` exists.
 const TABLE: &str = "
     CREATE SCHEMA auth;
     CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE
@@ -44,14 +44,14 @@ const TABLE: &str = "
     GRANT USAGE ON SCHEMA auth TO worker;
     GRANT SELECT, INSERT, UPDATE, DELETE ON image_gallery TO worker;";
 
-/// The owner of the rows that the application writes.
+/// The owner of the application's rows.
 const OWNER: &str = "0b6f9d52-6c7e-4a86-9d3c-2f7a51a7c001";
 
-/// A row whose metadata is null, in a URL that holds another UUID than the row's id.
+/// A row with null metadata, and with a URL that contains another UUID than the row's id.
 const ROW: &str = "5e0c1c9e-90bb-4c52-8f0e-6f6f5d3f0001";
 const UUID_OF_ITS_URL: &str = "5e0c1c9e-90bb-4c52-8f0e-6f6f5d3fffff";
 
-/// Makes the table with a thousand rows: every third has null as metadata, and no id stands in its URL.
+/// Creates the table with a thousand rows: every third has null metadata, and no URL contains its id.
 async fn make_table(database: &TestDatabase) {
     database.db_execute(TABLE).await;
     database
@@ -84,7 +84,7 @@ impl Server {
         }
     }
 
-    /// Runs an operation that succeeds, and gives its `data`.
+    /// Runs an operation that succeeds, and returns its `data`.
     async fn run(&self, query: &str, variables: Value) -> Value {
         let url = format!("http://{}/graphql", self.process.address());
         let body = json!({ "query": query, "variables": variables });
@@ -106,7 +106,7 @@ impl Server {
     }
 }
 
-/// The application's worker, under its policy.
+/// The application's worker, subject to its policy.
 async fn worker(database: &TestDatabase) -> PgConnection {
     let url = database.url_of_role("worker", "worker");
     let mut worker = PgConnection::connect(&url).await.expect("it may sign in");
@@ -118,7 +118,7 @@ async fn worker(database: &TestDatabase) -> PgConnection {
     worker
 }
 
-/// Saves a finished task as the application does.
+/// Saves a finished task like the application.
 async fn upsert(worker: &mut PgConnection, id: Uuid, prompt: &str, metadata: Option<Value>) {
     let upsert = "INSERT INTO image_gallery (image_id, user_id, image_url, refined_prompt, intent, metadata)
         VALUES ($1, $2, $3, $4, 'upscale', $5)
@@ -191,7 +191,7 @@ async fn null_as_metadata_is_an_empty_object_everywhere() {
         let statistics = server.run(statistics, json!({})).await;
         assert_eq!(statistics["galleryStats"]["activeCount"], json!(876));
 
-        // An empty object in its place is no change; anything else is one.
+        // Replacing null by an empty object is no change; any other value is.
         let before = server.image(ROW).await;
         for same in [json!({ "metadata": {} }), json!({ "metadata": null }), json!({ "metadataPatch": { "a": null } })] {
             let mut input = json!({ "id": ROW });
@@ -205,7 +205,7 @@ async fn null_as_metadata_is_an_empty_object_everywhere() {
         let events = server.run(events, json!({ "id": ROW })).await;
         assert_eq!(events["galleryEvents"]["nodes"], json!([{ "type": "UPDATED", "image": { "metadata": { "a": { "b": 1 } } } }]));
 
-        // Through the trash and back.
+        // Moved to the trash and restored.
         database.db_execute("UPDATE image_gallery SET metadata = NULL").await;
         for (mutation, field) in [
             ("mutation($id: ID!) { softDeleteImage(id: $id) { changed image { metadata } } }", "softDeleteImage"),
@@ -288,7 +288,7 @@ async fn its_pages_join_without_a_gap_in_either_direction() {
     .await;
 }
 
-/// Its trigger sets `updated_at` to the start of the transaction, whatever this server wrote.
+/// Its trigger sets `updated_at` to the start of the transaction, overriding this server's value.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn if_updated_at_sees_every_change_though_a_trigger_sets_updated_at() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
@@ -303,7 +303,7 @@ async fn if_updated_at_sees_every_change_though_a_trigger_sets_updated_at() {
         let with = |prompt: &str, updated_at: &Value| json!({ "id": ROW, "refinedPrompt": prompt, "ifUpdatedAt": updated_at });
         let first = servers[0].update(with("first", &read["updatedAt"])).await;
         assert_eq!(first["userErrors"], json!([]));
-        // What the mutation answers is what is stored, and what the next one takes.
+        // A mutation returns the stored value, which the next one accepts.
         assert_eq!(first["image"]["updatedAt"], servers[1].image(ROW).await["updatedAt"]);
         let late = servers[1].update(with("late", &read["updatedAt"])).await;
         assert_eq!(late["userErrors"], json!([{ "code": "CONFLICT" }]));
@@ -314,7 +314,7 @@ async fn if_updated_at_sees_every_change_though_a_trigger_sets_updated_at() {
         let late = servers[0].update(with("late", &read["updatedAt"])).await;
         assert_eq!(late["userErrors"], json!([{ "code": "CONFLICT" }]));
 
-        // A transaction that began before the row was read sets an older instant: that is another one, too.
+        // A transaction that began before the read sets an older, but different time.
         worker.execute("BEGIN").await.expect("a transaction");
         worker.execute("SELECT 1").await.expect("it has begun");
         let read = servers[0].update(json!({ "id": ROW, "refinedPrompt": "between" })).await;
@@ -325,7 +325,7 @@ async fn if_updated_at_sees_every_change_though_a_trigger_sets_updated_at() {
         let late = servers[1].update(with("late", &read["image"]["updatedAt"])).await;
         assert_eq!(late["userErrors"], json!([{ "code": "CONFLICT" }]));
 
-        // Counted up by two servers at once, no step is lost.
+        // Two servers increment concurrently without losing an update.
         servers[0].update(json!({ "id": ROW, "metadata": { "steps": 0 } })).await;
         let steps = join_all((0..8).map(async |turn: usize| {
             let server = &servers[turn % 2];
@@ -344,7 +344,7 @@ async fn if_updated_at_sees_every_change_though_a_trigger_sets_updated_at() {
     .await;
 }
 
-/// Its workers save the same images over and over, while two servers create and change them.
+/// Its workers save the same images repeatedly, while two servers create and change them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_trail_tells_of_every_upsert_beside_two_servers() {
     const IMAGES: u128 = 12;
@@ -395,7 +395,7 @@ async fn the_trail_tells_of_every_upsert_beside_two_servers() {
         assert_eq!(usize::try_from(told).expect("a count"), expected);
         assert_eq!(count(&database, "image_gallery_event WHERE type = 'CREATED'").await, 12);
         assert_eq!(count(&database, "image_gallery_event WHERE type NOT IN ('CREATED', 'UPDATED')").await, 0);
-        // The first event of each is its creation.
+        // The first event of each image is its creation.
         let first = "(SELECT DISTINCT ON (image_id) type FROM image_gallery_event ORDER BY image_id, sequence) AS first
             WHERE type = 'CREATED'";
         assert_eq!(count(&database, first).await, 12);

@@ -1,4 +1,4 @@
-//! Roles: the world's, the other application's, and the one that migrates, none of them a superuser.
+//! Roles: Supabase's public ones, the other application's, and the migrating one, none of them a superuser.
 
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -6,14 +6,14 @@ use crate::harness::{Program, TestDatabase, on_own_cluster};
 
 use super::{TABLE, count};
 
-/// As Supabase has them: everything in `public` is given to the world's roles.
+/// As on Supabase: the public roles have all privileges in `public`.
 const WORLD: &str = "CREATE ROLE anon; CREATE ROLE authenticated;
     GRANT USAGE ON SCHEMA public TO anon, authenticated;
     ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated;
     ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON SEQUENCES TO anon, authenticated;
     ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON FUNCTIONS TO anon, authenticated;";
 
-/// Which of our tables are open to the world, by row security or by rights.
+/// Our tables that the public roles can access, by row-level security or privileges.
 async fn open_tables(database: &TestDatabase) -> String {
     let open = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class
         WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND (NOT relrowsecurity
@@ -55,7 +55,8 @@ async fn a_table_that_is_taken_over_open_to_the_world_is_told_and_left_open() {
     .await;
 }
 
-/// `django` owns its table; `gallery` migrates and serves with the rights of an owner; `stranger` may read, and sees none.
+/// `django` owns its table; `gallery` migrates and serves as a member of the owner; `stranger` has SELECT, but sees no
+/// rows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn owners_rights_are_enough_and_the_other_application_needs_none_on_the_trail() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
@@ -94,7 +95,7 @@ async fn owners_rights_are_enough_and_the_other_application_needs_none_on_the_tr
         let denied = django.execute("SELECT * FROM image_gallery_event").await;
         assert!(denied.is_err(), "it has no rights on the trail");
 
-        // What it is told who may read the tables but owns none of them.
+        // The error for a role that may read the tables, but owns none of them.
         database.db_execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO stranger").await;
         let status = program("stranger").run(&["migrate", "status"]).await.expect_success();
         assert!(status.contains("pending m0001"), "its rows are hidden, too: {status}");

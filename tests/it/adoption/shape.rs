@@ -1,4 +1,4 @@
-//! Which tables are taken over, and which stop the migration before it changes anything.
+//! Which tables are adopted, and which ones stop the migration before any change.
 
 use macro_rules_attribute::apply;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::harness::{TestApp, TestDatabase, each_database, on_postgres};
 
 use super::{ALL_INDEXES, TABLE, count, indexes, make_table, program, schema};
 
-/// Both `up` and `status` name each difference in a line of its own; nothing is changed.
+/// Both `up` and `status` report each difference on its own line; nothing is changed.
 async fn is_refused(database: &TestDatabase, differences: &[&str]) {
     let before = schema(database).await;
     let output = program(database).run(&["migrate", "up"]).await;
@@ -63,7 +63,7 @@ async fn every_difference_of_a_table_of_another_shape_is_named_and_nothing_chang
     .await;
 }
 
-/// One statement after the table is made, and what is said of it.
+/// One statement after the table's creation, and the resulting error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_single_difference_stops_the_migration() {
     on_postgres(&[], async |database: TestDatabase| {
@@ -219,7 +219,7 @@ async fn a_table_of_quite_another_kind_is_not_touched(database: TestDatabase) {
         .await;
 }
 
-/// SQLite has no comments on columns: ours is known by the text of its definition.
+/// SQLite has no comments on columns: ours is recognised by the text of its definition.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prompt_column_that_stood_there_before_stays_on_sqlite_too() {
     crate::harness::on_sqlite(&[], async |database: TestDatabase| {

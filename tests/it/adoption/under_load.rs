@@ -1,4 +1,4 @@
-//! How long those wait who write while their table is taken over.
+//! How long writers wait while their table is adopted.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,13 @@ use crate::harness::{TestDatabase, eventually, on_own_cluster, on_postgres};
 
 use super::{ALL_INDEXES, count, indexes, make_table, program};
 
-/// The bound that was promised, for any size of the table.
+/// The documented bound, for tables of any size.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Rows to begin with, times `TEST_SCALE`: 50 makes a million.
+/// Initial rows, times `TEST_SCALE`: 50 makes a million.
 const ROWS: usize = 20_000;
 
-/// What another client does, one after the other, for as long as it is told to.
+/// A client that writes until it is stopped.
 struct Writer {
     connection: sqlx::PgConnection,
     writes: usize,
@@ -31,7 +31,7 @@ impl Writer {
         }
     }
 
-    /// Inserts, changes, moves to the trash or deletes a row.
+    /// Inserts, changes, soft-deletes or deletes a row.
     async fn write(&mut self) {
         let victim = "image_id = (SELECT image_id FROM image_gallery WHERE image_id >= gen_random_uuid() LIMIT 1)";
         let statement = match self.writes % 4 {
@@ -51,7 +51,7 @@ impl Writer {
         self.writes += 1;
     }
 
-    /// Prints and checks what it has seen.
+    /// Prints and checks the waiting times.
     fn assert_not_kept_waiting(&self) {
         let (writes, longest) = (self.writes, self.longest);
         eprintln!("{writes} writes meanwhile, the longest took {longest:?}");
@@ -87,7 +87,7 @@ async fn no_write_waits_for_long_while_many_rows_are_taken_over_and_given_back()
     .await;
 }
 
-/// Whoever holds a lock on the table is neither waited for at the others' cost, nor for ever.
+/// A migration waits for a lock neither at the cost of writers nor forever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_stays_open_stops_the_migration_and_no_writer() {
     on_postgres(&[], async |database: TestDatabase| {
@@ -101,7 +101,7 @@ async fn a_transaction_that_stays_open_stops_the_migration_and_no_writer() {
         let program = program(&database);
         let mut migration = program.start(&["migrate", "up"]);
         while migration.is_running() {
-            // Only new rows: the others may be the holder's.
+            // Only new rows, because the lock holder may have locked others.
             insert(&mut writer);
             writer.write().await;
         }
@@ -123,14 +123,14 @@ async fn a_transaction_that_stays_open_stops_the_migration_and_no_writer() {
     .await;
 }
 
-/// It gives way only to those who have waited for a second, and nobody who keeps writers waiting may wait that long.
+/// Autovacuum yields only to sessions that have waited for a second, which is too long for a lock that blocks writers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_automatic_vacuum_of_the_table_gives_way() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
         database.db_execute("ALTER SYSTEM SET autovacuum_naptime = '1s'").await;
         database.db_execute("SELECT pg_reload_conf()").await;
         make_table(&database, 5000).await;
-        // Slow enough to be there for hours.
+        // Slow enough to run for hours.
         database
             .db_execute(
                 "ALTER TABLE image_gallery SET (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1,

@@ -1,4 +1,4 @@
-//! A client that follows the trail through nginx, and comes back where it was whenever it is cut off.
+//! A client that follows the trail through nginx, and resumes from its cursor after each disconnect.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::harness::{Socket, eventually, token};
 const FOLLOW: &str =
     "subscription($after: String) { galleryEvents(after: $after) { cursor imageId } }";
 
-/// What it follows by.
+/// The transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     WebSocket,
@@ -20,24 +20,24 @@ enum Stream {
     Socket(Box<Socket>),
     Response {
         response: reqwest::Response,
-        /// What has come of lines that are not whole yet.
+        /// The beginning of an incomplete line.
         rest: String,
     },
 }
 
-/// A subscriber, with what it has seen.
+/// A subscriber, with the events it has received.
 pub(super) struct Follower {
     pub(super) way: Way,
-    /// The images of the events, in their order.
+    /// The images of the events, in order.
     pub(super) seen: Vec<String>,
-    /// How often it was cut off.
+    /// The number of disconnects.
     pub(super) cuts: usize,
     cursor: String,
     stream: Stream,
 }
 
 impl Follower {
-    /// Subscribes to what comes behind a cursor.
+    /// Subscribes after a cursor.
     pub(super) async fn start(topology: &Topology, way: Way, cursor: &str) -> Self {
         let stream = Stream::open(topology, way, cursor).await;
         Self {
@@ -49,7 +49,7 @@ impl Follower {
         }
     }
 
-    /// Follows until it has seen so many events.
+    /// Follows until it has received this many events.
     pub(super) async fn see(mut self, topology: &Topology, events: usize) -> Self {
         while self.seen.len() < events {
             if let Some(event) = self.stream.next().await {
@@ -73,7 +73,7 @@ impl Follower {
 }
 
 impl Stream {
-    /// `None` when there is no server to go to right now.
+    /// `None` if no server is available.
     async fn open(topology: &Topology, way: Way, cursor: &str) -> Option<Self> {
         match way {
             Way::WebSocket => Self::socket(topology, cursor).await,
@@ -96,7 +96,7 @@ impl Stream {
         Some(Self::Socket(Box::new(socket)))
     }
 
-    /// As a browser's `EventSource` does it, which comes back with the last `id:`.
+    /// Like a browser's `EventSource`, which reconnects with the last `id:`.
     async fn events(topology: &Topology, cursor: &str) -> Option<Self> {
         let url = topology.url("/graphql");
         let url = url::Url::parse_with_params(&url, [("query", FOLLOW)]).expect("a URL");
@@ -113,7 +113,7 @@ impl Stream {
         })
     }
 
-    /// The next event; `None` once the connection is gone.
+    /// The next event; `None` once disconnected.
     async fn next(&mut self) -> Option<Value> {
         match self {
             Self::Socket(socket) => {
@@ -138,7 +138,7 @@ impl Stream {
     }
 }
 
-/// Of the program `worker`, which sees every image.
+/// The program `worker`, with access to all images.
 pub(super) fn authorization() -> String {
     format!("Bearer {}", token::SERVICE_TOKEN)
 }

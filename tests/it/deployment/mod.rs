@@ -1,4 +1,4 @@
-//! The deployment of `compose.yaml`, without its containers: see [`topology`].
+//! The deployment of `compose.yaml` without containers: see [`topology`].
 
 mod follower;
 mod topology;
@@ -26,7 +26,7 @@ fn client() -> reqwest::Client {
     client.expect("an HTTP client")
 }
 
-/// Runs an operation through nginx, in the name of a program.
+/// Runs an operation through nginx as a program.
 async fn post(
     client: &reqwest::Client,
     topology: &Topology,
@@ -40,7 +40,7 @@ async fn post(
     Reply::read(request.send().await.expect("nginx answers")).await
 }
 
-/// Creates images one by one, each again until it is acknowledged. Gives their ids and how often it had to ask again.
+/// Creates images one by one, with retries until acknowledged. Returns their ids and the number of retries.
 async fn write(topology: &Topology, acknowledged: &AtomicUsize) -> (Vec<String>, usize) {
     let (client, mut ids, mut failures) = (client(), Vec::new(), 0);
     let mutation = "mutation($url: String!) { createImage(input: { userId: \"alice\", imageUrl: $url }) { image { id } } }";
@@ -62,7 +62,7 @@ async fn write(topology: &Topology, acknowledged: &AtomicUsize) -> (Vec<String>,
     (ids, failures)
 }
 
-/// Every event's image, oldest first.
+/// The image of each event, oldest first.
 async fn trail(topology: &Topology) -> Vec<String> {
     let query = "query($after: String) {
         galleryEvents(first: 100, after: $after) { nodes { imageId } pageInfo { hasNextPage endCursor } }
@@ -80,7 +80,7 @@ async fn trail(topology: &Topology) -> Vec<String> {
     }
 }
 
-/// What the container's health check says of a server.
+/// The result of the container's health check.
 fn is_healthy(port: u16, path: &str) -> bool {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/healthcheck");
     let mut check = Command::new(program);
@@ -89,7 +89,7 @@ fn is_healthy(port: u16, path: &str) -> bool {
     check.status().expect("there is bash").success()
 }
 
-/// What ends one of the servers.
+/// How one of the servers ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Killed,
@@ -122,7 +122,7 @@ async fn one_of_two_ends(end: End) {
         let reply = post(&client(), &topology, "{ trailCursor }", json!({})).await;
         let cursor = reply.into_data()["trailCursor"].take();
         let cursor = cursor.as_str().expect("a cursor");
-        // One after the other, so that each server gets one of each kind.
+        // One by one, so that each server gets one of each transport.
         let mut followers = Vec::new();
         for way in [
             Way::WebSocket,
@@ -159,7 +159,7 @@ async fn one_of_two_ends(end: End) {
         };
         let (written, followers, ()) = tokio::join!(writing, following, killing);
         assert!(!is_healthy(ports[0], "/healthz") && is_healthy(ports[1], "/readyz"));
-        // A request that was on its way to the killed one, and none after it.
+        // The request in flight to the killed server, and no other.
         let most = usize::from(end == End::Killed);
         for (_, failures) in &written {
             assert!(*failures <= most, "{failures}");
@@ -181,7 +181,7 @@ async fn one_of_two_ends(end: End) {
         let query = "{ images(userId: \"alice\") { totalCount } }";
         let reply = post(&client(), &topology, query, json!({})).await;
         assert_eq!(reply.into_data()["images"]["totalCount"], IMAGES);
-        // Both have served.
+        // Both servers were used.
         let log = topology.access_log();
         for port in ports {
             assert!(
@@ -193,14 +193,14 @@ async fn one_of_two_ends(end: End) {
     .await;
 }
 
-/// A client whose address is another one of this machine.
+/// A client with another address of this machine.
 fn client_from(address: [u8; 4]) -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy();
     let client = client.local_address(IpAddr::from(address)).build();
     client.expect("an HTTP client")
 }
 
-/// Sends as many operations as one request may have, from nobody, as if for another address.
+/// Sends a batch of the maximum size without a token, with a forged client address.
 async fn batch(client: &reqwest::Client, topology: &Topology, forged: &str) -> StatusCode {
     let operations = vec![json!({ "query": "{ __typename }" }); 10];
     let request = client
@@ -216,7 +216,7 @@ async fn what_nginx_knows_of_a_request_reaches_the_servers() {
         let Some(topology) = Topology::start(&database).await else {
             return;
         };
-        // The host: only by its own name, and for pages of that name.
+        // `Host`: accepted only with its own name, and for pages of that name.
         let pages = [
             (PUBLIC_HOST, "https://gallery.example.com", 200),
             (PUBLIC_HOST, "https://evil.example", 403),
@@ -239,7 +239,7 @@ async fn what_nginx_knows_of_a_request_reaches_the_servers() {
                 );
             }
         }
-        // The caller's address, and no other that it may write down itself.
+        // The client's address is detected, and cannot be forged.
         let (one, other) = (client_from([127, 0, 0, 2]), client_from([127, 0, 0, 3]));
         let mut allowed = 0;
         while batch(&one, &topology, &format!("203.0.113.{allowed}")).await
@@ -256,7 +256,7 @@ async fn what_nginx_knows_of_a_request_reaches_the_servers() {
             batch(&other, &topology, "127.0.0.2").await,
             StatusCode::TOO_MANY_REQUESTS
         );
-        // A body that is too long is refused by the server, in GraphQL's form.
+        // The server rejects a body that is too large, in GraphQL's error format.
         let body = "x".repeat(8 * 1024 * 1024 + 1);
         let request = client().post(topology.url("/graphql")).body(body);
         let request = request.header("content-type", "application/json");
@@ -267,7 +267,7 @@ async fn what_nginx_knows_of_a_request_reaches_the_servers() {
             "{}",
             reply.body
         );
-        // The figures of one process are nobody's business here.
+        // Metrics of a single process are not exposed here.
         let metrics = client().get(topology.url("/metrics")).send().await;
         assert_eq!(
             metrics.expect("nginx answers").status(),
@@ -277,7 +277,7 @@ async fn what_nginx_knows_of_a_request_reaches_the_servers() {
     .await;
 }
 
-/// The files name each other's parts.
+/// The files refer to each other by name.
 #[test]
 fn compose_yaml_has_what_the_configuration_files_speak_of() {
     let compose = include_str!("../../../compose.yaml");

@@ -1,8 +1,8 @@
-//! What `compose.yaml` starts, as processes of this machine: Postgres, PgBouncer with `deploy/pgbouncer.ini`, the servers
-//! with `deploy/server.env`, nginx with `deploy/nginx.conf`.
+//! The services of `compose.yaml` as processes on this machine: Postgres, PgBouncer with `deploy/pgbouncer.ini`, the
+//! servers with `deploy/server.env`, nginx with `deploy/nginx.conf`.
 //!
-//! Only names of hosts, ports and paths are replaced, one by one, each of which has to stand in its file exactly once:
-//! what is tried is what is delivered.
+//! Only host names, ports and paths are replaced, each of which must occur exactly once in its file: the tests run the
+//! delivered files.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,21 +12,21 @@ use url::Url;
 
 use crate::harness::{Nginx, PgBouncer, Program, ServerProcess, TestDatabase, token};
 
-/// What the role of the gallery signs in with.
+/// The password of the gallery's role.
 const PASSWORD: &str = "0123456789abcdef";
-/// Where the world reaches it.
+/// The public host name.
 pub(super) const PUBLIC_HOST: &str = "gallery.example.com";
 
-/// All of it, gone with this.
+/// All processes, killed on drop.
 pub(super) struct Topology {
-    /// Each with its working directory.
+    /// The servers with their working directories.
     pub(super) servers: Vec<(Program, ServerProcess)>,
     pub(super) nginx: Nginx,
     _pgbouncer: PgBouncer,
 }
 
 impl Topology {
-    /// Starts it on an empty database, in the order of `compose.yaml`; `None` where a part of it is not installed.
+    /// Starts everything on an empty database, in the order of `compose.yaml`; `None` if a program is not installed.
     pub(super) async fn start(database: &TestDatabase) -> Option<Self> {
         let direct_url = own_role(database).await;
         let pgbouncer = pgbouncer(&direct_url)?;
@@ -70,13 +70,13 @@ impl Topology {
         format!("http://{}{path}", self.nginx.address())
     }
 
-    /// What nginx has logged so far.
+    /// nginx' access log so far.
     pub(super) fn access_log(&self) -> String {
         fs::read_to_string(self.nginx.directory().join("access.log")).expect("nginx logs")
     }
 }
 
-/// A role that is no superuser, and owns the database. The harness drops it with the database, whose name it has.
+/// A role that owns the database and is not a superuser. It has the database's name, so the harness drops both.
 async fn own_role(database: &TestDatabase) -> Url {
     let url = Url::parse(&database.url()).expect("a URL");
     let name = url.path().trim_start_matches('/');
@@ -105,7 +105,7 @@ fn pgbouncer(direct_url: &Url) -> Option<PgBouncer> {
     PgBouncer::with_configuration(&configuration, direct_url.username(), PASSWORD)
 }
 
-/// `serve` takes another port by its flag.
+/// A flag changes the port of `serve`.
 fn settings() -> Vec<(String, String)> {
     let settings = replaced(
         include_str!("../../../deploy/server.env"),
@@ -135,7 +135,7 @@ fn nginx_conf(address: SocketAddr, home: &Path, servers: &[SocketAddr]) -> Strin
             ("/run/nginx.pid", &format!("{home}/pid")),
             ("/var/log/nginx/error.log", &format!("{home}/error.log")),
             ("/var/log/nginx/access.log", &format!("{home}/access.log")),
-            // Where nginx keeps long bodies by itself belongs to the system's own nginx.
+            // The default folder for long bodies belongs to the system's nginx.
             ("http {", &files),
         ],
     )

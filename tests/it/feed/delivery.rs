@@ -1,4 +1,4 @@
-//! How soon events come, to how many, at what cost, and through which misfortunes.
+//! Latency, number of subscribers, cost, and failures of the feed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -65,7 +65,7 @@ async fn a_change_that_nobody_announces_comes_within_two_seconds(app: TestApp) {
     }
 }
 
-/// Further back than what is kept in memory; the other is served meanwhile.
+/// The subscriber falls behind the cached events; the other one is served meanwhile.
 #[apply(each_database!)]
 async fn a_slow_subscriber_gets_everything_and_holds_up_nobody(app: TestApp) {
     let process = Process::beside(&app).await;
@@ -90,14 +90,14 @@ async fn a_slow_subscriber_gets_everything_and_holds_up_nobody(app: TestApp) {
         }
     }
     assert!(slow.is_quiet() && fast.is_quiet());
-    // The first of each thousand, as the trail has it.
+    // The first event of each thousand, by the trail.
     let query =
         "query($after: String) { galleryEvents(first: 1, after: $after) { nodes { cursor } } }";
     let first = app.run(query, json!({})).await;
     assert_eq!(first["galleryEvents"]["nodes"][0]["cursor"], cursors[0]);
 }
 
-/// Two processes on one server.
+/// Two processes on one database server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_another_process_is_announced() {
     on_postgres(&[], async |app: TestApp| {
@@ -105,7 +105,7 @@ async fn a_change_of_another_process_is_announced() {
         let mut replies = process.follow(IMAGES).await;
         let mut latencies = Vec::new();
         for _ in 0..30 {
-            // Away from the beat of the poll.
+            // Not in phase with polling.
             tokio::time::sleep(Duration::from_millis(37)).await;
             let id = app.user("alice").create_image().await;
             let started = Instant::now();
@@ -201,15 +201,15 @@ impl<S: tracing::Subscriber> Layer<S> for ImageStatements {
     }
 }
 
-/// On one thread, so that every statement is made where it is counted.
+/// On one thread, so that all statements are counted.
 #[tokio::test]
 async fn a_hundred_subscribers_read_the_images_of_a_page_once() {
     let statements = Arc::new(AtomicUsize::new(0));
     let layer = ImageStatements(Arc::clone(&statements));
     let counted = tracing_subscriber::registry().with(layer);
     let _guard = tracing::subscriber::set_default(counted);
-    // While there is only one subscriber, the library asks the thread that meets a call site first, which may be another
-    // test's without any, and the call site is silent for ever: so there are two.
+    // With a single subscriber, the library caches the interest of the first thread at a call site, which may be
+    // another test's without a subscriber, and never enables it again: so there are two.
     let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     on_postgres(&[], async |app: TestApp| {
         let process = Process::beside(&app).await;

@@ -1,4 +1,4 @@
-//! Each subscriber sees what is theirs, and no other's.
+//! Each subscriber sees only their own events.
 
 use image_gallery::auth::{Caller, Denied, UserId};
 use macro_rules_attribute::apply;
@@ -74,7 +74,7 @@ async fn a_subscriber_sees_what_is_theirs_of_the_backlog_and_live(app: TestApp) 
     assert!(of_his_image.is_quiet());
 }
 
-/// One page of events holds both owners': the image that both select is read once, and shown to one.
+/// A page of events contains both owners' events: the image is read once, and shown to one of them.
 #[apply(each_database!)]
 async fn an_image_that_is_anothers_now_is_not_shown_with_its_old_events(app: TestApp) {
     let process = Process::beside(&app).await;

@@ -1,4 +1,4 @@
-//! Live events, before any transport: subscriptions as the executor runs them, upon a database that others change.
+//! Live events without a transport: subscriptions in the executor, on a database that others change.
 
 mod delivery;
 mod isolation;
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{TestApp, TestDatabase};
 
-/// What a server has without its transports, on a database that a server serves already: a second process.
+/// A second process on the database of a server, without transports.
 #[derive(Clone)]
 struct Process {
     gallery: Arc<Gallery>,
@@ -54,12 +54,12 @@ impl Process {
         Self { gallery, executor }
     }
 
-    /// The replies to a subscription, as JSON.
+    /// The replies of a subscription, as JSON.
     fn subscribe(&self, query: &str, variables: Value) -> Replies {
         self.subscribe_as(Caller::Anyone, query, variables)
     }
 
-    /// The reply to a query or a mutation of this process, as JSON.
+    /// The reply to a query or mutation in this process, as JSON.
     async fn execute(&self, query: &str) -> Value {
         let operation = operation(query, json!({}));
         let prepared = self.executor.prepare(operation).expect("it is valid");
@@ -89,11 +89,11 @@ impl Process {
         Replies(stream::once(replies).flatten().boxed())
     }
 
-    /// A subscription that is at its place: what happens from here on comes.
+    /// A started subscription: it receives everything that happens from now on.
     async fn follow(&self, query: &str) -> Replies {
         let before = self.gallery.subscriber_count();
         let mut replies = self.subscribe(query, json!({}));
-        // It begins when it is polled, and is counted before it asks the database for its place.
+        // It starts when polled, and is counted before it reads its start position.
         for _ in 0..100 {
             assert!(replies.is_quiet_for(Duration::from_millis(100)).await);
             if self.gallery.subscriber_count() > before {
@@ -134,7 +134,7 @@ impl Replies {
         reply["data"]["galleryEvents"].take()
     }
 
-    /// The code of the next reply's error, behind which nothing comes.
+    /// The error code of the next reply, which is the last.
     async fn last_error(mut self) -> String {
         let reply = self.next().await;
         assert!(reply.get("data").is_none_or(Value::is_null), "{reply}");
@@ -144,12 +144,12 @@ impl Replies {
         code
     }
 
-    /// Whether nothing comes for so long.
+    /// Whether no reply arrives within this time.
     async fn is_quiet_for(&mut self, time: Duration) -> bool {
         tokio::time::timeout(time, self.0.next()).await.is_err()
     }
 
-    /// Whether nothing has come.
+    /// Whether no reply has arrived.
     fn is_quiet(&mut self) -> bool {
         self.0.next().now_or_never().is_none()
     }

@@ -1,4 +1,4 @@
-//! Many writers, one subscriber that is cut off over and over: every change once, in order.
+//! Many writers, and a subscriber that is disconnected repeatedly: it receives every change once, in order.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ const WRITERS: usize = 8;
 const TRANSACTIONS: usize = 120;
 const EVENTS: &str = "subscription($after: String) { galleryEvents(after: $after) { id cursor imageId imageUrl type } }";
 
-/// Another application's connection.
+/// The connection of another application.
 enum Writer {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
@@ -58,14 +58,14 @@ impl Writer {
     }
 }
 
-/// Counts up the number that each image has for its URL, a few images to a transaction, some of which are rolled back.
+/// Increments the number in the URL of a few images per transaction, some of which are rolled back.
 async fn write(app: TestApp, ids: Vec<Uuid>, mut dice: Dice) {
     let mut writer = Writer::connect(&app).await;
     let is_sqlite = matches!(writer, Writer::Sqlite(_));
     for _ in 0..TRANSACTIONS * Dice::scale() {
         writer.execute(writer.begin()).await;
         let mut places: Vec<usize> = (0..=dice.roll(3)).map(|_| dice.roll(ids.len())).collect();
-        // In one order, so that no two wait for each other in a ring.
+        // In a fixed order, to prevent deadlocks.
         places.sort_unstable();
         for place in places {
             let id = id_literal(&app, ids[place]);
@@ -74,7 +74,7 @@ async fn write(app: TestApp, ids: Vec<Uuid>, mut dice: Dice) {
                     "UPDATE image_gallery SET image_url = CAST(CAST(image_url AS integer) + 1 AS text) WHERE image_id = {id}"
                 ))
                 .await;
-            // SQLite has one writer: its pauses add up.
+            // SQLite has one writer, whose pauses add up.
             if !is_sqlite || dice.one_in(8) {
                 let milliseconds = u64::try_from(dice.roll(6)).expect("a small number");
                 tokio::time::sleep(Duration::from_millis(milliseconds)).await;
@@ -85,7 +85,7 @@ async fn write(app: TestApp, ids: Vec<Uuid>, mut dice: Dice) {
     }
 }
 
-/// The position within a cursor.
+/// The position in a cursor.
 fn position(event: &Value) -> i64 {
     use base64::Engine;
     let cursor = event["cursor"].as_str().expect("a cursor");
@@ -94,7 +94,7 @@ fn position(event: &Value) -> i64 {
     i64::from_be_bytes(bytes[2..].try_into().expect("eight bytes"))
 }
 
-/// Follows until everything that was committed has come, cut off at random.
+/// Follows until all committed changes have arrived, with random disconnects.
 async fn follow(app: &TestApp, process: &Process, writers_are_done: &AtomicBool) -> Vec<Value> {
     let mut dice = Dice::new();
     let mut events: Vec<Value> = Vec::new();
@@ -166,7 +166,7 @@ async fn eight_writers_and_a_subscriber_that_is_cut_off_miss_nothing_and_see_not
                 .as_str()
                 .and_then(|url| url.parse().ok())
                 .expect("a number");
-            // The first update made a 0 of the URL.
+            // The first update changed the URL to a 0.
             let before = numbers.insert(event["imageId"].as_str().expect("an id"), number);
             assert_eq!(number, before.map_or(0, |before| before + 1), "{event}");
         }

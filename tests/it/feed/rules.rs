@@ -1,4 +1,4 @@
-//! What a subscription may be, where it begins, and which events it gets.
+//! Rules of subscriptions: validity, start position, and filtering.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};

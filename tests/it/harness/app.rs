@@ -1,4 +1,4 @@
-//! The real server, in this process on a port of its own, and requests to it.
+//! The real server in this process, on its own port, and requests to it.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use super::caller::User;
 use super::{Fixture, TestDatabase, token};
 
-/// With this setting, users and programs sign in by tokens of the harness.
+/// Enables authentication with the harness's tokens.
 const SIGN_IN: &str = "--auth-mode=supabase";
 
-/// A server with an own database. Clones are the same server.
+/// A server with its own database. Clones share it.
 #[derive(Clone)]
 pub(crate) struct TestApp(Arc<Shared>);
 
@@ -25,7 +25,7 @@ struct Shared {
     client: reqwest::Client,
     /// `None` while it is stopped.
     server: Mutex<Option<RunningServer>>,
-    /// Where it listens, or listened last.
+    /// Its address, also while it is stopped.
     address: Mutex<SocketAddr>,
 }
 
@@ -55,17 +55,17 @@ impl Fixture for TestApp {
 }
 
 impl TestApp {
-    /// Base URL of the server, without a slash at its end. It changes when the server is started anew.
+    /// Base URL of the server, without a trailing slash. Changes with a restart.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address())
     }
 
-    /// Where the server listens.
+    /// The server's address.
     pub(crate) fn address(&self) -> SocketAddr {
         *self.0.address.lock().expect("no test panics holding it")
     }
 
-    /// The server's own settings, for a second one beside it.
+    /// The server's settings, for a second one.
     pub(crate) fn settings(&self) -> Settings {
         Settings::from_arguments(&self.0.arguments).expect("the settings are right")
     }
@@ -79,17 +79,17 @@ impl TestApp {
         value.expect("the flag is set").1.to_owned()
     }
 
-    /// The client that all requests of this test go through.
+    /// The client for all requests of this test.
     pub(crate) fn client(&self) -> &reqwest::Client {
         &self.0.client
     }
 
-    /// Sends one GraphQL request by POST, in nobody's name; whatever comes back is the reply.
+    /// Sends a GraphQL request by POST without a token, and returns any reply.
     pub(crate) async fn graphql(&self, query: &str, variables: Value) -> Reply {
         self.graphql_as(None, query, variables).await
     }
 
-    /// Sends one GraphQL request by POST, with this `Authorization`.
+    /// Sends a GraphQL request by POST with this `Authorization`.
     pub(crate) async fn graphql_as(
         &self,
         authorization: Option<&str>,
@@ -105,23 +105,23 @@ impl TestApp {
         Reply::read(response.expect("the server answers")).await
     }
 
-    /// Runs an operation that succeeds, and gives its `data`.
+    /// Runs an operation that succeeds, and returns its `data`.
     pub(crate) async fn run(&self, query: &str, variables: Value) -> Value {
         self.graphql(query, variables).await.into_data()
     }
 
-    /// Runs an operation that fails, and gives the first top-level error's code.
+    /// Runs an operation that fails, and returns the code of the first top-level error.
     pub(crate) async fn error_code(&self, query: &str, variables: Value) -> String {
         self.graphql(query, variables).await.error_code()
     }
 
-    /// Somebody with this user id, signed in where one signs in.
+    /// A caller with this user id, authenticated if the server requires it.
     pub(crate) fn user(&self, id: &str) -> User {
         let authorization = self.signs_in().then(|| token::user_authorization(id));
         User::new(self.clone(), id, authorization)
     }
 
-    /// The program `worker`, which signs in by a service token, and owns nothing.
+    /// The program `worker`, which has a service token and owns nothing.
     pub(crate) fn worker(&self) -> User {
         let authorization = format!("Bearer {}", token::SERVICE_TOKEN);
         User::new(self.clone(), "worker", Some(authorization))
@@ -131,22 +131,22 @@ impl TestApp {
         self.0.arguments.iter().any(|argument| argument == SIGN_IN)
     }
 
-    /// The database under the server.
+    /// The server's database.
     pub(crate) fn database(&self) -> &TestDatabase {
         &self.0.database
     }
 
-    /// Runs statements behind the server's back.
+    /// Runs SQL statements directly.
     pub(crate) async fn db_execute(&self, sql: &str) {
         self.database().db_execute(sql).await;
     }
 
-    /// Looks into the database behind the server's back: see [`TestDatabase::db_query_text`].
+    /// Queries the database directly: see [`TestDatabase::db_query_text`].
     pub(crate) async fn db_query_text(&self, sql: &str) -> Option<String> {
         self.database().db_query_text(sql).await
     }
 
-    /// Stops the server as SIGTERM would, and waits until it has ended. Requests are refused until a restart.
+    /// Stops the server as SIGTERM would, and waits for its end. Requests fail until a restart.
     pub(crate) async fn stop(&self) {
         let server = self.server().take();
         if let Some(server) = server {
@@ -154,7 +154,7 @@ impl TestApp {
         }
     }
 
-    /// Stops the server and starts it anew upon the same database, on another port.
+    /// Restarts the server with the same database, on another port.
     pub(crate) async fn restart(&self) {
         self.stop().await;
         let server = start(&self.0.arguments).await;
@@ -172,25 +172,25 @@ async fn start(arguments: &[String]) -> RunningServer {
     serve::start(settings).await.expect("the server starts")
 }
 
-/// No proxy: a developer's may not know the loopback.
+/// Without a proxy: a developer's proxy may not reach loopback.
 fn client() -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy().build();
     client.expect("an HTTP client")
 }
 
-/// What came back over HTTP.
+/// An HTTP response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     /// The HTTP status.
     pub(crate) status: StatusCode,
     /// The HTTP headers.
     pub(crate) headers: HeaderMap,
-    /// The body; as a JSON string when it was not JSON.
+    /// The body; as a JSON string if it is not JSON.
     pub(crate) body: Value,
 }
 
 impl Reply {
-    /// Reads a response to its end.
+    /// Reads a whole response.
     pub(crate) async fn read(response: reqwest::Response) -> Self {
         let status = response.status();
         let headers = response.headers().clone();
@@ -211,7 +211,7 @@ impl Reply {
         self.body["data"].take()
     }
 
-    /// The first top-level error's `extensions.code`.
+    /// `extensions.code` of the first top-level error.
     #[track_caller]
     pub(crate) fn error_code(&self) -> String {
         let code = self.body["errors"][0]["extensions"]["code"].as_str();

@@ -1,4 +1,4 @@
-//! The program as a process: with its own working directory and nothing in its environment but what a test puts there.
+//! The program as a process, with its own working directory and only the environment that a test sets.
 
 use std::fs;
 use std::io::Read;
@@ -12,14 +12,14 @@ use tempfile::TempDir;
 
 use super::eventually;
 
-/// The program before it runs. Its working directory is temporary, and goes with this.
+/// The program before it runs, with a temporary working directory.
 pub(crate) struct Program {
     directory: TempDir,
     environment: Vec<(String, String)>,
 }
 
 impl Program {
-    /// The program in an empty directory, with an empty environment.
+    /// The program in an empty directory with an empty environment.
     pub(crate) fn new() -> Self {
         Self {
             directory: tempfile::tempdir().expect("a temporary directory"),
@@ -27,7 +27,7 @@ impl Program {
         }
     }
 
-    /// Sets a variable of the environment.
+    /// Sets an environment variable.
     pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
         self.environment
             .push((variable.to_owned(), value.to_owned()));
@@ -45,12 +45,12 @@ impl Program {
         self.directory.path()
     }
 
-    /// Runs a command to its end.
+    /// Runs a command and waits for its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         self.start(arguments).output().await
     }
 
-    /// Starts a command, and does not wait for its end.
+    /// Starts a command.
     pub(crate) fn start(&self, arguments: &[&str]) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_image-gallery"))
             .args(arguments)
@@ -69,7 +69,7 @@ impl Program {
         }
     }
 
-    /// Starts serving, and waits until the log says where.
+    /// Starts the server, and waits for its address in the log.
     pub(crate) async fn serve(&self) -> ServerProcess {
         let process = self.start(&["serve", "--port=0"]);
         let address = eventually("the server says where it listens", async || {
@@ -88,19 +88,19 @@ fn listening_address(log: &str) -> Option<SocketAddr> {
     address.parse().ok()
 }
 
-/// What a process that has ended left behind.
+/// The result of a process.
 #[derive(Debug)]
 pub(crate) struct Output {
-    /// The exit code; `None` when a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     pub(crate) code: Option<i32>,
-    /// All of its standard output.
+    /// Its standard output.
     pub(crate) stdout: String,
-    /// All of its standard error, where the log goes.
+    /// Its standard error, with the log.
     pub(crate) stderr: String,
 }
 
 impl Output {
-    /// Panics with everything it said unless it succeeded, and gives its standard output.
+    /// Panics with its output unless it succeeded; returns its standard output.
     #[track_caller]
     pub(crate) fn expect_success(self) -> String {
         assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
@@ -108,14 +108,14 @@ impl Output {
     }
 }
 
-/// A serving process, killed when the test ends before it.
+/// A server process, killed on drop.
 pub(crate) struct ServerProcess {
     process: Process,
     address: SocketAddr,
 }
 
 impl ServerProcess {
-    /// Where it listens.
+    /// The server's address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -127,18 +127,18 @@ impl ServerProcess {
         assert!(status.expect("a shell").success());
     }
 
-    /// Ends it by SIGKILL, in the middle of whatever it does.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill(self) {
         self.process.kill();
     }
 
-    /// Waits until it has ended.
+    /// Waits for its end.
     pub(crate) async fn output(self) -> Output {
         self.process.output().await
     }
 }
 
-/// A running command, killed when the test ends before it.
+/// A running command, killed on drop.
 pub(crate) struct Process {
     child: Child,
     stdout: Collected,
@@ -146,23 +146,23 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Whether it has not ended yet.
+    /// Whether it is still running.
     pub(crate) fn is_running(&mut self) -> bool {
         let ended = self.child.try_wait().expect("its state is known");
         ended.is_none()
     }
 
-    /// Ends it by SIGKILL, in the middle of whatever it does.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it can be killed");
     }
 
-    /// What it has logged so far.
+    /// Its log so far.
     pub(crate) fn log(&self) -> String {
         self.stderr.text()
     }
 
-    /// Waits until it has ended.
+    /// Waits for its end.
     pub(crate) async fn output(mut self) -> Output {
         let child = &mut self.child;
         let ended = eventually("the program ends", async || {
@@ -189,7 +189,7 @@ impl Drop for Process {
     }
 }
 
-/// A pipe, read as fast as it is written: a full one would stop the program.
+/// A pipe that is read continuously: a full one would block the program.
 struct Collected {
     bytes: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,

@@ -1,4 +1,4 @@
-//! Callers as values: what a test does in somebody's name goes through the API.
+//! Callers: a test's requests on behalf of a user go through the API.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ pub(crate) fn image_url(id: &str) -> String {
     format!("https://res.cloudinary.com/demo/image/upload/v1700000000/gallery/{id}.png")
 }
 
-/// Somebody who owns images.
+/// A user who owns images.
 #[derive(Clone)]
 pub(crate) struct User {
     app: TestApp,
@@ -32,14 +32,14 @@ impl User {
         }
     }
 
-    /// Creates an image of a new URL, and gives its id.
+    /// Creates an image with a new URL, and returns its id.
     pub(crate) async fn create_image(&self) -> String {
         let image = self.create(json!({})).await;
         image["id"].as_str().expect("an id").to_owned()
     }
 
-    /// Creates an image from a `CreateImageInput`, in which `userId` and `imageUrl` may be left out, and gives it with all
-    /// its scalar fields.
+    /// Creates an image from a `CreateImageInput`, with defaults for `userId` and `imageUrl`, and returns all its
+    /// scalar fields.
     pub(crate) async fn create(&self, input: Value) -> Value {
         let url = image_url(&Uuid::new_v4().to_string());
         let mut whole = json!({ "userId": self.id, "imageUrl": url });
@@ -55,12 +55,12 @@ impl User {
         data["createImage"]["image"].take()
     }
 
-    /// Runs an operation that succeeds, and gives its `data`.
+    /// Runs an operation that succeeds, and returns its `data`.
     pub(crate) async fn run(&self, query: &str, variables: Value) -> Value {
         self.graphql(query, variables).await.into_data()
     }
 
-    /// Sends one GraphQL request; whatever comes back is the reply.
+    /// Sends a GraphQL request, and returns any reply.
     pub(crate) async fn graphql(&self, query: &str, variables: Value) -> Reply {
         let authorization = self.authorization.as_deref();
         self.app.graphql_as(authorization, query, variables).await

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Makes a temporary PostgreSQL cluster that lives as long as this script's standard input is open.
+# Runs a temporary PostgreSQL cluster while this script's standard input is open.
 #
 #   [TLS_CERTIFICATE=… TLS_KEY=…] sh cluster.sh [argument of initdb]…
 #
-# With a certificate and its key, in PEM form, it offers TLS, and every role but the superuser has to use it.
+# With a certificate and key in PEM format, the cluster offers TLS and requires it of every role but the superuser.
 #
-# Prints one line, `ready postgres://postgres:PASSWORD@127.0.0.1:PORT/postgres?sslmode=disable`, and then waits. Whoever
-# started it holds the other end of standard input; when that process ends, in whatever way, the cluster stops and its
-# directory goes. Exit code 3: there is no PostgreSQL on this machine.
+# Prints `ready postgres://postgres:PASSWORD@127.0.0.1:PORT/postgres?sslmode=disable`, and then waits. The parent
+# process holds the other end of standard input; when it ends for any reason, the cluster stops and its directory is
+# removed. Exit code 3: PostgreSQL is not installed.
 set -eu
 
 find_binaries() {
@@ -15,7 +15,7 @@ find_binaries() {
         dirname "$initdb"
         return
     fi
-    # Debian keeps them off the PATH, a directory for each version.
+    # Debian keeps them off the PATH, in a directory per version.
     for initdb in $(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort --version-sort --reverse); do
         dirname "$initdb"
         return
@@ -24,7 +24,8 @@ find_binaries() {
     exit 3
 }
 
-# PostgreSQL refuses to run as root. The script goes along as text: the other user may not be able to read the file.
+# PostgreSQL refuses to run as root. The script is passed as text, because the other user may not be able to read the
+# file.
 step_down() {
     user=postgres
     id "$user" >/dev/null 2>&1 || user=nobody
@@ -36,13 +37,13 @@ step_down() {
 }
 
 finish() {
-    # Output goes nowhere from here on: nobody may be left to read it.
+    # No output from here on: there may be no reader.
     exec >/dev/null 2>&1
     "$binaries/pg_ctl" --pgdata "$directory/data" --mode immediate stop
     rm -rf "$directory"
 }
 
-# The superuser sends its password in clear, on the loopback and cheaply; every other role has to show it by SCRAM.
+# The superuser's password is sent in clear text, which is fast and only on loopback; every other role uses SCRAM.
 configure() {
     cat >>"$directory/data/postgresql.conf" <<END
 listen_addresses = '127.0.0.1'
@@ -66,7 +67,7 @@ $others all all 127.0.0.1/32 scram-sha-256
 END
 }
 
-# Below the range from which systems take the ports of outgoing connections.
+# Below the usual range of ephemeral ports.
 random_port() {
     echo $((10000 + $(od -A n -N 2 -t u2 /dev/urandom) % 20000))
 }
@@ -83,7 +84,7 @@ start() {
     exit 1
 }
 
-# The tests read what goes wrong from the same pipe as the line `ready`.
+# The tests read errors from the same pipe as the line `ready`.
 exec 2>&1
 binaries=$(find_binaries) || { code=$?; echo "$binaries"; exit "$code"; }
 if [ "$(id -u)" = 0 ]; then
@@ -106,5 +107,5 @@ configure
 start
 echo "ready postgres://postgres:$password@127.0.0.1:$port/postgres?sslmode=disable"
 
-# Ends with the end of standard input, which is the end of the process that holds it.
+# Blocks until standard input ends, when the parent process ends.
 cat >/dev/null

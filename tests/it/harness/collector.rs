@@ -1,4 +1,4 @@
-//! A stand-in for a collector of OpenTelemetry, which keeps what it is sent.
+//! A fake OpenTelemetry collector that stores what it receives.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,12 +13,12 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use prost::Message;
 
-/// A span as it was sent.
+/// A received span.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
     pub(crate) trace_id: String,
     pub(crate) id: String,
-    /// Empty at a root.
+    /// Empty for a root span.
     pub(crate) parent_id: String,
     pub(crate) name: String,
     pub(crate) attributes: BTreeMap<String, String>,
@@ -27,7 +27,7 @@ pub(crate) struct Span {
     pub(crate) resource: BTreeMap<String, String>,
 }
 
-/// The stand-in.
+/// The fake collector.
 pub(crate) struct Collector {
     address: SocketAddr,
     spans: Arc<Mutex<Vec<Span>>>,
@@ -58,7 +58,7 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// Everything that was sent so far.
+    /// All spans received so far.
     pub(crate) fn spans(&self) -> Vec<Span> {
         self.spans
             .lock()

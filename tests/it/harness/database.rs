@@ -1,4 +1,4 @@
-//! A database for one test, and SQL behind the server's back: this is how another application is played.
+//! A database for one test, and direct SQL access, e.g. to act as another application.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use tempfile::TempDir;
 use super::Fixture;
 use super::postgres::Server;
 
-/// Where a test's database is. As a fixture: an empty database, without tables.
+/// The location of a test's database. As a fixture: an empty database, without tables.
 #[derive(Clone, Debug)]
 pub(crate) enum TestDatabase {
-    /// The path of a file, which need not be there yet.
+    /// The path of a file, which need not exist yet.
     Sqlite(PathBuf),
-    /// A URL, with the password of a role that may do everything.
+    /// A URL with a superuser's password.
     Postgres(String),
 }
 
@@ -30,7 +30,7 @@ impl TestDatabase {
         }
     }
 
-    /// Runs statements on a connection of its own.
+    /// Runs statements on its own connection.
     pub(crate) async fn db_execute(&self, sql: &str) {
         let done = match self {
             Self::Sqlite(path) => {
@@ -52,7 +52,7 @@ impl TestDatabase {
         open_postgres(&self.url()).await
     }
 
-    /// The URL with which a role signs in to Postgres.
+    /// The URL for a role's connection to Postgres.
     pub(crate) fn url_of_role(&self, role: &str, password: &str) -> String {
         let mut url = url::Url::parse(&self.url()).expect("a URL");
         url.set_username(role).expect("a URL with a host");
@@ -89,14 +89,14 @@ impl Fixture for TestDatabase {
     }
 }
 
-/// A test's database together with what it takes to remove it.
+/// A test's database and the means to remove it.
 pub(super) struct TemporaryDatabase {
     pub(super) database: TestDatabase,
     home: Home,
 }
 
 enum Home {
-    /// The file goes with its directory.
+    /// The file is removed with its directory.
     Directory(TempDir),
     Server {
         server: Arc<Server>,
@@ -105,7 +105,7 @@ enum Home {
 }
 
 impl TemporaryDatabase {
-    /// A SQLite file that is not there yet. The program makes it.
+    /// A SQLite file that does not exist yet; the program creates it.
     pub(super) fn sqlite() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         Self {
@@ -114,7 +114,7 @@ impl TemporaryDatabase {
         }
     }
 
-    /// A database that stands on a Postgres server.
+    /// A database on a Postgres server.
     pub(super) fn postgres(server: Arc<Server>, name: String) -> Self {
         Self {
             database: TestDatabase::Postgres(server.url(&name)),
@@ -122,7 +122,7 @@ impl TemporaryDatabase {
         }
     }
 
-    /// The way to it through PgBouncer; none for SQLite, or where PgBouncer is not installed.
+    /// Its URL through PgBouncer; none for SQLite, or if PgBouncer is not installed.
     pub(super) fn pooled_url(&self) -> Option<String> {
         match &self.home {
             Home::Directory(_) => None,
@@ -130,7 +130,7 @@ impl TemporaryDatabase {
         }
     }
 
-    /// Removes it, with whoever is still connected to it.
+    /// Removes it, and terminates its connections.
     pub(super) async fn remove(self) {
         match self.home {
             Home::Directory(directory) => drop(directory),

@@ -1,7 +1,7 @@
-//! The Django project in `tests/django`, run by a Python environment of its own under the target folder.
+//! The Django project in `tests/django`, run by its own Python environment in the target folder.
 //!
-//! With `REQUIRE_DJANGO=1` the environment is made where it is missing, by pip from its index. Without the variable
-//! nothing is installed: the tests that want Django say so and pass, unless the environment is there.
+//! With `REQUIRE_DJANGO=1` pip installs the environment if it is missing. Without the variable nothing is installed,
+//! and the Django tests are skipped with a message unless the environment exists.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -13,19 +13,19 @@ use super::{TestDatabase, requires};
 
 const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/django");
 
-/// The project on one database, as a role of its own that owns it and is no superuser.
+/// The project with a database, and with a role that owns it and is not a superuser.
 pub(crate) struct Django {
     python: PathBuf,
     database_url: String,
 }
 
 impl Django {
-    /// Runs its migrations; `None` without Django, after saying so.
+    /// Runs its migrations; `None` without Django, after a message.
     pub(crate) async fn on(database: &TestDatabase) -> Option<Self> {
         let python = python()?;
         let name = database.db_query_text("SELECT current_database()").await;
         let name = name.expect("a name");
-        // Named as the database, the role goes with it.
+        // With the database's name, the role is dropped with it.
         database
             .db_execute(&format!(
                 "SET password_encryption = 'scram-sha-256'; CREATE ROLE {name} LOGIN PASSWORD 'django';
@@ -40,7 +40,7 @@ impl Django {
         Some(django)
     }
 
-    /// Runs one of the project's commands, and gives what it prints.
+    /// Runs one of the project's commands, and returns its output.
     pub(crate) fn manage(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().expect("Python runs");
         let said = String::from_utf8_lossy(&output.stderr);
@@ -48,7 +48,7 @@ impl Django {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Starts the command that writes when it is told to.
+    /// Starts the command that writes on demand.
     pub(crate) fn write(&self) -> DjangoWriter {
         let mut command = self.command(&["write_images"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -80,7 +80,7 @@ pub(crate) struct DjangoWriter {
 }
 
 impl DjangoWriter {
-    /// Has it make so many changes, and gives them once all are committed: the event that each should make, and the image.
+    /// Makes this many changes, and returns them once all are committed: the expected event of each, and the image.
     pub(crate) fn go(&mut self, changes: usize) -> Vec<(String, String)> {
         writeln!(self.orders, "{changes}").expect("it listens");
         let mut line = String::new();
@@ -96,7 +96,7 @@ impl Drop for DjangoWriter {
     }
 }
 
-/// The Python that has Django.
+/// The Python with Django.
 fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match PYTHON.get_or_init(environment) {
@@ -118,7 +118,7 @@ fn environment() -> Result<PathBuf, String> {
     let wanted = fs::read_to_string(&requirements).map_err(|error| error.to_string())?;
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("django");
     let python = home.join("bin/python");
-    // Written last, so it tells that the environment is whole, and of which versions.
+    // Written last, so it proves that the environment is complete, and for which versions.
     let finished = home.join("requirements.txt");
     if fs::read_to_string(&finished).is_ok_and(|installed| installed == wanted) {
         return Ok(python);

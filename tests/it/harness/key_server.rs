@@ -1,4 +1,4 @@
-//! A stand-in for the key server of Supabase Auth, which counts how often it is asked.
+//! A fake key server of Supabase Auth, which counts requests.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use super::{Fixture, TestApp, TestDatabase};
 
-/// A server that signs in by the keys of a key server of its own.
+/// A server that authenticates with the keys of its own key server.
 pub(crate) struct SignedApp {
     /// The server.
     pub(crate) app: TestApp,
-    /// Where it gets its keys.
+    /// Its key server.
     pub(crate) keys: KeyServer,
 }
 
@@ -30,7 +30,7 @@ impl Fixture for SignedApp {
     }
 }
 
-/// The stand-in. It publishes nothing until it is told to.
+/// The fake key server. Publishes nothing at first.
 pub(crate) struct KeyServer {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
@@ -76,7 +76,7 @@ impl KeyServer {
         format!("{}/auth/v1/.well-known/jwks.json", self.url())
     }
 
-    /// Publishes these keys from now on, and no others.
+    /// Publishes exactly these keys from now on.
     pub(crate) fn publish(&self, keys: &[Value]) {
         self.answer(StatusCode::OK, &json!({ "keys": keys }).to_string());
     }
@@ -86,14 +86,14 @@ impl KeyServer {
         self.answer(StatusCode::SERVICE_UNAVAILABLE, "");
     }
 
-    /// Gives this answer from now on.
+    /// Sends this response from now on.
     pub(crate) fn answer(&self, status: StatusCode, body: &str) {
         let mut state = self.state.lock().expect("no test panics holding it");
         state.status = status;
         body.clone_into(&mut state.body);
     }
 
-    /// How often it was asked.
+    /// The number of requests.
     pub(crate) fn fetches(&self) -> usize {
         self.state
             .lock()

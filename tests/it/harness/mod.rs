@@ -1,9 +1,9 @@
-//! What the tests stand on: a database and a server for each test, callers, and the program itself as a process.
+//! The test harness: a database and a server for each test, callers, and the program as a process.
 //!
 //! SQLite is a file in a temporary directory. Postgres is the server at `TEST_POSTGRES_URL` or else a temporary cluster
-//! shared by the whole run; each test gets a database of its own there, and nothing is left afterwards however the run
-//! ends. Where there is no Postgres its tests say so and pass, or with `REQUIRE_POSTGRES=1` fail.
-//! With `TEST_DATABASE=pgbouncer` the servers under test reach it through PgBouncer in transaction mode.
+//! shared by the whole run; each test gets its own database there, which is removed however the run ends. Without
+//! Postgres its tests are skipped with a message, or fail with `REQUIRE_POSTGRES=1`. With `TEST_DATABASE=pgbouncer` the
+//! servers under test connect through PgBouncer in transaction mode.
 
 mod app;
 mod binary;
@@ -48,12 +48,12 @@ pub(crate) use wire::Wire;
 use database::TemporaryDatabase;
 use postgres::Server;
 
-/// What a test's body is given, made anew for each run of it.
+/// The argument of a test's body, created for each run.
 pub(crate) trait Fixture: Sized {
-    /// Whether the database has its tables when the body begins.
+    /// Whether the database has its tables at the start.
     const IS_MIGRATED: bool;
 
-    /// Makes it upon an own database. `settings` are the program's own flags, such as `--graphql-max-tokens=50`.
+    /// Creates it with its own database. `settings` are the program's flags, such as `--graphql-max-tokens=50`.
     async fn set_up(database: TestDatabase, settings: &[&str]) -> Self;
 }
 
@@ -68,7 +68,7 @@ pub(crate) trait Fixture: Sized {
 /// async fn a_long_query_is_refused(app: TestApp) { … }
 /// ```
 ///
-/// A body that asks for a `TestDatabase` gets an empty one, without tables or server. Attributes stay with the body.
+/// A body with a `TestDatabase` gets an empty one, without tables or server. Attributes apply to the body.
 macro_rules! each_database {
     (
         $(#[doc = $doc:expr])*
@@ -106,12 +106,12 @@ macro_rules! each_database {
 
 pub(crate) use each_database;
 
-/// Runs a test's body on a SQLite file of its own.
+/// Runs a test's body with its own SQLite file.
 pub(crate) async fn on_sqlite<F: Fixture>(settings: &[&str], body: impl AsyncFnOnce(F)) {
     run(TemporaryDatabase::sqlite(), settings, body).await;
 }
 
-/// Runs a test's body on a Postgres database of its own; without Postgres only says that it was skipped.
+/// Runs a test's body with its own Postgres database; skipped with a message without Postgres.
 pub(crate) async fn on_postgres<F: Fixture>(settings: &[&str], body: impl AsyncFnOnce(F)) {
     if let Some(server) = Server::shared() {
         let database = server.create_database(F::IS_MIGRATED).await;
@@ -123,8 +123,8 @@ pub(crate) async fn on_postgres<F: Fixture>(settings: &[&str], body: impl AsyncF
     }
 }
 
-/// Runs a test's body on a Postgres database of its own, which the server reaches through PgBouncer in transaction mode,
-/// with `DATABASE_DIRECT_URL` or without.
+/// Runs a test's body with its own Postgres database, which the server reaches through PgBouncer in transaction mode,
+/// with or without `DATABASE_DIRECT_URL`.
 pub(crate) async fn on_pgbouncer(
     has_direct_url: bool,
     settings: &[&str],
@@ -136,8 +136,7 @@ pub(crate) async fn on_pgbouncer(
     }
 }
 
-/// Runs a test's body on an empty Postgres database of its own, with the URL that leads there through PgBouncer in
-/// transaction mode.
+/// Runs a test's body with its own empty Postgres database, and its URL through PgBouncer in transaction mode.
 pub(crate) async fn on_pgbouncer_url(body: impl AsyncFnOnce(TestDatabase, String)) {
     let Some(server) = Server::shared() else {
         return;
@@ -152,7 +151,7 @@ pub(crate) async fn on_pgbouncer_url(body: impl AsyncFnOnce(TestDatabase, String
     .await;
 }
 
-/// As [`on_own_cluster`], with PgBouncer between the server and the cluster.
+/// Like [`on_own_cluster`], with PgBouncer between the server and the cluster.
 pub(crate) async fn on_own_pooled_cluster(settings: &[&str], body: impl AsyncFnOnce(TestApp)) {
     if let Some(server) = Server::own_cluster(&[]) {
         let database = server.create_database(TestApp::IS_MIGRATED).await;
@@ -160,7 +159,7 @@ pub(crate) async fn on_own_pooled_cluster(settings: &[&str], body: impl AsyncFnO
     }
 }
 
-/// `TEST_DATABASE=pgbouncer` sends every server of a test on Postgres through PgBouncer.
+/// `TEST_DATABASE=pgbouncer` makes every server of a test on Postgres connect through PgBouncer.
 #[expect(
     clippy::disallowed_methods,
     reason = "settings of a test run, not of the program"
@@ -169,7 +168,7 @@ fn goes_through_pgbouncer() -> bool {
     std::env::var_os("TEST_DATABASE").is_some_and(|value| value == "pgbouncer")
 }
 
-/// The test itself still looks into the database directly.
+/// The test itself still accesses the database directly.
 async fn run_through_pgbouncer<F: Fixture>(
     database: TemporaryDatabase,
     has_direct_url: bool,
@@ -196,7 +195,7 @@ async fn run_through_pgbouncer<F: Fixture>(
     run(database, &settings, body).await;
 }
 
-/// Runs a test's body on a Postgres cluster made for it alone, with more arguments for `initdb`; the last one wins.
+/// Runs a test's body with its own Postgres cluster, with additional arguments for `initdb`; the last one wins.
 pub(crate) async fn on_own_cluster<F: Fixture>(
     initdb_arguments: &[&str],
     settings: &[&str],
@@ -208,7 +207,7 @@ pub(crate) async fn on_own_cluster<F: Fixture>(
     }
 }
 
-/// The database goes whether the body returns or panics.
+/// The database is removed even if the body panics.
 async fn run<F: Fixture>(
     temporary: TemporaryDatabase,
     settings: &[&str],
@@ -223,7 +222,7 @@ async fn run<F: Fixture>(
     }
 }
 
-/// Says that a test is skipped for want of something; fails it where the variable is `1`.
+/// Reports that a test is skipped because something is missing; fails it if the variable is `1`.
 #[expect(
     clippy::disallowed_methods,
     reason = "settings of a test run, not of the program"
@@ -234,14 +233,14 @@ pub(crate) fn requires(variable: &str, hint: &str) {
     say_skipped(hint);
 }
 
-/// Not by `eprintln!`, which the test runner keeps back for a test that passes.
+/// Not with `eprintln!`, which the test runner suppresses for passing tests.
 fn say_skipped(hint: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {hint}");
 }
 
-/// Asks until there is an answer, for half a minute at most. The only place where a test waits by the clock.
+/// Polls until there is a result, for at most half a minute. The only place where tests wait by the clock.
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {

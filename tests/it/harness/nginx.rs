@@ -1,4 +1,4 @@
-//! nginx, with any configuration.
+//! nginx with any configuration.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::{eventually, requires};
 
-/// A running nginx, gone with this.
+/// A running nginx, killed on drop.
 pub(crate) struct Nginx {
     process: Child,
     address: SocketAddr,
@@ -19,8 +19,8 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it with the whole configuration that is made for an address to listen at and a directory for its files, in
-    /// the foreground. `None` without nginx on the machine, after saying so.
+    /// Starts it in the foreground with a complete configuration, made from its address and a directory for its files.
+    /// `None` without nginx, after a message.
     pub(crate) async fn start(
         configuration: impl FnOnce(SocketAddr, &Path) -> String,
     ) -> Option<Self> {
@@ -31,7 +31,7 @@ impl Nginx {
             return None;
         }
         let directory = tempfile::tempdir().expect("a temporary directory");
-        // Started by root, its workers are somebody else.
+        // If root starts it, its workers have another user.
         let may_pass = fs::Permissions::from_mode(0o711);
         fs::set_permissions(directory.path(), may_pass).expect("it is ours");
         let free = StdListener::bind("127.0.0.1:0").expect("a free port");
@@ -61,14 +61,14 @@ impl Nginx {
         })
     }
 
-    /// The lines of `http { … }` that put what nginx keeps on disk into a directory.
+    /// The lines of `http { … }` that move nginx' temporary files to a directory.
     pub(crate) fn temporary_files_in(home: &Path) -> String {
         ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {}/{kind}; ", home.display()))
             .concat()
     }
 
-    /// Where it listens.
+    /// nginx' address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -79,7 +79,7 @@ impl Nginx {
     }
 }
 
-/// What nginx has against a configuration.
+/// nginx' error about a configuration.
 fn complaint(file: &Path) -> String {
     let test = Command::new("nginx").arg("-t").arg("-c").arg(file).output();
     String::from_utf8_lossy(&test.expect("nginx starts").stderr).into_owned()
@@ -87,7 +87,7 @@ fn complaint(file: &Path) -> String {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // SIGTERM, so that it ends its workers too.
+        // SIGTERM, which ends its workers too.
         let kill = format!("kill -TERM {}", self.process.id());
         let _ = Command::new("sh").args(["-c", &kill]).status();
         let _ = self.process.wait();

@@ -1,4 +1,4 @@
-//! Takes a cluster of `on_own_cluster` away and brings it back: stopped at once, or frozen.
+//! Stops or freezes a cluster of `on_own_cluster`, and restarts it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,16 +9,16 @@ use url::Url;
 
 use super::TestDatabase;
 
-/// A running cluster. When it goes, the cluster runs again: the harness still has to clear up in it.
+/// A running cluster. On drop it is started again, because the harness has to clean up in it.
 pub(crate) struct Outage {
     directory: PathBuf,
-    /// Where `pg_ctl` is.
+    /// The directory of `pg_ctl`.
     binaries: PathBuf,
     port: u16,
 }
 
 impl Outage {
-    /// The cluster that a database stands on.
+    /// The cluster of a database.
     pub(crate) async fn of(database: &TestDatabase) -> Self {
         let url = Url::parse(&database.url()).expect("a URL");
         let directory = database.db_query_text("SHOW data_directory").await;
@@ -32,22 +32,22 @@ impl Outage {
         }
     }
 
-    /// Where the cluster's programs are.
+    /// The directory of the cluster's programs.
     pub(super) fn binaries(&self) -> &Path {
         &self.binaries
     }
 
-    /// Every process of the cluster ends as in a crash.
+    /// Ends every process of the cluster as in a crash.
     pub(crate) fn stop(&self) {
         self.control(&["--mode=immediate", "stop"]);
     }
 
-    /// Starts it again, and waits until it takes connections.
+    /// Starts it again, and waits until it accepts connections.
     pub(crate) fn start(&self) {
         self.control(&[&format!("--options=-p {}", self.port), "--wait", "start"]);
     }
 
-    /// Every process of the cluster stands still; connections stay open, and are taken, but nobody answers.
+    /// Freezes every process of the cluster: connections stay open and are accepted, but get no response.
     pub(crate) fn freeze(&self) {
         self.signal("STOP");
     }
@@ -57,7 +57,7 @@ impl Outage {
         self.signal("CONT");
     }
 
-    /// `pg_ctl`, as the user to whom the cluster belongs.
+    /// Runs `pg_ctl` as the cluster's user.
     fn control(&self, arguments: &[&str]) {
         let owner = fs::metadata(&self.directory).expect("the cluster's directory");
         let own_user = fs::metadata("/proc/self").expect("this process");
@@ -94,7 +94,7 @@ impl Outage {
     fn signal(&self, name: &str) {
         let postmaster = postmaster(&self.directory);
         let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
-        // The postmaster first: no child comes while the others are sent theirs.
+        // The postmaster first, so that no new child starts meanwhile.
         let kill = format!("kill -{name} {postmaster} {}", children.unwrap_or_default());
         // A child may have ended meanwhile.
         let _ = Command::new("sh")
@@ -114,7 +114,7 @@ impl Drop for Outage {
     }
 }
 
-/// The first process of a cluster that runs.
+/// The main process of a running cluster.
 fn postmaster(directory: &Path) -> u32 {
     let file = fs::read_to_string(directory.join("postmaster.pid")).expect("the cluster runs");
     file.lines()

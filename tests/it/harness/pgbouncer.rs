@@ -7,26 +7,26 @@ use url::Url;
 use super::postgres::Keeper;
 use super::requires;
 
-/// What `pgbouncer.sh` exits with when there is no PgBouncer on the machine.
+/// The exit code of `pgbouncer.sh` if PgBouncer is not installed.
 const NOT_INSTALLED: i32 = 3;
 
-/// A running PgBouncer, gone with this.
+/// A running PgBouncer, killed on drop.
 pub(crate) struct PgBouncer {
     port: u16,
-    /// Held for its end of the pipe.
+    /// Holds one end of the pipe.
     _keeper: Keeper,
 }
 
 impl PgBouncer {
-    /// In front of the server at this URL; none without PgBouncer on the machine, after saying so.
+    /// In front of the server at this URL; none without PgBouncer, after a message.
     pub(super) fn before(server: &Url) -> Option<Self> {
         let port = server.port().unwrap_or(5432).to_string();
         let mut command = script(server.username(), server.password().unwrap_or_default());
         Self::start(command.arg(port))
     }
 
-    /// With a configuration of its own, and one user. `@PORT@` and `@USERS@` in it are replaced by the port that it
-    /// listens on and the file of users.
+    /// With another configuration and one user. `@PORT@` and `@USERS@` in it are replaced by its port and the file of
+    /// users.
     pub(crate) fn with_configuration(
         configuration: &str,
         user: &str,
@@ -53,12 +53,12 @@ impl PgBouncer {
         None
     }
 
-    /// Where it listens, on the loopback.
+    /// Its port on loopback.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// The way through it to a database of the server behind it.
+    /// The URL through it to a database of the server.
     pub(super) fn url(&self, direct: &str) -> String {
         let mut url = Url::parse(direct).expect("a URL");
         url.set_port(Some(self.port)).expect("a host");

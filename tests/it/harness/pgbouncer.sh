@@ -1,15 +1,16 @@
 #!/bin/sh
-# Runs PgBouncer in transaction mode in front of a Postgres server, for as long as this script's standard input is open.
+# Runs PgBouncer in transaction mode in front of a Postgres server while this script's standard input is open.
 #
 #   PGUSER=… PGPASSWORD=… sh pgbouncer.sh PORT-OF-POSTGRES
 #   PGUSER=… PGPASSWORD=… CONFIGURATION=… sh pgbouncer.sh
 #
-# Prints one line, `ready PORT`, and then waits. Whoever is this user there with this password is it here, in every database.
-# CONFIGURATION is a whole pgbouncer.ini instead of the one below; `@PORT@` and `@USERS@` in it are the port to listen on
-# and the file of users. Exit code 3: there is no PgBouncer on this machine.
+# Prints `ready PORT`, and then waits. The user and password of the server are valid here too, in every database.
+# CONFIGURATION is a complete pgbouncer.ini that replaces the one below; `@PORT@` and `@USERS@` in it are the port to
+# listen on and the file of users. Exit code 3: PgBouncer is not installed.
 set -eu
 
-# PgBouncer refuses to run as root. The script goes along as text: the other user may not be able to read the file.
+# PgBouncer refuses to run as root. The script is passed as text, because the other user may not be able to read the
+# file.
 step_down() {
     user=postgres
     id "$user" >/dev/null 2>&1 || user=nobody
@@ -18,13 +19,13 @@ step_down() {
 }
 
 finish() {
-    # Output goes nowhere from here on: nobody may be left to read it.
+    # No output from here on: there may be no reader.
     exec >/dev/null 2>&1
     kill "$pgbouncer"
     rm -rf "$directory"
 }
 
-# Named statements of its own making came with 1.21: they would hide a mistake of ours.
+# Since 1.21 it manages named statements itself, which would hide our mistakes.
 without_prepared_statements() {
     version=$(pgbouncer --version | sed -n 's/^PgBouncer 1\.\([0-9]*\).*/\1/p')
     if [ "${version:-0}" -ge 21 ]; then
@@ -32,7 +33,7 @@ without_prepared_statements() {
     fi
 }
 
-# A session serves many clients: whoever relies on its own finds another's.
+# A session serves many clients, so code that relies on its own session fails.
 configure() {
     echo "\"$PGUSER\" \"$PGPASSWORD\"" >"$directory/users"
     if [ -n "${CONFIGURATION:-}" ]; then
@@ -58,7 +59,7 @@ $(without_prepared_statements)
 END
 }
 
-# Below the range from which systems take the ports of outgoing connections.
+# Below the usual range of ephemeral ports.
 random_port() {
     echo $((10000 + $(od -A n -N 2 -t u2 /dev/urandom) % 20000))
 }
@@ -88,7 +89,7 @@ start() {
 }
 
 exec 2>&1
-# Debian keeps it beside the daemons.
+# Debian installs it with the daemons.
 PATH=$PATH:/usr/sbin
 command -v pgbouncer >/dev/null || exit 3
 if [ "$(id -u)" = 0 ]; then
@@ -106,5 +107,5 @@ trap 'exit 1' HUP INT TERM PIPE
 start "${1:-}"
 echo "ready $port"
 
-# Ends with the end of standard input, which is the end of the process that holds it.
+# Blocks until standard input ends, when the parent process ends.
 cat >/dev/null

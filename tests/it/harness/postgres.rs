@@ -1,8 +1,8 @@
-//! The Postgres server of a run: a temporary cluster, or the one at `TEST_POSTGRES_URL`, of which only databases and
-//! roles that begin with the run's own name are touched.
+//! The Postgres server of a run: a temporary cluster, or the one at `TEST_POSTGRES_URL`, where the run only touches
+//! databases and roles with its own prefix.
 //!
-//! Either way a second process, the keeper, holds the other end of a pipe. When the test process ends, even by SIGKILL,
-//! the pipe closes, and the keeper clears up. It is in a process group of its own: Ctrl-C does not reach it.
+//! A second process, the keeper, holds the other end of a pipe. When the test process ends, even by SIGKILL, the pipe
+//! closes, and the keeper cleans up. It is in its own process group, so Ctrl-C does not reach it.
 
 #![expect(clippy::disallowed_methods, reason = "the tests' own variables")]
 
@@ -25,25 +25,25 @@ use super::database::TemporaryDatabase;
 use super::pgbouncer::PgBouncer;
 use super::tls::Identity;
 
-/// Tells a keeper of a given server which run's databases are its own.
+/// Tells the keeper of a given server which run's databases to remove.
 const RUN_VARIABLE: &str = "IMAGE_GALLERY_TEST_RUN";
-/// What `cluster.sh` exits with when there is no Postgres on the machine.
+/// The exit code of `cluster.sh` if Postgres is not installed.
 const NOT_INSTALLED: i32 = 3;
 
-/// A Postgres server on which tests may create databases.
+/// A Postgres server on which tests can create databases.
 pub(super) struct Server {
     url: Url,
-    /// Every database and role of this run begins with it, so that two runs on one server never meet.
+    /// Prefix of every database and role of this run, so that runs on one server do not collide.
     run: String,
     created: AtomicU32,
     template: OnceCell<String>,
     pgbouncer: OnceLock<Option<PgBouncer>>,
-    /// Held for its end of the pipe.
+    /// Holds one end of the pipe.
     _keeper: Keeper,
 }
 
 impl Server {
-    /// The server that the whole run shares; `None` when there is none, after saying so.
+    /// The server shared by the whole run; `None` without one, after a message.
     pub(super) fn shared() -> Option<Arc<Self>> {
         static SHARED: OnceLock<Result<Option<Arc<Server>>, String>> = OnceLock::new();
         let server = SHARED.get_or_init(|| {
@@ -56,13 +56,13 @@ impl Server {
         found_or_skipped(server.clone())
     }
 
-    /// A temporary cluster for one test, gone as soon as it is dropped.
+    /// A temporary cluster for one test, removed on drop.
     pub(super) fn own_cluster(initdb_arguments: &[&str]) -> Option<Arc<Self>> {
         let server = Self::cluster(initdb_arguments, None);
         found_or_skipped(server.map(|server| server.map(Arc::new)))
     }
 
-    /// A temporary cluster that offers TLS, and has every role use it but the harness's own.
+    /// A temporary cluster that offers TLS and requires it of every role but the harness's own.
     pub(super) fn with_tls(identity: &Identity) -> Option<Arc<Self>> {
         let server = Self::cluster(&[], Some(identity));
         found_or_skipped(server.map(|server| server.map(Arc::new)))
@@ -124,14 +124,14 @@ impl Server {
         url.into()
     }
 
-    /// The URL of one of this server's databases through PgBouncer; none where that is not installed.
+    /// The URL of one of this server's databases through PgBouncer; none if that is not installed.
     pub(super) fn pooled_url(&self, database: &str) -> Option<String> {
         let pgbouncer = self.pgbouncer.get_or_init(|| PgBouncer::before(&self.url));
         let pgbouncer = pgbouncer.as_ref()?;
         Some(pgbouncer.url(&self.url(database)))
     }
 
-    /// A new database, empty or with the tables in it.
+    /// A new database, empty or with tables.
     pub(super) async fn create_database(self: &Arc<Self>, is_migrated: bool) -> TemporaryDatabase {
         let number = self.created.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}_{number}", self.run);
@@ -145,15 +145,15 @@ impl Server {
         TemporaryDatabase::postgres(Arc::clone(self), name)
     }
 
-    /// Drops a database, and a role of the same name where a test has made one.
+    /// Drops a database, and a role with the same name if a test has created one.
     pub(super) async fn drop_database(&self, name: &str) {
         self.execute(&format!("DROP DATABASE {name} WITH (FORCE)"))
             .await;
         self.execute(&format!("DROP ROLE IF EXISTS {name}")).await;
     }
 
-    /// The program itself migrates the database that the others are cloned from: when it has ended, its connections have
-    /// too, and cloning wants a database to which nobody is connected.
+    /// The program itself migrates the template database: its connections end with it, and cloning requires a database
+    /// without connections.
     async fn migrated_template(&self) -> String {
         let name = format!("{}_template", self.run);
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
@@ -177,7 +177,7 @@ fn run_name() -> String {
     format!("image_gallery_test_{}", &random[..12])
 }
 
-/// Panics for a cluster that did not start, and where Postgres is required but missing.
+/// Panics if a cluster did not start, or if Postgres is required but missing.
 fn found_or_skipped(server: Result<Option<Arc<Server>>, String>) -> Option<Arc<Server>> {
     let server = server.unwrap_or_else(|error| panic!("{error}"));
     if server.is_none() {
@@ -188,13 +188,13 @@ fn found_or_skipped(server: Result<Option<Arc<Server>>, String>) -> Option<Arc<S
     server
 }
 
-/// Where a server was given, a test that wants a cluster of its own may be skipped.
+/// With a given server, a test that needs its own cluster may be skipped.
 fn is_required() -> bool {
     let is_asked_for = env::var_os("REQUIRE_POSTGRES").is_some_and(|value| value == "1");
     is_asked_for && env::var_os("TEST_POSTGRES_URL").is_none()
 }
 
-/// A process that clears up when its standard input ends.
+/// A process that cleans up when its standard input ends.
 pub(super) struct Keeper(Child);
 
 impl Keeper {
@@ -221,7 +221,7 @@ impl Drop for Keeper {
     }
 }
 
-/// Not a test of anything: the keeper of a server at `TEST_POSTGRES_URL`, started by the harness.
+/// Not a test: the keeper of a server at `TEST_POSTGRES_URL`, started by the harness.
 #[tokio::test]
 #[ignore = "the harness starts it to clear up at TEST_POSTGRES_URL"]
 async fn databases_of_a_finished_run_are_removed() {
@@ -242,14 +242,14 @@ async fn databases_of_a_finished_run_are_removed() {
     .await
     .expect("the databases can be listed");
     for statement in statements {
-        // What cannot be dropped must not keep the rest.
+        // Continue if one cannot be dropped.
         let _ = connection
             .execute(sqlx::raw_sql(AssertSqlSafe(statement)))
             .await;
     }
 }
 
-/// The harness keeps its promise: a cluster as asked for, and nothing of it afterwards.
+/// Tests the harness: a cluster has the requested settings, and is removed completely.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_is_as_asked_for_and_goes_with_its_holder() {
     let Some(server) = Server::own_cluster(&["--locale=C.UTF-8"]) else {

@@ -1,4 +1,4 @@
-//! Rows as another application writes them, behind the server's back, and dice to draw random ones.
+//! Rows written directly, as by another application, and random numbers.
 
 use std::env;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{TestApp, TestDatabase, image_url};
 
-/// A row of `image_gallery`, each value as SQL keeps it.
+/// A row of `image_gallery`, with values as in SQL.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) id: Uuid,
@@ -23,7 +23,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// An active row of `alice`'s, created and updated at this instant.
+    /// An active row of `alice`, created and updated at this time.
     pub(crate) fn at(instant: &str) -> Self {
         Self {
             id: Uuid::new_v4(),
@@ -38,7 +38,7 @@ impl Row {
         }
     }
 
-    /// An active row, all the same when.
+    /// An active row with any time.
     pub(crate) fn new() -> Self {
         Self::at("2026-01-15T10:30:00.123456Z")
     }
@@ -71,7 +71,7 @@ pub(crate) async fn db_insert(app: &TestApp, rows: &[Row]) {
     app.db_execute(&sql).await;
 }
 
-/// Fills the trash of `mass` in one statement; long ago, as for retention.
+/// Fills the trash of `mass` in one statement, with old rows for retention.
 pub(crate) async fn db_fill_trash(app: &TestApp, rows: usize) {
     let columns = "image_id, user_id, image_url, metadata, created_at, updated_at, deleted_at";
     let instant = "'2020-01-15T10:30:00.000000Z'";
@@ -116,7 +116,7 @@ fn literal(value: Option<&str>) -> String {
     )
 }
 
-/// The ids of the active images that a filter leaves, sorted: at most 100.
+/// The sorted ids of the active images that match a filter, at most 100.
 pub(crate) async fn found(app: &TestApp, filter: Value) -> Vec<Uuid> {
     let query = "query($filter: ImageFilter) { images(filter: $filter, first: 100) { nodes { id } totalCount } }";
     let data = app.run(query, json!({ "filter": filter })).await;
@@ -133,7 +133,7 @@ pub(crate) fn node_ids(connection: &Value) -> Vec<Uuid> {
     nodes.iter().map(|node| id(node).expect("an id")).collect()
 }
 
-/// Random numbers from a seed (`SplitMix64`). The seed is printed, which shows when the test fails; `TEST_SEED` repeats it.
+/// Random numbers from a seed (`SplitMix64`). The seed is printed if the test fails; `TEST_SEED` repeats it.
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -143,7 +143,7 @@ impl Dice {
         Self(seed)
     }
 
-    /// How much larger than in CI random tests are to be: `TEST_SCALE`, 1 by default.
+    /// Factor for the size of random tests: `TEST_SCALE`, 1 by default.
     pub(crate) fn scale() -> usize {
         variable("TEST_SCALE").unwrap_or(1)
     }

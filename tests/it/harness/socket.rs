@@ -1,4 +1,4 @@
-//! A client of GraphQL over WebSocket, message by message.
+//! A GraphQL over WebSocket client, message by message.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,21 +13,21 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::TestApp;
 
-/// How long anything may take that a test waits for.
+/// Timeout of everything that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A socket to `/graphql`.
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-/// How a socket was refused or closed.
+/// How a socket was rejected or closed.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Refused {
-    /// The upgrade was answered with this status.
+    /// The status of a rejected upgrade.
     Status(u16),
 }
 
 impl Socket {
-    /// Opens a socket, without a word yet.
+    /// Opens a socket without sending a message.
     pub(crate) async fn open(
         app: &TestApp,
         protocols: &str,
@@ -58,7 +58,7 @@ impl Socket {
         }
     }
 
-    /// Opens a socket of the newer protocol and introduces itself.
+    /// Opens a socket of the newer protocol and sends `connection_init`.
     pub(crate) async fn begun(app: &TestApp, payload: Value) -> Self {
         Self::begun_at(app.address(), payload).await
     }
@@ -81,7 +81,7 @@ impl Socket {
 
     /// Sends any text.
     pub(crate) async fn say_text(&mut self, text: &str) {
-        // A socket that is closed meanwhile tells why when it is read.
+        // If the socket was closed meanwhile, reading it shows why.
         let _ = self.0.send(Message::text(text)).await;
     }
 
@@ -92,7 +92,7 @@ impl Socket {
             .await;
     }
 
-    /// The next message; none once the connection is gone, in whatever way.
+    /// The next message; none once the connection has ended for any reason.
     pub(crate) async fn hear_while_open(&mut self) -> Option<Value> {
         loop {
             match self.0.next().await?.ok()? {
@@ -111,7 +111,7 @@ impl Socket {
         }
     }
 
-    /// Reads on until the server closes the socket, and gives the code.
+    /// Reads until the server closes the socket, and returns the code.
     pub(crate) async fn close_code(&mut self) -> u16 {
         loop {
             if let Message::Close(frame) = self.next().await {
@@ -120,7 +120,7 @@ impl Socket {
         }
     }
 
-    /// Closes the socket with a code, and gives the one that the server answers.
+    /// Closes the socket with a code, and returns the server's code.
     pub(crate) async fn close(&mut self, code: u16) -> u16 {
         let frame = CloseFrame {
             code: code.into(),

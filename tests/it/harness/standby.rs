@@ -8,16 +8,16 @@ use super::TestDatabase;
 use super::outage::Outage;
 use super::postgres::Keeper;
 
-/// A running standby, gone with this.
+/// A running standby, stopped on drop.
 pub(crate) struct Standby {
     /// The copy of the primary's database.
     pub(crate) database: TestDatabase,
-    /// Held for its end of the pipe.
+    /// Holds one end of the pipe.
     _keeper: Keeper,
 }
 
 impl Standby {
-    /// A standby of the cluster on which a database stands.
+    /// A standby of a database's cluster.
     pub(crate) async fn of(primary: &TestDatabase) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/harness/standby.sh");
         let mut url = Url::parse(&primary.url()).expect("a URL");
@@ -43,7 +43,7 @@ impl Standby {
         panic!("no standby: {said}");
     }
 
-    /// From now on it stays as it is.
+    /// Pauses replay.
     pub(crate) async fn pause(&self) {
         self.database
             .db_query_text("SELECT pg_wal_replay_pause()::text")
@@ -55,7 +55,7 @@ impl Standby {
         .await;
     }
 
-    /// It follows the primary again.
+    /// Resumes replay.
     pub(crate) async fn resume(&self) {
         self.database
             .db_query_text("SELECT pg_wal_replay_resume()::text")

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Makes a streaming standby of a temporary cluster, which lives as long as this script's standard input is open.
+# Runs a streaming standby of a temporary cluster while this script's standard input is open.
 #
 #   PGPASSWORD=… sh standby.sh PORT-OF-THE-CLUSTER DIRECTORY-OF-POSTGRES-PROGRAMS
 #
-# Prints one line, `ready PORT`, and then waits.
+# Prints `ready PORT`, and then waits.
 set -eu
 
-# PostgreSQL refuses to run as root. The script goes along as text: the other user may not be able to read the file.
+# PostgreSQL refuses to run as root. The script is passed as text, because the other user may not be able to read the
+# file.
 step_down() {
     user=postgres
     id "$user" >/dev/null 2>&1 || user=nobody
@@ -15,13 +16,13 @@ step_down() {
 }
 
 finish() {
-    # Output goes nowhere from here on: nobody may be left to read it.
+    # No output from here on: there may be no reader.
     exec >/dev/null 2>&1
     "$binaries/pg_ctl" --pgdata "$directory/data" --mode immediate stop
     rm -rf "$directory"
 }
 
-# Below the range from which systems take the ports of outgoing connections.
+# Below the usual range of ephemeral ports.
 random_port() {
     echo $((10000 + $(od -A n -N 2 -t u2 /dev/urandom) % 20000))
 }
@@ -57,5 +58,5 @@ trap 'exit 1' HUP INT TERM PIPE
 start
 echo "ready $port"
 
-# Ends with the end of standard input, which is the end of the process that holds it.
+# Blocks until standard input ends, when the parent process ends.
 cat >/dev/null

@@ -1,5 +1,5 @@
-//! A Postgres server with TLS, from an authority made for the run. Its certificate is for the host `localhost`, and for no
-//! other: not for 127.0.0.1. Every role but the harness's own is let in by TLS only.
+//! A Postgres server with TLS, with a CA created for the run. Its certificate is only valid for the host `localhost`,
+//! not for 127.0.0.1. Every role but the harness's own must use TLS.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -14,10 +14,10 @@ use super::Fixture;
 use super::database::TestDatabase;
 use super::postgres::Server;
 
-/// The one host that the server's certificate is for.
+/// The only host of the server's certificate.
 const HOST: &str = "localhost";
 
-/// A certificate and its key, in PEM form.
+/// A certificate and its key, in PEM format.
 pub(super) struct Identity {
     pub(super) certificate: String,
     pub(super) key: String,
@@ -28,18 +28,18 @@ struct Authorities {
     directory: TempDir,
 }
 
-/// A database on a server with TLS, empty, as a fixture of [`on_tls`].
+/// An empty database on a server with TLS, as a fixture of [`on_tls`].
 #[derive(Clone, Debug)]
 pub(crate) struct TlsDatabase {
-    /// The database, by the harness's own way without TLS.
+    /// The database, through the harness's connection without TLS.
     pub(crate) database: TestDatabase,
-    /// The file of the authority that has signed the server's certificate.
+    /// The file of the CA that signed the server's certificate.
     pub(crate) authority: PathBuf,
-    /// The file of an authority that has not.
+    /// The file of another CA.
     pub(crate) stranger: PathBuf,
 }
 
-/// Runs a test's body on a database of its own on the server with TLS; without Postgres only says that it was skipped.
+/// Runs a test's body with its own database on the server with TLS; skipped with a message without Postgres.
 pub(crate) async fn on_tls(body: impl AsyncFnOnce(TlsDatabase)) {
     static SHARED: OnceLock<Option<Authorities>> = OnceLock::new();
     let Some(authorities) = SHARED.get_or_init(start) else {
@@ -79,7 +79,7 @@ fn write(directory: &Path, name: &str, text: &str) {
     std::fs::write(directory.join(name), text).expect("a file can be written");
 }
 
-/// An authority's certificate, and what signs others with it.
+/// A CA's certificate, and its issuer.
 fn authority(name: &str) -> (String, Issuer<'static, KeyPair>) {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::default();

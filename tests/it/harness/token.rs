@@ -1,4 +1,4 @@
-//! Tokens as Supabase Auth issues them, and as attackers forge them: put together by hand, so that any can be made.
+//! Tokens as issued by Supabase Auth, and forged ones: built by hand, so that any token is possible.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 /// `SUPABASE_JWT_SECRET` of the tests.
 pub(crate) const JWT_SECRET: &str = "a secret of the tests, as long as HS256 wants it";
-/// What the program `worker` signs in with.
+/// The service token of the program `worker`.
 pub(crate) const SERVICE_TOKEN: &str = "the token of worker";
 
 /// `SERVICE_TOKENS` of the tests.
@@ -31,7 +31,7 @@ pub(crate) fn service_tokens() -> String {
     format!("worker:{hash}")
 }
 
-/// The flags that make a server take [`JWT_SECRET`] and [`SERVICE_TOKEN`].
+/// The flags that make a server accept [`JWT_SECRET`] and [`SERVICE_TOKEN`].
 pub(super) fn settings() -> [String; 2] {
     [
         format!("--supabase-jwt-secret={JWT_SECRET}"),
@@ -39,23 +39,23 @@ pub(super) fn settings() -> [String; 2] {
     ]
 }
 
-/// Now, as tokens tell it.
+/// The current time in the format of tokens.
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.expect("it is after 1970").as_secs()
 }
 
-/// What a user's token says.
+/// The claims of a user's token.
 pub(crate) fn user_claims(id: &str) -> Value {
     json!({ "role": "authenticated", "aud": "authenticated", "sub": id, "exp": now() + 3600 })
 }
 
-/// What a token of another role says: it has neither `aud` nor `sub`.
+/// The claims of a token with another role, without `aud` and `sub`.
 pub(crate) fn role_claims(role: &str) -> Value {
     json!({ "role": role, "iss": "supabase", "exp": now() + 3600 })
 }
 
-/// Something to sign with.
+/// A key to sign with.
 pub(crate) enum SigningKey {
     Secret(Vec<u8>),
     EllipticCurve(Box<EcdsaKeyPair>),
@@ -87,19 +87,19 @@ impl SigningKey {
         Self::Edwards(Box::new(Ed25519KeyPair::generate().expect("a key")))
     }
 
-    /// A new key for RS256, and the other algorithms of RSA.
+    /// A new key for RS256 and the other RSA algorithms.
     pub(crate) fn rsa() -> Self {
         let key = RsaKeyPair::generate(rsa::KeySize::Rsa2048);
         Self::Rsa(Box::new(key.expect("a key")))
     }
 
-    /// A token with the algorithm that fits the key.
+    /// A token signed with the key's algorithm.
     pub(crate) fn sign(&self, key_id: &str, claims: &Value) -> String {
         let header = json!({ "alg": self.algorithm(), "typ": "JWT", "kid": key_id });
         self.sign_with_header(&header, claims)
     }
 
-    /// A token with any header, signed by the algorithm that it names where the key can do that.
+    /// A token with any header, signed with its algorithm if the key supports it.
     pub(crate) fn sign_with_header(&self, header: &Value, claims: &Value) -> String {
         let message = message(header, claims);
         let algorithm = header["alg"].as_str().unwrap_or_default();
@@ -136,7 +136,7 @@ impl SigningKey {
         key
     }
 
-    /// The public key as PEM.
+    /// The public key in PEM format.
     pub(crate) fn pem(&self) -> String {
         let [_, pem, ..] = &self.public_forms()[..] else {
             panic!("the second form is PEM");
@@ -144,7 +144,7 @@ impl SigningKey {
         String::from_utf8(pem.clone()).expect("PEM is text")
     }
 
-    /// The public key in the forms in which it goes about: what an attacker would take for a secret.
+    /// The public key in its common formats, which an attacker might use as a secret.
     pub(crate) fn public_forms(&self) -> Vec<Vec<u8>> {
         let der: PublicKeyX509Der<'_> = match self {
             Self::Secret(_) => panic!("a secret has no public key"),
@@ -244,7 +244,7 @@ pub(crate) fn user_authorization(id: &str) -> String {
     authorization(&user_claims(id))
 }
 
-/// The `Authorization` of a token that is signed with the server's secret.
+/// The `Authorization` of a token signed with the server's secret.
 pub(crate) fn authorization(claims: &Value) -> String {
     static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::shared_secret);
     format!("Bearer {}", KEY.sign("legacy", claims))

@@ -1,11 +1,11 @@
-//! Every way in which an operation may come to the server.
+//! All transports of an operation.
 
 use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
 
 use super::{Reply, Socket, TestApp};
 
-/// One way.
+/// A transport.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Way {
     /// The body of a POST.
@@ -25,7 +25,7 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    /// All of them.
+    /// All transports.
     pub(crate) const ALL: [Self; 7] = [
         Self::Post,
         Self::Get,
@@ -36,7 +36,7 @@ impl Way {
         Self::LegacyWebSocket,
     ];
 
-    /// Sends a request's parameters, and gives the first reply: `data`, or `errors`, or both.
+    /// Sends a request's parameters, and returns the first reply: `data`, or `errors`, or both.
     pub(crate) async fn ask(self, app: &TestApp, parameters: &Value) -> Value {
         match self {
             Self::Post => post(app, "application/json", parameters).await,
@@ -81,7 +81,7 @@ async fn get(app: &TestApp, parameters: &Value) -> Value {
         .body
 }
 
-/// The JSON in a body of text.
+/// The JSON in a text body.
 fn between(body: &Value, before: &str, after: &str) -> Value {
     let text = body.as_str().unwrap_or_else(|| panic!("no stream: {body}"));
     let (_, rest) = text
@@ -102,7 +102,7 @@ async fn socket(app: &TestApp, protocol: &str, start: &str, parameters: &Value) 
         let mut message = socket.hear().await;
         match message["type"].as_str() {
             Some("next" | "data") => return message["payload"].take(),
-            // A list of errors in the newer protocol, one of them in the older.
+            // A list of errors in the newer protocol, one error in the older.
             Some("error") => {
                 let errors = match message["payload"].take() {
                     Value::Array(errors) => errors,

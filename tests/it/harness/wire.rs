@@ -1,4 +1,4 @@
-//! A wire to a server that can be cut: what was sent on it is swallowed, and nobody is told.
+//! A proxied connection to a server that can be cut: everything sent on it is lost, without an error.
 
 use std::net::SocketAddr;
 
@@ -6,8 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Where it listens, and whether it is whole. Connections that were open when it was cut stay dead for ever, as those of
-/// which a firewall has lost its record.
+/// Its address and state. Connections that were open when it was cut stay dead forever, like those that a firewall has
+/// forgotten.
 pub(crate) struct Wire {
     address: SocketAddr,
     state: watch::Sender<State>,
@@ -20,7 +20,7 @@ struct State {
 }
 
 impl Wire {
-    /// A whole one.
+    /// Starts it intact.
     pub(crate) async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
@@ -36,12 +36,12 @@ impl Wire {
         Self { address, state }
     }
 
-    /// Where it begins.
+    /// Its address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on nothing goes through, though connections stay open and are taken.
+    /// Cuts it: nothing is forwarded, although connections stay open and are accepted.
     pub(crate) fn cut(&self) {
         self.state.send_modify(|state| {
             state.is_whole = false;
@@ -49,7 +49,7 @@ impl Wire {
         });
     }
 
-    /// New connections go through again.
+    /// Forwards new connections again.
     pub(crate) fn mend(&self) {
         self.state.send_modify(|state| state.is_whole = true);
     }
@@ -73,7 +73,7 @@ async fn carry(mut client: TcpStream, server: SocketAddr, mut states: watch::Rec
     }
 }
 
-/// Until the client gives up.
+/// Reads until the client gives up.
 async fn swallow(mut client: TcpStream) {
     let mut bytes = [0; 4096];
     while let Ok(1..) = client.read(&mut bytes).await {}

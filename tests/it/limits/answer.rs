@@ -1,4 +1,4 @@
-//! How large one answer may become, and how much of the database one request may have at a time.
+//! Limits on the size of a response, and on the connections of a request.
 
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ async fn a_request_of_many_lists_leaves_connections_to_others() {
     .await;
 }
 
-/// Priced far below what is allowed: the fields are few, but the values long.
+/// Far below the complexity limit: few fields with long values.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_of_gigabytes_is_given_up_while_it_is_made() {
     let settings = ["--graphql-max-answer-bytes=8388608"];
@@ -97,7 +97,7 @@ async fn an_answer_of_gigabytes_is_given_up_while_it_is_made() {
         let document = format!("{{ a: {whole} b: {whole} }}");
         let data = app.run(&document, json!({})).await;
         assert_eq!(data["b"]["nodes"][24]["metadata"]["list"], json!(list));
-        // Of what nobody selects nothing is read.
+        // Columns that are not selected are not read.
         let cursors = numbered(6, |n| format!("a{n}: images(first: 25) {{ pageInfo {{ endCursor }} }} "));
         app.run(&format!("{{ {cursors} }}"), json!({})).await;
         for field in [

@@ -1,4 +1,4 @@
-//! The complexity of an operation: what fits, and what is refused before anything of it is executed.
+//! The complexity limit: accepted and rejected operations.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::harness::{Reply, TestApp, each_database, image_url, on_sqlite};
 
 const IMAGE: &str = "id userId imageUrl originalPrompt refinedPrompt intent intentLabel metadata createdAt updatedAt deletedAt";
 
-/// Sends a document that has to be refused, and then another to see that the server still serves.
+/// Asserts that a document is rejected, and that the server still works.
 async fn assert_too_complex(app: &TestApp, document: &str, variables: Value, asked: &str) {
     let started = std::time::Instant::now();
     let reply = app.graphql(document, variables).await;
@@ -51,7 +51,7 @@ async fn what_asks_for_too_much_is_refused() {
                 "{ galleryEvents(first: 100) { nodes { image { events(first: 100) { nodes { id } } } } } }".to_owned(),
                 "is 12101;",
             ),
-            // The same through a fragment on the connection, which its directive keeps from being written out.
+            // The same in a fragment on the connection, whose directive prevents inlining.
             (
                 "{ galleryEvents(first: 100) { ...c @skip(if: false) } }
                  fragment c on GalleryEventConnection { nodes { image { events(first: 100) { nodes { id } } } } }".to_owned(),
@@ -97,7 +97,7 @@ async fn a_mutation_that_asks_for_too_much_changes_nothing(app: TestApp) {
     let inputs = inputs(100);
     assert_too_complex(&app, &mutation(6), json!({ "inputs": inputs }), "is 12006;").await;
     assert_eq!(image_count(&app).await, 0);
-    // A hundred images with all that can be asked of them.
+    // A hundred images with all fields.
     let data = app.run(&mutation(1), json!({ "inputs": inputs })).await;
     assert_eq!(data["a0"]["results"].as_array().map(Vec::len), Some(100));
     assert_eq!(image_count(&app).await, 100);

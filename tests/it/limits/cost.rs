@@ -1,4 +1,4 @@
-//! `X-GraphQL-Cost: 1`: `extensions.cost`, the same on every way in.
+//! `X-GraphQL-Cost: 1`: `extensions.cost`, the same for all transports.
 
 use macro_rules_attribute::apply;
 use reqwest::header::ACCEPT;
@@ -29,7 +29,7 @@ async fn post(app: &TestApp, body: Value, headers: &[(&str, &str)]) -> Reply {
     Reply::read(request.json(&body).send().await.expect("an answer")).await
 }
 
-/// What stands behind `data: ` in server-sent events, or in the parts of a multipart body.
+/// The data of server-sent events, or the parts of a multipart body.
 fn payloads(body: &Value) -> Vec<Value> {
     let text = body.as_str().expect("no JSON as a whole");
     let lines = text.lines();
@@ -109,7 +109,7 @@ async fn a_refusal_tells_what_was_asked() {
                 assert_eq!(body["extensions"]["cost"][name], value, "{accept}: {name}");
             }
         }
-        // Refused for other reasons.
+        // Rejected for other reasons.
         for (query, status) in [
             ("{ nothing }", 200),
             ("subscription { galleryEvents { id } }", 200),
@@ -165,7 +165,7 @@ async fn a_socket_tells_the_cost_of_all_its_operations(app: TestApp) {
         );
         assert_eq!(next["payload"]["extensions"]["cost"]["complexity"], 4);
         socket.say(json!({ "type": "complete", "id": "2" })).await;
-        // A refusal is a list of errors, and nothing besides.
+        // The message is only a list of errors.
         let bomb = "{ images(first: 100) { nodes { events(first: 100) { nodes { id } } } } }";
         socket.subscribe("3", bomb, json!({})).await;
         let error = socket.hear().await;

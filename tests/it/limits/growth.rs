@@ -1,4 +1,4 @@
-//! What grows on the way: small requests that came to gigabytes, or to a stack that overflowed.
+//! Amplification: small requests that used to take gigabytes, or to overflow the stack.
 
 use serde_json::json;
 

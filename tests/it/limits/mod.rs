@@ -1,4 +1,4 @@
-//! Requests made to hurt: each is refused quickly, and the server goes on serving.
+//! Malicious requests: each is rejected quickly, and the server still works.
 
 mod answer;
 mod complexity;
@@ -14,10 +14,10 @@ use serde_json::json;
 
 use crate::harness::{Reply, TestApp, each_database, on_sqlite};
 
-/// Far beyond what an unoptimised build on a busy machine needs, and far below what the bombs took.
+/// Far more than an unoptimised build needs on a busy machine, and far less than the attacks took.
 const QUICKLY: Duration = Duration::from_secs(5);
 
-/// Runs a document within the time, and then another to see that the server still serves.
+/// Runs a document within the time limit, and checks that the server still works.
 async fn run(app: &TestApp, document: &str) -> Reply {
     let started = Instant::now();
     let reply = app.graphql(document, json!({})).await;
@@ -55,7 +55,7 @@ async fn assert_invalid(app: &TestApp, document: &str) {
     assert_eq!(reply.body.get("data"), None);
 }
 
-/// Fragments that each spread the next twice.
+/// Fragments that each spread the next one twice.
 fn doubling(levels: usize, last: &str) -> String {
     let fragment = |level| {
         format!(
@@ -71,7 +71,7 @@ fn numbered(count: usize, part: impl Fn(usize) -> String) -> String {
     (0..count).map(part).collect::<Vec<_>>().concat()
 }
 
-/// The address of a GET.
+/// The URL of a GET.
 fn get_url(app: &TestApp, parameters: &[(&str, &str)]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(parameters);
@@ -120,9 +120,9 @@ async fn nesting_that_overflows_the_parser_is_refused() {
                 );
             }
         }
-        // The other side of the bound: parsed, and refused for what it says.
+        // Just within the limit: parsed, and rejected for its content.
         assert_invalid(&app, &format!("{{f(x:{})}}", nested("[", "", "]", 62))).await;
-        // Brackets that are text do not count.
+        // Brackets in strings do not count.
         let text = "[{(".repeat(500);
         let reply = run(
             &app,
@@ -140,7 +140,7 @@ async fn fragments_that_double_are_refused() {
         for levels in [14, 20, 40, 60] {
             let bomb = doubling(levels, "__typename");
             assert_too_complex(&app, &bomb, "10000").await;
-            // Validation walks what no operation spreads, too.
+            // Validation also visits fragments that no operation spreads.
             assert_too_complex(
                 &app,
                 &bomb.replacen("{ ...f0 }", "{ __typename }", 1),
@@ -228,7 +228,7 @@ async fn aliases_and_depth_count_through_fragments() {
         assert_too_complex(&app, &through, "GRAPHQL_MAX_DEPTH").await;
         let inline = format!("{{ ... {{ b {{ ... on Query {} }} }} }}", deep(15));
         assert_too_complex(&app, &inline, "GRAPHQL_MAX_DEPTH").await;
-        // Each operation is measured by itself: the other one does not run.
+        // Each operation is measured separately: the other one is not executed.
         let two = format!("query a {{ __typename }} query b {}", deep(20));
         let body = json!({ "query": two, "operationName": "a" });
         let response = app

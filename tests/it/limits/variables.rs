@@ -1,4 +1,4 @@
-//! Nesting and number of the variables' values.
+//! Nesting and number of values in variables.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::harness::{Reply, Socket, TestApp, each_database, image_url, on_sqlite
 const CONTAINS: &str =
     "query($a: JSON) { images(filter: { metadataContains: $a }) { totalCount } }";
 
-/// Sends JSON as it stands; the harness would have to read it.
+/// Sends JSON as text, which the harness need not parse.
 async fn send(app: &TestApp, body: String) -> Reply {
     let started = std::time::Instant::now();
     let request = app.client().post(format!("{}/graphql", app.url()));
@@ -56,7 +56,7 @@ async fn variables_nest_at_most_64_levels() {
         let message =
             "variables: nested 65 deep; at most 64 levels of lists and objects are allowed";
         assert_eq!(reply.body["errors"][0]["message"], message);
-        // The other side of the bound: read, and told by the field.
+        // Just within the limit: parsed, and rejected by the field.
         let reply = send(&app, body(CONTAINS, &nested(r#"{"a":"#, "1", "}", 64))).await;
         assert_eq!(reply.error_code(), "BAD_USER_INPUT", "{}", reply.body);
         let reply = send(&app, body("query($a: [[Int]]) { __typename }", &lists(64))).await;
@@ -100,7 +100,7 @@ async fn variables_have_at_most_a_million_values() {
             );
             assert_refused(&reply, "zeros", &message);
         }
-        // The most that is read, for whatever takes it.
+        // The maximum that is parsed.
         let zeros = zeros(999_999);
         for (query, code) in [
             (CONTAINS, "BAD_USER_INPUT"),
@@ -166,16 +166,16 @@ async fn metadata_that_is_too_deep_is_a_user_error(app: TestApp) {
     }
 }
 
-/// Each was a way around the limits for values of variables.
+/// Each of these bypassed the limits for values of variables.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn json_that_is_not_counted_is_not_built() {
     on_sqlite(&[], async |app: TestApp| {
         let lists = lists(60);
-        // An id that is no text is none, however it is built.
+        // An id that is not a string is ignored, whatever its structure.
         let numbered = format!(r#"{{"query":"{{ __typename }}","id":{lists}}}"#);
         let reply = send(&app, numbered).await;
         assert_eq!(reply.body, json!({ "data": { "__typename": "Query" } }));
-        // A text is a text, under whatever name.
+        // A string is a string, under any name.
         let hidden = json!({ "a": { "$serde_json::private::RawValue": lists } });
         let reply = send(&app, body(CONTAINS, &hidden.to_string())).await;
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What the model says of each mutation.
+//! The model's expectation for each mutation.
 
 use serde_json::{Value, json};
 
@@ -109,7 +109,7 @@ impl Model {
         self.images.insert(id, expected);
     }
 
-    /// One or several ids, some of which may be nothing's.
+    /// One or several ids, some of which may not exist.
     fn some_ids(&mut self) -> Vec<String> {
         let count = 1 + self.dice.roll(5);
         let mut ids: Vec<String> = (0..count).map(|_| self.dice.pick(&self.ids)).collect();
@@ -120,7 +120,7 @@ impl Model {
         ids
     }
 
-    /// Checks a moved image and takes it over.
+    /// Checks a moved image and stores it in the model.
     fn moved(&mut self, before: &Value, after: &Value, to_trash: bool) {
         let mut expected = before.clone();
         if is_deleted(before) != to_trash {
@@ -225,7 +225,7 @@ impl Model {
             .filter(|image| image["userId"] == user && is_deleted(image))
             .cloned()
             .collect();
-        // Exclusive for the one, inclusive for the other.
+        // Exclusive for one mutation, inclusive for the other.
         let bound = self
             .dice
             .one_in(2)

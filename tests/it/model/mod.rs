@@ -1,4 +1,4 @@
-//! Random sequences of operations, each answer compared with a model that lives in memory.
+//! Random sequences of operations, whose responses are compared with a model in memory.
 
 mod changes;
 
@@ -14,14 +14,14 @@ use crate::harness::{TestApp, each_database};
 const USERS: [&str; 3] = ["alice", "bob", "Čeněk 'c'"];
 const IMAGE: &str = "id userId imageUrl originalPrompt refinedPrompt intent intentLabel metadata createdAt updatedAt deletedAt";
 
-/// What should be stored: each image as the API gives it out, by its id.
+/// The expected state: each image as the API returns it, by id.
 struct Model {
     app: TestApp,
     dice: Dice,
-    /// All ids that are ever used: few, so that operations meet.
+    /// All ids in use: few, so that operations collide.
     ids: Vec<String>,
     images: BTreeMap<String, Value>,
-    /// Ids of which the trail shows that they were purged.
+    /// Ids that the trail shows as purged.
     purged: BTreeSet<String>,
 }
 
@@ -69,7 +69,7 @@ impl Model {
         }
     }
 
-    /// The fields of an input, and what they are stored as.
+    /// The fields of an input, and their stored values.
     fn fields(&mut self) -> (Value, Value) {
         let (mut input, mut stored) = (json!({}), json!({}));
         for field in ["originalPrompt", "refinedPrompt"] {
@@ -208,7 +208,7 @@ fn merge(into: &mut Value, from: &Value) {
     into.as_object_mut().expect("an object").extend(from);
 }
 
-/// RFC 7396, as it is written there.
+/// RFC 7396, literally.
 fn merge_patch(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();

@@ -1,4 +1,4 @@
-//! What is stored, and what each search of it finds.
+//! The stored documents, and the results of each search.
 
 /// Name, original prompt, refined prompt.
 pub(super) const DOCUMENTS: &[(&str, &str, &str)] = &[
@@ -33,7 +33,7 @@ pub(super) const DOCUMENTS: &[(&str, &str, &str)] = &[
     ("arabic", "مرحبا بالعالم", "शेर"),
 ];
 
-/// A search and the names of what it finds; of the whole table where it is no condition, or only an exclusion.
+/// A search and the names of its results: all documents if it is no condition, or only an exclusion.
 #[rustfmt::skip]
 pub(super) const CASES: &[(&str, &[&str])] = &[
     ("sci-fi", &["scifi"]), ("fi sci", &["scifi"]), ("SCI", &["scifi"]), ("scifi", &[]), ("\"sci-fi city\"", &["scifi"]), ("\"fi sci\"", &[]),

@@ -1,4 +1,4 @@
-//! Searches and prompts as long as they may be.
+//! Searches and prompts of maximum length.
 
 use macro_rules_attribute::apply;
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use crate::harness::{TestApp, each_database, on_postgres, on_sqlite};
 
 #[apply(each_database!)]
 async fn a_search_of_thousands_of_words_drops_none_of_them(app: TestApp) {
-    // As long as the longest prompt of this server: 20,000 characters.
+    // The longest prompt of this server: 20,000 characters.
     let words: Vec<String> = (0..10_000)
         .map(|number| {
             char::from_u32(0x20000 + number)
@@ -98,7 +98,7 @@ async fn a_word_of_more_than_five_hundred_characters_is_found(app: TestApp) {
     assert_eq!(search(&app, &word(8_001)).await, Vec::<Uuid>::new());
 }
 
-/// Postgres keeps 255 places of a word, up to the 16,383rd word.
+/// Postgres keeps 255 positions of a word, up to the 16,383rd word.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phrase_is_found_however_often_its_words_stand_before_it() {
     on_sqlite(&[], a_phrase_is_found).await;

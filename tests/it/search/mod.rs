@@ -29,7 +29,7 @@ async fn search(app: &TestApp, text: &str) -> Vec<Uuid> {
     found(app, json!({ "search": text })).await
 }
 
-/// Every case of the table. All that differ are told together.
+/// Runs every case of the table, and reports all differences together.
 async fn the_table_holds(app: TestApp) {
     let rows = rows();
     db_insert(&app, &rows).await;
@@ -94,7 +94,7 @@ async fn the_table_holds(app: TestApp) {
     assert_eq!(differences, "", "\n{differences}");
 }
 
-/// A word, and one that it is a part of.
+/// A word, and one that contains it.
 async fn every_word_is_one(app: TestApp) {
     let letters: Vec<char> = "abexEXz0123456789٣४éßłжЖ猫あ한ابאกꝏ𝐀𐐀".chars().collect();
     let mut dice = Dice::new();
@@ -137,7 +137,7 @@ async fn every_word_is_one(app: TestApp) {
     }
 }
 
-/// One prompt that is as large as another application may have stored it.
+/// A prompt of the maximum size that another application may have stored.
 async fn large_prompts_are_searched_up_to_the_bound(app: TestApp) {
     let unlike = |count: u32| {
         (0..count).map(|number| char::from_u32(0x20000 + number % 42_000).expect("an ideograph"))
@@ -396,7 +396,7 @@ async fn both_databases_find_the_same_for_any_text() {
     .await;
 }
 
-/// Other programs open the file with a SQLite whose parser has a stack of 100, of which each call takes three.
+/// Other programs open the file with a SQLite whose parser has a stack of 100, three entries per call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_statement_of_the_schema_overflows_the_parser_stack_of_an_ordinary_sqlite() {
     on_sqlite(&[], async |app: TestApp| {
@@ -414,7 +414,7 @@ async fn no_statement_of_the_schema_overflows_the_parser_stack_of_an_ordinary_sq
         }
         assert!(schema.contains("CREATE TRIGGER image_gallery_search_insert"));
         assert!(deepest <= 20, "{deepest}");
-        // It came in 2023, and Debian 12 has a SQLite of 2022.
+        // Added in 2023; Debian 12 has a SQLite of 2022.
         assert!(!schema.contains("contentless_delete"));
     })
     .await;

@@ -1,4 +1,4 @@
-//! Who did it: signed within the transaction, and nobody's afterwards.
+//! The actor: recorded in the transaction, and reset afterwards.
 
 use image_gallery::config::Settings;
 use image_gallery::db::{Database, Error};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::trail;
 use crate::harness::{TestApp, each_database};
 
-/// Runs a statement as somebody.
+/// Runs a statement as an actor.
 async fn write(
     database: &Database,
     actor: Option<&str>,
@@ -33,7 +33,7 @@ async fn write(
 async fn changes_bear_the_name_of_whoever_made_them_and_no_others(app: TestApp) {
     app.user("alice").create_image().await;
     let url = format!("--database-url={}", app.database().url());
-    // One connection, so that whatever a transaction leaves behind is found by the next.
+    // One connection, so that the next transaction would see what one leaves behind.
     let settings =
         Settings::from_arguments([url.as_str(), "--database-max-connections=1"]).expect("settings");
     let database = Database::connect(&settings.database().expect("a database"))
@@ -81,7 +81,7 @@ async fn the_trail_names_who_signed_in(app: TestApp) {
             expected
         );
     }
-    // Gone for her, as the trail shows; for him it never was there.
+    // Purged for her, as the trail shows; for him it never existed.
     for (user, expected) in [
         (
             app.user("alice"),

@@ -1,4 +1,4 @@
-//! The trail beside a Django application: in a schema of its own, and on Supabase.
+//! The trail beside a Django application: in its own schema, and on Supabase.
 
 use crate::harness::{Program, TestDatabase, on_own_cluster, on_postgres};
 
@@ -31,7 +31,7 @@ async fn an_adopted_table_in_another_schema_is_captured_whatever_the_writers_sea
             .await;
         let told = database.db_query_text(events).await;
         assert_eq!(told.as_deref(), Some("UPDATED SOFT_DELETED PURGED"));
-        // Taken back, the table is Django's alone again.
+        // After `migrate down` the table is Django's alone.
         program.run(&["migrate", "down"]).await.expect_success();
         let left = "SELECT string_agg(proname, ' ') FROM pg_proc WHERE pronamespace = 'gallery'::regnamespace";
         assert_eq!(database.db_query_text(left).await, None);
@@ -45,7 +45,7 @@ async fn an_adopted_table_in_another_schema_is_captured_whatever_the_writers_sea
     .await;
 }
 
-/// Supabase gives its roles of the world everything on what is made in `public`.
+/// Supabase gives its public roles all privileges on objects created in `public`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_world_has_no_rights_on_the_trail() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {

@@ -1,4 +1,4 @@
-//! What makes an event, and what does not.
+//! Which changes create events, and which do not.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -25,7 +25,7 @@ async fn every_mutation_leaves_its_event(app: TestApp) {
     let id = alice.create_image().await;
     let update = "mutation($id: ID!) { updateImage(input: { id: $id, refinedPrompt: \"a cat\" }) { userErrors { code } } }";
     app.run(update, json!({ "id": id })).await;
-    // Nothing changes.
+    // No change.
     app.run(update, json!({ "id": id })).await;
     app.run("mutation($url: URL!) { createImage(input: { userId: \"alice\", imageUrl: $url }) { created } }", json!({ "url": image_url(&id) })).await;
     change(&app, "softDeleteImage", &id).await;
@@ -154,7 +154,7 @@ async fn a_new_owner_is_told_of_it_and_the_old_one_is_not(app: TestApp) {
         of("bob").await,
         json!([{ "type": "UPDATED", "userId": "bob" }])
     );
-    // Under its present owner only.
+    // Only under its present owner.
     let query = "query($id: ID!) { image(id: $id) { events { nodes { type } } } }";
     let data = app.run(query, json!({ "id": id })).await;
     assert_eq!(
@@ -222,7 +222,7 @@ async fn a_truncated_table_purges_every_image() {
     .await;
 }
 
-/// The Django application's role, on an adopted table with a column more.
+/// The Django application's role, on an adopted table with an additional column.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_role_without_rights_on_the_trail_writes_it_all_the_same() {
     on_postgres(&[], async |app: TestApp| {
@@ -237,7 +237,7 @@ async fn a_role_without_rights_on_the_trail_writes_it_all_the_same() {
         ))
         .await;
         let id = Uuid::new_v4();
-        // Nothing that a session puts in the way is used instead of the trail's own.
+        // Objects that a session creates do not replace the trail's own.
         app.db_execute(&format!(
             "CREATE TEMPORARY TABLE image_gallery_event (type text);
              SET ROLE {name};

@@ -1,4 +1,4 @@
-//! The audit trail: what is captured of whose changes, and how it is read.
+//! The audit trail: which changes it captures, and how it is read.
 
 mod actor;
 mod adoption;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::TestApp;
 
-/// The whole trail, oldest event first, with all its scalar fields.
+/// The whole trail, oldest event first, with all scalar fields.
 async fn trail(app: &TestApp) -> Vec<Value> {
     let query = "query($after: String) { galleryEvents(first: 100, after: $after) {
         nodes { id cursor type imageId userId imageUrl occurredAt actor } pageInfo { hasNextPage endCursor }
@@ -38,7 +38,7 @@ async fn happened(app: &TestApp) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The types alone.
+/// The types only.
 async fn types(app: &TestApp) -> Vec<String> {
     let happened = happened(app).await;
     happened.into_iter().map(|(kind, _)| kind).collect()

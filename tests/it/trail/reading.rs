@@ -18,7 +18,7 @@ fn text(value: &Value) -> &str {
     value.as_str().expect("text")
 }
 
-/// Drops the oldest events, as retention does.
+/// Deletes the oldest events, like retention.
 async fn db_prune(app: &TestApp, through: usize) {
     app.db_execute(&format!(
         "UPDATE image_gallery_trail SET pruned_position = {through};
@@ -64,7 +64,7 @@ async fn pages_tell_the_truth_whichever_way_one_pages(app: TestApp) {
             let info = &page["pageInfo"];
             let is_empty = from == to;
             if is_empty {
-                // What lies beyond is asked of the cursors.
+                // Rows beyond the page are found from the cursors.
                 assert_eq!(info["hasNextPage"], before.is_some(), "{variables}");
                 assert_eq!(info["hasPreviousPage"], after.is_some(), "{variables}");
             } else {
@@ -167,7 +167,7 @@ async fn an_image_shows_what_happened_to_it(app: TestApp) {
             nodes { type image { id deletedAt } } pageInfo { hasPreviousPage }
         } } }";
     change(&app, "softDeleteImage", &id).await;
-    // The mutation's own answer has its event already.
+    // The mutation's own response already contains its event.
     let mutation = "mutation($id: ID!) { restoreImage(id: $id) { image { events(last: 1) { nodes { type } } } } }";
     let data = app.run(mutation, json!({ "id": id })).await;
     assert_eq!(
@@ -224,7 +224,7 @@ async fn a_cursor_older_than_what_is_kept_has_expired_and_so_has_one_of_another_
     db_prune(&app, 2).await;
     let count = |page: &Value| page["galleryEvents"]["nodes"].as_array().map(Vec::len);
     assert_eq!(count(&app.run(PAGE, json!({})).await), Some(2));
-    // Everything behind the second is kept.
+    // Everything after the second is kept.
     assert_eq!(
         count(&app.run(PAGE, json!({ "after": cursor(1) })).await),
         Some(2)
@@ -242,7 +242,7 @@ async fn a_cursor_older_than_what_is_kept_has_expired_and_so_has_one_of_another_
             .await,
         "CURSOR_EXPIRED"
     );
-    // A trail of which nothing is left still has its end.
+    // An empty trail still has an end.
     db_prune(&app, 4).await;
     let data = app
         .run("{ trailCursor galleryEvents { nodes { id } } }", json!({}))
@@ -268,7 +268,7 @@ async fn an_empty_trail_has_a_cursor_too(app: TestApp) {
     );
 }
 
-/// The root's fields are resolved all at once: read among them, the cursor would lie behind what the list shows.
+/// Root fields are resolved concurrently: read among them, the cursor could be later than the list.
 #[apply(each_database!)]
 async fn what_a_list_does_not_show_comes_after_the_trail_cursor_of_its_request(app: TestApp) {
     let writer = tokio::spawn({
@@ -291,7 +291,7 @@ async fn what_a_list_does_not_show_comes_after_the_trail_cursor_of_its_request(a
             shown.iter().any(|image| image["id"] == *id)
                 || events.iter().any(|event| event["imageId"] == *id)
         };
-        // Newer than the events that were read at the same time are those that a later look shows.
+        // Events newer than those read at the same time appear in a later read.
         let all = app.run("query($after: String) { galleryEvents(first: 100, after: $after) { nodes { imageId } } }", json!({ "after": data["trailCursor"] })).await;
         let later = all["galleryEvents"]["nodes"].as_array().expect("nodes");
         for image in after["images"]["nodes"].as_array().expect("nodes") {
@@ -304,7 +304,7 @@ async fn what_a_list_does_not_show_comes_after_the_trail_cursor_of_its_request(a
     writer.await.expect("it ends");
 }
 
-/// A transaction that stays open holds a low value of the sequence; the others go on, and it comes when it commits.
+/// An open transaction holds a low sequence value; the others proceed, and its event appears when it commits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_stays_open_holds_nobody_up_and_is_not_skipped() {
     use sqlx::{AssertSqlSafe, Connection, Executor};

@@ -1,4 +1,4 @@
-//! `EVENT_RETENTION_DAYS`: old events go, and nobody passes over them in silence.
+//! `EVENT_RETENTION_DAYS`: old events are deleted, and no client skips them silently.
 
 use macro_rules_attribute::apply;
 use serde_json::json;
@@ -14,7 +14,7 @@ async fn old_events_are_dropped_at_the_start_up_to_the_first_younger_one(app: Te
         app.user("alice").create_image().await;
     }
     let before = trail(&app).await;
-    // The fourth is old, but stands behind a younger one.
+    // The fourth is old, but comes after a younger one.
     app.db_execute("UPDATE image_gallery_event SET occurred_at = '2020-01-01T00:00:00.000000Z' WHERE position IN (1, 2, 4)").await;
     app.restart().await;
     eventually("the old events are gone", async || {

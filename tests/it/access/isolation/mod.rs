@@ -1,10 +1,10 @@
-//! Two owners against the whole schema: nothing that one of them sends shows or changes anything of the other's.
+//! Tests isolation across the whole schema: nothing that one owner sends shows or changes another owner's data.
 //!
-//! 1. The schema is read by introspection. Each field of a root, each argument, and each field of an input has to be in the
-//!    tables below; what is added to the schema and not to them makes the test fail.
-//! 2. Alice sends every call, each with everything selected that its type has. Her answers hold nothing of Bob's.
-//! 3. Bob's images are purged, and she sends them again: the answers are the same, so not even a count told her of them.
-//! 4. Before that she sends every mutation at them, and they stay as they are.
+//! 1. The schema is read by introspection. Each root field, each argument and each input field must be in the tables
+//!    below; the test fails if the schema has more.
+//! 2. Alice sends every call, with all fields selected. Her responses contain nothing of Bob's.
+//! 3. Bob's images are purged, and she sends the calls again: the responses are the same, including counts.
+//! 4. Before that she sends every mutation for his images, and they stay unchanged.
 
 mod schema;
 mod tables;
@@ -16,11 +16,11 @@ use crate::harness::{TestApp, User, each_database, image_url};
 use schema::Schema;
 use tables::{MUTATIONS, NESTED, QUERIES, SUBSCRIPTIONS, TRAIL_CURSOR};
 
-/// What is known of the two owners' images.
+/// The known values of the owners' images.
 struct Known(Vec<(&'static str, String)>);
 
 impl Known {
-    /// The call with what is known in the place of its names.
+    /// The call with its placeholders replaced by known values.
     fn fill(&self, call: &str) -> String {
         let put = |text: String, (name, value): &(&str, String)| {
             text.replace(&format!("\"{name}\""), &format!("\"{value}\""))
@@ -28,7 +28,7 @@ impl Known {
         self.0.iter().fold(call.to_owned(), put)
     }
 
-    /// What only Bob and services may read.
+    /// Values that only Bob and services may read.
     fn secrets(&self) -> impl Iterator<Item = &str> {
         let of_bob = |name: &str| name.starts_with("BOB_") && !name.ends_with("_AT");
         let known = self
@@ -88,7 +88,7 @@ async fn make_both(app: &TestApp) -> Known {
     ])
 }
 
-/// Everything that a caller reads in an answer, but for the messages, which may repeat what was sent.
+/// All texts in a response, except error messages, which may repeat the request.
 fn read_texts(answer: &Value) -> Vec<&str> {
     match answer {
         Value::String(text) => vec![text],
@@ -115,7 +115,7 @@ fn assert_nothing_of_bob(known: &Known, call: &str, answer: &Value) {
     );
 }
 
-/// Every query of the table, as it is sent.
+/// All queries of the table, ready to send.
 fn queries(schema: &Schema, known: &Known) -> Vec<(&'static str, String)> {
     let calls = QUERIES.iter().flat_map(|(field, calls)| {
         let selection = schema.selection_of("Query", field, NESTED);
@@ -143,7 +143,7 @@ async fn answers(caller: &User, queries: &[(&'static str, String)]) -> Vec<Value
     answers
 }
 
-/// Bob's images, as somebody sees them who may see everything.
+/// Bob's images, as a caller with full access sees them.
 async fn bobs_images(app: &TestApp) -> Value {
     let all = "id userId imageUrl originalPrompt refinedPrompt intentLabel metadata createdAt updatedAt deletedAt";
     let query = format!(
@@ -217,7 +217,7 @@ async fn no_query_shows_anything_of_anothers(app: TestApp) {
             "{query}: {before} {after}"
         );
     }
-    // The test would be worth nothing if nobody saw a difference.
+    // Proves that the test can detect a difference.
     let all_after = answers(&worker, &queries).await;
     for (field, _) in QUERIES {
         let is_felt = queries

@@ -1,4 +1,4 @@
-//! The schema by introspection: which fields there are, and everything that can be selected below one.
+//! The schema by introspection: its fields, and everything that can be selected.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ const INTROSPECTION: &str = "{ __schema {
 } }
 fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
-/// For each field, everything that the table calls it with.
+/// For each field, all its calls in the table.
 type Calls = BTreeMap<&'static str, String>;
 
 pub(super) struct Schema(Value);
@@ -24,7 +24,7 @@ impl Schema {
         Self(app.run(INTROSPECTION, json!({})).await["__schema"].take())
     }
 
-    /// Panics unless the table has exactly the fields of a root, and a call with each of their arguments.
+    /// Panics unless the table has exactly the fields of a root, and a call with each argument.
     #[track_caller]
     pub(super) fn require_fields(&self, root: &str, calls: &Calls) {
         let fields: Vec<&Value> = list(self.kind(root), "fields").collect();
@@ -45,7 +45,7 @@ impl Schema {
         }
     }
 
-    /// Panics unless the table has every field with arguments of the other types.
+    /// Panics unless the table has all fields with arguments of the other types.
     #[track_caller]
     pub(super) fn require_nested(&self, calls: &Calls) {
         let objects = list(&self.0, "types").filter(|kind| kind["kind"] == "OBJECT");
@@ -74,7 +74,7 @@ impl Schema {
         }
     }
 
-    /// The name of an argument, and of everything that can be put into it.
+    /// The name of an argument, and of all its input fields.
     fn names_of_input(&self, input: &Value) -> Vec<String> {
         let fields = list(self.kind(base(&input["type"])), "inputFields");
         let within = fields.flat_map(|field| self.names_of_input(field));
@@ -83,7 +83,7 @@ impl Schema {
             .collect()
     }
 
-    /// Everything that can be selected of a root's field, `{ … }`.
+    /// A selection of everything below a root's field, `{ … }`.
     pub(super) fn selection_of(
         &self,
         root: &str,
@@ -118,7 +118,7 @@ impl Schema {
         let fields = list(kind, "fields").filter(|_| kind["kind"] == "OBJECT");
         for field in fields {
             let target = base(&field["type"]);
-            // What leads back would go on for ever.
+            // Fields that lead back to a parent type would recurse forever.
             if path.contains(&target) {
                 continue;
             }
@@ -161,7 +161,7 @@ fn name(of: &Value) -> &str {
     of["name"].as_str().expect("a name")
 }
 
-/// The type itself, without lists and `!`.
+/// The named type, without lists and `!`.
 fn base(reference: &Value) -> &str {
     match &reference["ofType"] {
         Value::Null => name(reference),

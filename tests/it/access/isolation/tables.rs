@@ -1,7 +1,7 @@
-//! Every field and argument of the schema, and how Alice calls it. `"BOB_…"` and `"ALICE_…"` stand for what is known of
-//! their images.
+//! Every field and argument of the schema, and Alice's calls. `"BOB_…"` and `"ALICE_…"` stand for values of their
+//! images.
 
-/// How Alice asks.
+/// Alice's queries.
 pub(super) const QUERIES: &[(&str, &[&str])] = &[
     (
         "node",
@@ -41,10 +41,10 @@ pub(super) const QUERIES: &[(&str, &[&str])] = &[
     (TRAIL_CURSOR, &[""]),
 ];
 
-/// Where the trail of all ends: it moves with everybody's changes, and tells no more than that there were some.
+/// The end of the whole trail: it moves with all changes, and reveals only that there were some.
 pub(super) const TRAIL_CURSOR: &str = "trailCursor";
 
-/// How Alice follows; sent by `feed::isolation`.
+/// Alice's subscriptions; used by `feed::isolation`.
 pub(super) const SUBSCRIPTIONS: &[(&str, &str)] =
     &[("galleryEvents", "(userId: imageId: types: after:)")];
 
@@ -67,7 +67,7 @@ const LIST: &[&str] = &[
     r#"(filter: { createdBefore: "BOB_CREATED_AT" })"#,
 ];
 
-/// Fields below the roots that take arguments, with calls of them.
+/// Fields with arguments below the roots, with their calls.
 pub(super) const NESTED: &[(&str, &[&str])] = &[
     (
         "Image.imageUrl",
@@ -87,7 +87,7 @@ pub(super) const NESTED: &[(&str, &[&str])] = &[
     ("GalleryStats.createdPerDay", &["(days: 2)"]),
 ];
 
-/// What Alice tries, and what she hears; blank where the call is about her own images.
+/// Alice's mutations and the expected error codes; empty for calls on her own images.
 pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[
     (
         "createImage",

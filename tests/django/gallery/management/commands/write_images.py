@@ -56,7 +56,7 @@ class Command(BaseCommand):
             return []
         image.refined_prompt = f"changed {next(self.numbers)}"
         image.save()
-        # Nothing is stored that was not there, but for the time: no event.
+        # Changes only the timestamp, so there is no event.
         image.save()
         return [("UPDATED", str(image.image_id))]
 

@@ -22,8 +22,8 @@ use super::collect_fields::collect_fields;
 use super::document::get_operation;
 use super::known::{KnownDocument, KnownDocuments};
 use super::limits::{
-    Cost, CostModel, LatestCost, LimitExceeded, Limits, Prices, check_complexity,
-    check_variable_expansion, find_expensive, measure_document, scan,
+    Cost, CostModel, LatestCost, LimitExceeded, Limits, Priced, Prices, check_complexity,
+    check_variable_expansion, measure_document, scan,
 };
 use super::numbers::parse_document;
 use super::operation::Operation;
@@ -294,28 +294,21 @@ impl<'f> Checks<'f> {
         variables: &Variables,
     ) -> Result<(), ServerError> {
         let front = self.front;
-        let model = front.cost_model();
-        let (document, text_bytes) = (&known.document, known.text_bytes);
         let operation = &known.operation()?.node;
         front
             .input_types
             .check(&operation.variable_definitions, variables)?;
-        let price = known.price.of(document, operation, variables, model);
-        self.cost.note_complexity(price.complexity);
-        let complexity = check_complexity(price.complexity, &front.limits);
-        self.within(complexity.map_err(|exceeded| {
-            exceeded.at(find_expensive(
-                document,
-                operation,
-                variables,
-                model,
-                front.limits.max_complexity,
-            ))
-        }))?;
-        if !price.has_small_arguments(variables, text_bytes) {
-            let copies =
-                check_variable_expansion(document, operation, variables, model, text_bytes);
-            self.within(copies)?;
+        let priced = Priced {
+            document: &known.document,
+            operation,
+            variables,
+            model: front.cost_model(),
+        };
+        let cost = known.price.of(priced);
+        self.cost.note_complexity(cost.complexity);
+        self.within(check_complexity(cost.complexity, priced, &front.limits))?;
+        if !cost.has_small_arguments(variables, known.text_bytes) {
+            self.within(check_variable_expansion(priced, known.text_bytes))?;
         }
         Ok(())
     }

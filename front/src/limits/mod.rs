@@ -10,6 +10,7 @@
 mod complexity;
 mod cost;
 mod exceeded;
+mod lexer;
 mod measure;
 mod scan;
 mod variables;
@@ -17,14 +18,14 @@ mod variables;
 #[cfg(test)]
 pub(super) use complexity::sample;
 pub(crate) use complexity::{
-    CostModel, LatestCost, check_complexity, check_variable_expansion, find_expensive,
+    CostModel, LatestCost, Priced, check_complexity, check_variable_expansion,
 };
 pub use complexity::{FieldPrice, InputPrice, Prices, SizedList};
 pub use cost::Cost;
 pub use exceeded::{Limit, LimitExceeded, Place};
+pub(crate) use lexer::{tokens, tokens_and_ignored};
 pub use measure::{Measured, measure_document};
 pub use scan::scan;
-pub(crate) use scan::{tokens, tokens_and_ignored};
 pub use variables::{MAX_VARIABLE_NESTING, MAX_VARIABLE_VALUES, check_variables};
 
 /// The most brackets within brackets, and the most fragments within fragments.

@@ -4,6 +4,7 @@ use std::mem::discriminant;
 
 use async_graphql::Pos;
 
+use super::lexer::{is_ignored, tokens_and_ignored};
 use super::{Limit, LimitExceeded, Limits, MAX_BYTES, MAX_NESTING, Place};
 
 /// Counts the tokens and the nesting of a document's text, and gives the number of tokens. Malformed text is left to the
@@ -32,8 +33,7 @@ impl Counted {
     /// Walks the text once to its end, so that a refusal can say how much it was.
     fn of(text: &str) -> Self {
         let mut counted = Self::default();
-        let mut lexer = Lexer::new(text);
-        while let Some((first, token)) = lexer.next_token() {
+        for (first, token) in tokens_and_ignored(text) {
             counted.add(first, token);
         }
         counted
@@ -88,106 +88,6 @@ fn position(before: &str) -> Pos {
     let start = before.rfind(['\n', '\r']).map_or(0, |end| end + 1);
     let column = before.get(start..).unwrap_or_default().chars().count() + 1;
     Pos { line, column }
-}
-
-struct Lexer<'t> {
-    rest: &'t str,
-    /// Whether a block string may end in the rest: a text full of beginnings is not searched anew for each.
-    has_block_end: bool,
-}
-
-impl<'t> Lexer<'t> {
-    fn new(text: &'t str) -> Self {
-        Self {
-            rest: text,
-            has_block_end: true,
-        }
-    }
-
-    /// The next token, comment or ignored character, and the character that it begins with.
-    fn next_token(&mut self) -> Option<(char, &'t str)> {
-        let first = self.rest.chars().next()?;
-        let length = if first == '"' {
-            self.string_length()
-        } else {
-            token_length(self.rest, first)
-        };
-        let (token, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        Some((first, token))
-    }
-
-    /// A block string without an end is taken for an empty string, as the parser does that looks for another reading.
-    fn string_length(&mut self) -> usize {
-        const BLOCK: &str = "\"\"\"";
-        if self.has_block_end
-            && let Some(content) = self.rest.strip_prefix(BLOCK)
-        {
-            if let Some(length) = block_length(content) {
-                return BLOCK.len() + length + BLOCK.len();
-            }
-            self.has_block_end = false;
-        }
-        line_string_length(self.rest)
-    }
-}
-
-/// The lexical tokens of a text, without what stands between them and says nothing,
-/// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Ignored-Tokens>.
-pub(crate) fn tokens(text: &str) -> impl Iterator<Item = &str> {
-    tokens_and_ignored(text)
-        .filter(|(first, _)| !is_ignored(*first))
-        .map(|(_, token)| token)
-}
-
-/// The whole text in pieces: lexical tokens and what stands between them, each with the character that it begins with.
-pub(crate) fn tokens_and_ignored(text: &str) -> impl Iterator<Item = (char, &str)> {
-    let mut lexer = Lexer::new(text);
-    std::iter::from_fn(move || lexer.next_token())
-}
-
-fn is_ignored(first: char) -> bool {
-    matches!(first, ' ' | ',' | '\t' | '\n' | '\r' | '\u{feff}' | '#')
-}
-
-/// Length in bytes of the lexical token but for strings, the comment or the ignored character that the text begins with,
-/// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Lexical-Tokens>.
-fn token_length(text: &str, first: char) -> usize {
-    let until = |end: fn(char) -> bool| text.find(end).unwrap_or(text.len());
-    match first {
-        '#' => until(|character| matches!(character, '\n' | '\r')),
-        '.' if text.starts_with("...") => "...".len(),
-        '0'..='9' | 'A'..='Z' | 'a'..='z' | '_' => {
-            until(|character| !(character.is_ascii_alphanumeric() || character == '_'))
-        }
-        other => other.len_utf8(),
-    }
-}
-
-/// A string ends with its line at the latest.
-fn line_string_length(text: &str) -> usize {
-    let mut is_escaped = false;
-    for (place, character) in text.char_indices().skip(1) {
-        match character {
-            '\n' | '\r' => return place,
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
-            '"' => return place + 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// Length of a block string's content, up to the first `"""` that has no backslash before it.
-fn block_length(content: &str) -> Option<usize> {
-    let mut ends = content.match_indices("\"\"\"");
-    ends.find(|(place, _)| {
-        !content
-            .get(..*place)
-            .is_some_and(|before| before.ends_with('\\'))
-    })
-    .map(|(place, _)| place)
 }
 
 #[cfg(test)]
@@ -318,44 +218,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn tokens_are_what_means_something() {
-        let text =
-            "\u{feff}query Q ($a:[ID!]=\"a # b\"){, ...f # {\n b(c:\"\"\" d \"\"\", e:-1.5) }";
-        let expected = [
-            "query",
-            "Q",
-            "(",
-            "$",
-            "a",
-            ":",
-            "[",
-            "ID",
-            "!",
-            "]",
-            "=",
-            "\"a # b\"",
-            ")",
-            "{",
-            "...",
-            "f",
-            "b",
-            "(",
-            "c",
-            ":",
-            "\"\"\" d \"\"\"",
-            "e",
-            ":",
-            "-",
-            "1",
-            ".",
-            "5",
-            ")",
-            "}",
-        ];
-        assert_eq!(tokens(text).collect::<Vec<_>>(), expected);
-    }
-
     /// Minutes, if the end were looked for at each of them.
     #[test]
     fn block_strings_without_an_end_are_found_out_once() {
@@ -383,18 +245,6 @@ mod tests {
         fn no_text_breaks_the_scan(text in "\\PC{0,80}", mixed in "[\\[\\](){}\"\\\\#.\n\ra0 ]{0,200}") {
             let _ = scanned(&text);
             let _ = scanned(&mixed);
-        }
-
-        #[test]
-        fn where_a_block_string_has_no_end_no_later_one_has(text in "(\"|\"\"\"|\\\\|a|\n){0,12}") {
-            let looked_for_each_time = std::iter::successors(Some(text.as_str()), |rest| {
-                let (_, token) = Lexer::new(rest).next_token()?;
-                rest.strip_prefix(token)
-            });
-            let rests: Vec<&str> = looked_for_each_time.collect();
-            let expected = rests.windows(2).filter_map(|pair| pair[0].strip_suffix(pair[1]));
-            let expected = expected.filter(|token| !token.starts_with(is_ignored));
-            prop_assert!(tokens(&text).eq(expected));
         }
 
         /// Where a document parses and holds neither strings nor comments, the scan sees just its brackets.

@@ -1,28 +1,12 @@
 //! Where an operation becomes too expensive: the first selection at which the sum of costs, in the order of the document,
 //! passes the limit. It is looked for only when the sum is known to do so.
 
-use async_graphql::parser::types::{
-    ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
-};
-use async_graphql::{Name, Pos, Positioned, Variables};
+use async_graphql::parser::types::{Field, OperationDefinition, Selection, SelectionSet};
+use async_graphql::{Name, Pos, Positioned};
 
-use super::argument_value::Values;
-use super::{CostModel, CostVisitor, FieldCost, SelectionCost};
+use super::{CostVisitor, FieldCost, SelectionCost};
 use crate::limits::Place;
 use crate::schema_index::ConnectionRole;
-
-/// Where an operation's complexity passes the maximum.
-pub(crate) fn find_expensive(
-    document: &ExecutableDocument,
-    operation: &OperationDefinition,
-    variables: &Variables,
-    model: CostModel<'_>,
-    maximum: usize,
-) -> Option<Place> {
-    let values = Values::of(operation, variables, None);
-    let visitor = CostVisitor::new(&document.fragments, values, model);
-    visitor.into_place(operation, maximum)
-}
 
 /// How often what is selected is given: as [`SelectionCost`] counts it.
 #[derive(Clone, Copy, Debug)]
@@ -207,10 +191,11 @@ impl<'a> Search<'a> {
 
 #[cfg(test)]
 mod tests {
+    use async_graphql::Variables;
     use async_graphql::parser::parse_query;
     use serde_json::json;
 
-    use super::super::sample;
+    use super::super::{Priced, sample};
     use super::*;
 
     fn place(text: &str, maximum: usize) -> Option<(usize, String)> {
@@ -218,8 +203,13 @@ mod tests {
         let document = parse_query(text).expect("the test's document parses");
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let variables = Variables::from_json(json!({}));
-        let model = sample::model(&index);
-        let found = find_expensive(&document, &operation.node, &variables, model, maximum)?;
+        let priced = Priced {
+            document: &document,
+            operation: &operation.node,
+            variables: &variables,
+            model: sample::model(&index),
+        };
+        let found = priced.visitor().into_place(&operation.node, maximum)?;
         let path: Vec<&str> = found.path.iter().map(Name::as_str).collect();
         Some((found.location.column, path.join(".")))
     }

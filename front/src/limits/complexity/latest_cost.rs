@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
 use async_graphql::{Name, Value as Sent, Variables};
 
 use super::argument_value::{LookedAt, Values};
 use super::variable_expansion::{ArgumentWeights, MAX_COPIED_BYTES, VALUE_BYTES, weight_of_value};
-use super::{CostModel, CostVisitor};
+use super::{CostVisitor, Priced};
 
 /// The complexity of an operation for certain variables.
 #[derive(Debug)]
@@ -26,34 +25,29 @@ pub(crate) struct LatestCost(Mutex<Option<Arc<OperationCost>>>);
 
 impl LatestCost {
     /// The complexity of an operation; it has to be the same one each time.
-    pub(crate) fn of(
-        &self,
-        document: &ExecutableDocument,
-        operation: &OperationDefinition,
-        variables: &Variables,
-        model: CostModel<'_>,
-    ) -> Arc<OperationCost> {
+    pub(crate) fn of(&self, operation: Priced<'_>) -> Arc<OperationCost> {
         let latest = self
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        if let Some(latest) = latest.filter(|latest| latest.is_for(variables)) {
+        if let Some(latest) = latest.filter(|latest| latest.is_for(operation.variables)) {
             return latest;
         }
-        let priced = Arc::new(OperationCost::new(document, operation, variables, model));
+        let priced = Arc::new(OperationCost::new(operation));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&priced));
         priced
     }
 }
 
 impl OperationCost {
-    fn new(
-        document: &ExecutableDocument,
-        operation: &OperationDefinition,
-        variables: &Variables,
-        model: CostModel<'_>,
-    ) -> Self {
+    fn new(priced: Priced<'_>) -> Self {
+        let Priced {
+            document,
+            operation,
+            variables,
+            model,
+        } = priced;
         let looked_at = LookedAt::default();
         let values = Values::of(operation, variables, Some(&looked_at));
         let visitor = || CostVisitor::new(&document.fragments, values, model);
@@ -116,7 +110,12 @@ mod tests {
         let latest = LatestCost::default();
         let price = |variables| {
             let variables = Variables::from_json(variables);
-            latest.of(&document, &operation.node, &variables, model)
+            latest.of(Priced {
+                document: &document,
+                operation: &operation.node,
+                variables: &variables,
+                model,
+            })
         };
         let ten = price(json!({ "first": 10, "after": "a" }));
         assert!(Arc::ptr_eq(

@@ -22,10 +22,11 @@ mod variable_expansion;
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{Field, OperationDefinition, Selection, SelectionSet};
-use async_graphql::{Name, Positioned};
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned, Variables};
 
-pub(crate) use self::expensive::find_expensive;
 pub(crate) use self::field_cost::CostModel;
 pub use self::field_cost::{FieldPrice, InputPrice, Prices, SizedList};
 pub(crate) use self::latest_cost::LatestCost;
@@ -38,16 +39,49 @@ use super::{Limit, LimitExceeded, Limits};
 use crate::schema_index::ConnectionRole;
 use crate::walk::{Fragments, directives};
 
-/// Holds a complexity against its limit.
-pub(crate) fn check_complexity(complexity: usize, limits: &Limits) -> Result<(), LimitExceeded> {
-    let maximum = limits.max_complexity;
-    if complexity > maximum {
-        return Err(limits.exceeded(Limit::Complexity {
-            complexity,
-            maximum,
-        }));
+/// An operation with the values of its variables, and how it is priced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Priced<'a> {
+    pub(crate) document: &'a ExecutableDocument,
+    pub(crate) operation: &'a OperationDefinition,
+    pub(crate) variables: &'a Variables,
+    pub(crate) model: CostModel<'a>,
+}
+
+impl<'a> Priced<'a> {
+    fn values(self) -> Values<'a> {
+        Values::of(self.operation, self.variables, None)
     }
-    Ok(())
+
+    fn visitor(self) -> CostVisitor<'a> {
+        CostVisitor::new(&self.document.fragments, self.values(), self.model)
+    }
+
+    /// The same that weighs arguments.
+    fn weighing_visitor(self, weights: ArgumentWeights) -> CostVisitor<'a> {
+        CostVisitor {
+            weights: Some(weights),
+            ..self.visitor()
+        }
+    }
+}
+
+/// Holds a complexity against its limit.
+pub(crate) fn check_complexity(
+    complexity: usize,
+    priced: Priced<'_>,
+    limits: &Limits,
+) -> Result<(), LimitExceeded> {
+    let maximum = limits.max_complexity;
+    if complexity <= maximum {
+        return Ok(());
+    }
+    let limit = Limit::Complexity {
+        complexity,
+        maximum,
+    };
+    let place = priced.visitor().into_place(priced.operation, maximum);
+    Err(limits.exceeded(limit).at(place))
 }
 
 /// What a selection set costs.

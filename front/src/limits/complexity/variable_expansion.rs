@@ -3,14 +3,12 @@
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{
-    Directive, ExecutableDocument, Field, OperationDefinition, Selection,
-};
-use async_graphql::{Name, Positioned, Value as Sent, Variables};
+use async_graphql::parser::types::{Directive, ExecutableDocument, Field, Selection};
+use async_graphql::{Name, Positioned, Value as Sent};
 use async_graphql_value::Value as Literal;
 
+use super::Priced;
 use super::argument_value::Values;
-use super::{CostModel, CostVisitor};
 use crate::limits::{Limit, LimitExceeded, Place};
 use crate::walk::{definitions, directives, selections};
 
@@ -23,32 +21,30 @@ pub(super) const VALUE_BYTES: usize = 8;
 /// stand, as validation walks every definition of the document, and for each object that the operation gives. `sent_bytes`
 /// is the document's length; it and the variables may be as large as a request may be, and be used once.
 pub(crate) fn check_variable_expansion(
-    document: &ExecutableDocument,
-    operation: &OperationDefinition,
-    variables: &Variables,
-    model: CostModel<'_>,
+    priced: Priced<'_>,
     sent_bytes: usize,
 ) -> Result<(), LimitExceeded> {
+    let Priced {
+        document,
+        operation,
+        variables,
+        ..
+    } = priced;
     let sent = variables.values().map(weight_of_value);
     let sent = sent.fold(sent_bytes, usize::saturating_add);
     let maximum = sent.saturating_add(MAX_COPIED_BYTES);
-    let values = Values::of(operation, variables, None);
     let exceeded = |bytes| LimitExceeded::from(Limit::Copies { bytes, maximum });
+    let values = priced.values();
     let mut weights = ArgumentWeights::default();
     let as_written = weights.weight_of_document(values, document);
     if as_written > maximum {
         let place = weights.place_in_document(values, document, maximum);
         return Err(exceeded(as_written).at(place));
     }
-    let visitor = |weights| {
-        let mut visitor = CostVisitor::new(&document.fragments, values, model);
-        visitor.weights = Some(weights);
-        visitor
-    };
-    let bytes = visitor(weights).whole(operation);
+    let bytes = priced.weighing_visitor(weights).whole(operation);
     if bytes > maximum {
-        let place = visitor(ArgumentWeights::default()).into_place(operation, maximum);
-        return Err(exceeded(bytes).at(place));
+        let visitor = priced.weighing_visitor(ArgumentWeights::default());
+        return Err(exceeded(bytes).at(visitor.into_place(operation, maximum)));
     }
     Ok(())
 }
@@ -189,6 +185,7 @@ pub(super) fn weight_of_value(value: &Sent) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use async_graphql::Variables;
     use async_graphql::parser::parse_query;
     use serde_json::{Value as Json, json};
 
@@ -202,14 +199,13 @@ mod tests {
         collect_fields(&mut document, &index).expect("it is small");
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let variables = Variables::from_json(variables);
-        check_variable_expansion(
-            &document,
-            &operation.node,
-            &variables,
-            sample::model(&index),
-            text.len(),
-        )
-        .map_err(|exceeded| exceeded.limit)
+        let priced = Priced {
+            document: &document,
+            operation: &operation.node,
+            variables: &variables,
+            model: sample::model(&index),
+        };
+        check_variable_expansion(priced, text.len()).map_err(|exceeded| exceeded.limit)
     }
 
     fn is_refused(text: &str, variables: Json) -> bool {

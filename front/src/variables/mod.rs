@@ -5,6 +5,8 @@
 //! Values are left as they were sent: the library coerces them where it reads them, by the same rules. Custom scalars
 //! read their own values.
 
+mod sample;
+
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
@@ -13,8 +15,8 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, ServerError, Value, Variables};
 
-use super::code::Code;
-use super::naming::shortened;
+use crate::code::Code;
+use crate::naming::shortened;
 
 /// The types that a variable may have, and how errors speak of them.
 #[derive(Debug)]
@@ -113,36 +115,6 @@ impl InputTypes {
             })?;
         }
         Ok(())
-    }
-
-    /// A value for each variable, of its type: with them a document is validated as a whole, whatever its callers send.
-    pub(crate) fn samples(&self, definitions: &[Positioned<VariableDefinition>]) -> Variables {
-        let samples = definitions.iter().map(|definition| {
-            let VariableDefinition { name, var_type, .. } = &definition.node;
-            (name.node.clone(), self.sample(&var_type.node))
-        });
-        Variables::from_value(Value::Object(samples.collect()))
-    }
-
-    fn sample(&self, of: &Type) -> Value {
-        let name = match &of.base {
-            BaseType::Named(name) => name,
-            BaseType::List(item) => return Value::List(vec![self.sample(item)]),
-        };
-        match (self.types.get(name), name.as_str()) {
-            (Some(InputType::Enum(values)), _) => {
-                values.first().cloned().map_or(Value::Null, Value::Enum)
-            }
-            (Some(InputType::Object(object)), _) => {
-                let required = object.fields.iter();
-                let required = required.filter(|field| !field.of.nullable && !field.has_default);
-                let fields = required.map(|field| (field.name.clone(), self.sample(&field.of)));
-                Value::Object(fields.collect())
-            }
-            (_, "Int" | "Float") => Value::from(1),
-            (_, "Boolean") => Value::from(true),
-            _ => Value::from("a"),
-        }
     }
 
     fn value(&self, of: &Type, value: &Value) -> Result<(), Mismatch> {

@@ -1,5 +1,7 @@
 //! The parsed document: what its fragments come to once they are written out.
 
+mod place;
+
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
@@ -10,7 +12,7 @@ use async_graphql::{Name, Pos, Positioned};
 use super::{
     Limit, LimitExceeded, Limits, MAX_INTROSPECTED_LISTS, MAX_NESTING, MAX_SELECTIONS, Place,
 };
-use crate::walk::selection_set;
+use place::CountedSelections;
 
 /// What leads from one type to many others: nested, an answer grows at every level. Other implementations count the same
 /// four, <https://github.com/graphql/graphql-js/blob/16.x.x/src/validation/rules/MaxIntrospectionDepthRule.ts>.
@@ -87,17 +89,6 @@ impl SelectionSize {
     }
 }
 
-/// What is counted to find the selection that is too much.
-struct Counted {
-    maximum: usize,
-    /// Of a selection, without what is selected within.
-    own: fn(&Selection) -> usize,
-    /// Of a selection with all within.
-    total: fn(&SelectionSize) -> usize,
-    /// Whether selections beside each other add up.
-    is_sum: bool,
-}
-
 struct Measure<'a> {
     document: &'a ExecutableDocument,
     /// What each fragment costs; none while it is being measured.
@@ -113,12 +104,12 @@ impl<'a> Measure<'a> {
     ) -> Result<(), LimitExceeded> {
         let (depth, maximum) = (size.depth, limits.max_depth);
         if depth > maximum {
-            let place = self.place(set, &Counted::depth(maximum), 0);
+            let place = self.place(set, &CountedSelections::depth(maximum), 0);
             return Err(limits.exceeded(Limit::Depth { depth, maximum }).at(place));
         }
         let (aliases, maximum) = (size.aliases, limits.max_aliases);
         if aliases > maximum {
-            let place = self.place(set, &Counted::aliases(maximum), 0);
+            let place = self.place(set, &CountedSelections::aliases(maximum), 0);
             let limit = Limit::Aliases { aliases, maximum };
             return Err(limits.exceeded(limit).at(place));
         }
@@ -142,41 +133,9 @@ impl<'a> Measure<'a> {
             end > MAX_SELECTIONS
         };
         let over = sets.iter().find(is_over);
-        let place = over.and_then(|(set, _)| self.place(set, &Counted::selections(), before));
+        let place =
+            over.and_then(|(set, _)| self.place(set, &CountedSelections::selections(), before));
         Err(LimitExceeded::from(Limit::Selections(all)).at(place))
-    }
-
-    /// The first selection at which a count passes its maximum: in a set of which it is known to do so.
-    fn place(
-        &mut self,
-        set: &'a SelectionSet,
-        counted: &Counted,
-        mut before: usize,
-    ) -> Option<Place> {
-        for Positioned { node, pos } in &set.items {
-            let total = (counted.total)(&self.selection(node, *pos, 0).ok()?);
-            if before.saturating_add(total) <= counted.maximum {
-                before += if counted.is_sum { total } else { 0 };
-                continue;
-            }
-            let own = before.saturating_add((counted.own)(node));
-            let within = match node {
-                _ if own > counted.maximum => None,
-                Selection::FragmentSpread(spread) => {
-                    let name = &spread.node.fragment_name.node;
-                    let fragment = self.document.fragments.get(name)?;
-                    Some(&fragment.node.selection_set.node)
-                }
-                other => selection_set(other),
-            };
-            let place = within.and_then(|within| self.place(within, counted, own));
-            let place = place.unwrap_or_else(|| Place::new(*pos, Vec::new()));
-            return Some(match node {
-                Selection::Field(field) => place.within(&field.node.response_key().node),
-                _ => place,
-            });
-        }
-        None
     }
 
     /// `spreads` counts the fragments that the set is in; brackets within a definition are bounded by [`scan`].
@@ -225,7 +184,7 @@ impl<'a> Measure<'a> {
         let is_introspection = matches!(field.name.node.as_str(), "__schema" | "__type");
         let introspected_lists = within.introspected_lists + introspected_lists_of(field);
         if is_introspection && introspected_lists > MAX_INTROSPECTED_LISTS {
-            let place = self.place(set, &Counted::introspected_lists(), 0);
+            let place = self.place(set, &CountedSelections::introspected_lists(), 0);
             let exceeded = LimitExceeded::from(Limit::Introspection(introspected_lists));
             return Err(exceeded.at(place).within(response_key));
         }
@@ -283,50 +242,6 @@ impl<'a> Measure<'a> {
     }
 }
 
-impl Counted {
-    fn depth(maximum: usize) -> Self {
-        Self {
-            maximum,
-            own: |selection| usize::from(matches!(selection, Selection::Field(_))),
-            total: |size| size.depth,
-            is_sum: false,
-        }
-    }
-
-    fn aliases(maximum: usize) -> Self {
-        Self {
-            maximum,
-            own: |selection| match selection {
-                Selection::Field(field) => usize::from(field.node.alias.is_some()),
-                _ => 0,
-            },
-            total: |size| size.aliases,
-            is_sum: true,
-        }
-    }
-
-    fn selections() -> Self {
-        Self {
-            maximum: MAX_SELECTIONS,
-            own: |_| 1,
-            total: |size| size.selections,
-            is_sum: true,
-        }
-    }
-
-    fn introspected_lists() -> Self {
-        Self {
-            maximum: MAX_INTROSPECTED_LISTS,
-            own: |selection| match selection {
-                Selection::Field(field) => introspected_lists_of(&field.node),
-                _ => 0,
-            },
-            total: |size| size.introspected_lists,
-            is_sum: false,
-        }
-    }
-}
-
 /// One of what leads from one type to many, or none.
 fn introspected_lists_of(field: &Field) -> usize {
     usize::from(INTROSPECTED_LISTS.contains(&field.name.node.as_str()))
@@ -336,8 +251,8 @@ fn introspected_lists_of(field: &Field) -> usize {
 mod tests {
     use async_graphql::parser::parse_query;
 
-    use super::super::scan;
     use super::*;
+    use crate::limits::scan;
 
     fn checked(text: &str) -> Result<(), Limit> {
         scan(text, &Limits::default()).map_err(|exceeded| exceeded.limit)?;

@@ -1,0 +1,161 @@
+//! The raw text of a document in pieces: whatever the parser makes of it, none of its tokens is missed.
+
+struct Lexer<'t> {
+    rest: &'t str,
+    /// Whether a block string may end in the rest: a text full of beginnings is not searched anew for each.
+    has_block_end: bool,
+}
+
+impl<'t> Lexer<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            rest: text,
+            has_block_end: true,
+        }
+    }
+
+    /// The next token, comment or ignored character, and the character that it begins with.
+    fn next_token(&mut self) -> Option<(char, &'t str)> {
+        let first = self.rest.chars().next()?;
+        let length = if first == '"' {
+            self.string_length()
+        } else {
+            token_length(self.rest, first)
+        };
+        let (token, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some((first, token))
+    }
+
+    /// A block string without an end is taken for an empty string, as the parser does that looks for another reading.
+    fn string_length(&mut self) -> usize {
+        const BLOCK: &str = "\"\"\"";
+        if self.has_block_end
+            && let Some(content) = self.rest.strip_prefix(BLOCK)
+        {
+            if let Some(length) = block_length(content) {
+                return BLOCK.len() + length + BLOCK.len();
+            }
+            self.has_block_end = false;
+        }
+        line_string_length(self.rest)
+    }
+}
+
+/// The lexical tokens of a text, without what stands between them and says nothing,
+/// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Ignored-Tokens>.
+pub(crate) fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    tokens_and_ignored(text)
+        .filter(|(first, _)| !is_ignored(*first))
+        .map(|(_, token)| token)
+}
+
+/// The whole text in pieces: lexical tokens and what stands between them, each with the character that it begins with.
+pub(crate) fn tokens_and_ignored(text: &str) -> impl Iterator<Item = (char, &str)> {
+    let mut lexer = Lexer::new(text);
+    std::iter::from_fn(move || lexer.next_token())
+}
+
+/// Whether what begins with this character says nothing.
+pub(super) fn is_ignored(first: char) -> bool {
+    matches!(first, ' ' | ',' | '\t' | '\n' | '\r' | '\u{feff}' | '#')
+}
+
+/// Length in bytes of the lexical token but for strings, the comment or the ignored character that the text begins with,
+/// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Lexical-Tokens>.
+fn token_length(text: &str, first: char) -> usize {
+    let until = |end: fn(char) -> bool| text.find(end).unwrap_or(text.len());
+    match first {
+        '#' => until(|character| matches!(character, '\n' | '\r')),
+        '.' if text.starts_with("...") => "...".len(),
+        '0'..='9' | 'A'..='Z' | 'a'..='z' | '_' => {
+            until(|character| !(character.is_ascii_alphanumeric() || character == '_'))
+        }
+        other => other.len_utf8(),
+    }
+}
+
+/// A string ends with its line at the latest.
+fn line_string_length(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (place, character) in text.char_indices().skip(1) {
+        match character {
+            '\n' | '\r' => return place,
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return place + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Length of a block string's content, up to the first `"""` that has no backslash before it.
+fn block_length(content: &str) -> Option<usize> {
+    let mut ends = content.match_indices("\"\"\"");
+    ends.find(|(place, _)| {
+        !content
+            .get(..*place)
+            .is_some_and(|before| before.ends_with('\\'))
+    })
+    .map(|(place, _)| place)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn tokens_are_what_means_something() {
+        let text =
+            "\u{feff}query Q ($a:[ID!]=\"a # b\"){, ...f # {\n b(c:\"\"\" d \"\"\", e:-1.5) }";
+        let expected = [
+            "query",
+            "Q",
+            "(",
+            "$",
+            "a",
+            ":",
+            "[",
+            "ID",
+            "!",
+            "]",
+            "=",
+            "\"a # b\"",
+            ")",
+            "{",
+            "...",
+            "f",
+            "b",
+            "(",
+            "c",
+            ":",
+            "\"\"\" d \"\"\"",
+            "e",
+            ":",
+            "-",
+            "1",
+            ".",
+            "5",
+            ")",
+            "}",
+        ];
+        assert_eq!(tokens(text).collect::<Vec<_>>(), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn where_a_block_string_has_no_end_no_later_one_has(text in "(\"|\"\"\"|\\\\|a|\n){0,12}") {
+            let looked_for_each_time = std::iter::successors(Some(text.as_str()), |rest| {
+                let (_, token) = Lexer::new(rest).next_token()?;
+                rest.strip_prefix(token)
+            });
+            let rests: Vec<&str> = looked_for_each_time.collect();
+            let expected = rests.windows(2).filter_map(|pair| pair[0].strip_suffix(pair[1]));
+            let expected = expected.filter(|token| !token.starts_with(is_ignored));
+            prop_assert!(tokens(&text).eq(expected));
+        }
+    }
+}

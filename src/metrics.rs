@@ -81,7 +81,7 @@ impl Metrics {
         Ok(Self {
             operations: counters(
                 "operations_total",
-                "GraphQL operations by type (query, mutation, subscription; unknown where it was refused before that was known) and outcome.",
+                "Operations by type (query, mutation, subscription; unknown where it was refused before that was known; rest_read, rest_write) and outcome.",
                 &["type", "outcome"],
             )?,
             durations,

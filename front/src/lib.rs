@@ -21,7 +21,7 @@ mod walk;
 
 pub use code::{Code, code_of, set_code};
 pub use document::selects_at_root;
-pub use numbers::inexact_number;
+pub use numbers::{inexact_in_json, inexact_number};
 pub use operation::{Document, Extensions, Operation, Parameters, json_error};
 pub use persisted::DocumentHash;
 pub use policy::{DocumentPolicy, PolicyNames};

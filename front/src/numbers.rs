@@ -19,7 +19,7 @@ use super::naming::shortened;
 use decimal::is_exact;
 
 /// The first number of a JSON text that would lose digits.
-pub(crate) fn inexact_in_json(json: &str) -> Option<&str> {
+pub fn inexact_in_json(json: &str) -> Option<&str> {
     let mut rest = json;
     loop {
         let start = rest.find(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])?;

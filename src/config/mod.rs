@@ -10,6 +10,7 @@ mod error;
 mod jwt;
 mod limits;
 mod rate;
+mod rest;
 mod retention;
 mod telemetry;
 mod value;
@@ -33,6 +34,7 @@ use error::first_line;
 use jwt::JwtSettings;
 pub use limits::LimitSettings;
 pub use rate::RateSettings;
+pub use rest::RestSettings;
 pub use retention::RetentionSettings;
 pub use telemetry::TelemetrySettings;
 use value::{Checked, address, boolean, host_patterns, origin, port, whole_number};
@@ -88,6 +90,10 @@ pub struct Settings {
     #[arg(long, env, value_name = "BOOLEAN", help_heading = CONTENT, default_value = "true",
         value_parser = Checked(boolean), action = clap::ArgAction::Set)]
     pub graphiql: bool,
+
+    /// The replaced application's REST calls.
+    #[command(flatten)]
+    pub rest: RestSettings,
 
     /// Which documents may run.
     #[command(flatten)]
@@ -154,6 +160,7 @@ impl Settings {
             origins: self.origins(),
             has_graphiql: self.graphiql,
             rate: self.rate.options(),
+            rest: self.rest.options(),
         }
     }
 

@@ -72,7 +72,7 @@ impl From<Failure> for async_graphql::Error {
 }
 
 /// The client's code and message for an error.
-fn client_error(error: &gallery::Error) -> (Code, String) {
+pub(crate) fn client_error(error: &gallery::Error) -> (Code, String) {
     match error {
         gallery::Error::Argument(error) => (Code::BadUserInput, argument_message(error)),
         gallery::Error::TooManySubscribers => (Code::Unavailable, error.to_string()),

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
+use super::call::CallLabels;
 use super::{Executor, OperationRequest, Prepared, Refused};
 use crate::auth::Caller;
 use crate::contract::code::Code;
@@ -27,19 +28,19 @@ const MAX_NAME_CHARACTERS: usize = 100;
 /// An executor whose operations are counted, logged and traced. Clones share it.
 #[derive(Clone)]
 pub struct InstrumentedExecutor {
-    executor: Executor,
+    pub(super) executor: Executor,
     metrics: Arc<Metrics>,
 }
 
 /// The labels of an operation in metrics, log and traces.
-struct OperationLabels {
+pub(super) struct OperationLabels {
     kind: &'static str,
     /// A valid GraphQL name, because it comes from a parsed document.
     name: Option<String>,
 }
 
 /// Records an operation when it ends, even if the client disconnects.
-struct Observation {
+pub(super) struct Observation {
     labels: OperationLabels,
     caller_kind: &'static str,
     subject: Option<String>,
@@ -77,7 +78,7 @@ impl InstrumentedExecutor {
 
     /// See [`Executor::execute`].
     pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
-        let observation = self.observe(&caller, &prepared);
+        let observation = self.observe(&caller, OperationLabels::of(&prepared));
         let work = self.executor.execute(caller, prepared, deadline);
         let reply = work.instrument(observation.span.clone()).await;
         observation.end(reply.errors(), reply.is_refused());
@@ -93,7 +94,7 @@ impl InstrumentedExecutor {
     ) -> Result<BoxStream<'static, StreamItem>, Reply> {
         use futures_util::StreamExt;
 
-        let observation = self.observe(&caller, &prepared);
+        let observation = self.observe(&caller, OperationLabels::of(&prepared));
         let work = self.executor.subscribe(caller, prepared, resume_after);
         match work.instrument(observation.span.clone()).await {
             Ok(items) => {
@@ -121,8 +122,7 @@ impl InstrumentedExecutor {
         self.executor.deadline()
     }
 
-    fn observe(&self, caller: &Caller, prepared: &Prepared) -> Observation {
-        let labels = OperationLabels::of(prepared);
+    pub(super) fn observe(&self, caller: &Caller, labels: OperationLabels) -> Observation {
         let name = labels.name.as_deref();
         // At the lowest level: it is for traces and must not prefix log lines.
         let span = tracing::trace_span!(
@@ -146,7 +146,11 @@ impl InstrumentedExecutor {
 }
 
 impl Observation {
-    fn end(mut self, errors: &[ServerError], is_refused: bool) {
+    pub(super) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    pub(super) fn end(mut self, errors: &[ServerError], is_refused: bool) {
         self.has_ended = true;
         count_errors(&self.metrics, errors);
         let outcome = match errors {
@@ -193,6 +197,17 @@ impl Drop for Observation {
 }
 
 impl OperationLabels {
+    pub(super) fn of_call(labels: CallLabels) -> Self {
+        Self {
+            kind: if labels.is_write {
+                "rest_write"
+            } else {
+                "rest_read"
+            },
+            name: Some(labels.name.to_owned()),
+        }
+    }
+
     fn of(prepared: &Prepared) -> Self {
         let kind = match prepared.operation_type() {
             OperationType::Query => "query",

@@ -7,6 +7,7 @@
 //! 4. The schema executes it with a timeout; panics are caught.
 //! 5. Every error gets a code; internal details only go to the log, with the request's id.
 
+pub mod call;
 mod instrumented;
 pub mod reply;
 mod request_errors;

@@ -14,6 +14,7 @@ mod pages;
 pub mod rate_limit;
 mod replica;
 mod request;
+pub mod rest;
 mod stream;
 mod websocket;
 
@@ -58,6 +59,8 @@ pub struct Options {
     pub has_graphiql: bool,
     /// The rate limit.
     pub rate: rate_limit::Options,
+    /// The REST calls; none if they are off.
+    pub rest: Option<rest::Options>,
 }
 
 /// State shared by the handlers; cloned for each request.
@@ -162,7 +165,9 @@ impl Server {
 }
 
 fn router(state: State) -> Router {
-    Router::new()
+    let rest = state.options.rest.as_ref();
+    let rest = rest.map(|options| rest::routes(&state, options));
+    rest.unwrap_or_default()
         .route("/graphql", any(endpoint::graphql))
         .route("/graphql/", any(endpoint::graphql))
         .route("/assets/{name}", get(pages::asset))
@@ -184,14 +189,19 @@ fn router(state: State) -> Router {
 fn cors(origins: &Origins) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins.listed_headers())
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(
-            [request_log::HEADER, "retry-after", replica::POSITION]
-                .into_iter()
-                .chain(rate_limit::HEADERS)
-                .map(HeaderName::from_static)
-                .collect::<Vec<_>>(),
+            [
+                request_log::HEADER,
+                "link",
+                "retry-after",
+                replica::POSITION,
+            ]
+            .into_iter()
+            .chain(rate_limit::HEADERS)
+            .map(HeaderName::from_static)
+            .collect::<Vec<_>>(),
         )
         .max_age(PREFLIGHT_AGE)
 }

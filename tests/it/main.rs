@@ -29,6 +29,7 @@ mod pooler;
 mod proxy;
 mod rate_limit;
 mod replica;
+mod rest;
 mod restarts;
 mod retention;
 mod schema;

@@ -4,7 +4,7 @@ use axum::extract::{Request, State as Extract};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::State;
+use super::{State, rest};
 
 pub mod origin;
 mod plain_options;
@@ -16,12 +16,17 @@ pub(super) async fn around_each_request(
     request: Request,
     next: Next,
 ) -> Response {
-    request_log::log(&state.metrics, request, async |request| {
+    let rest_path = state.options.rest.as_ref().map(|rest| &rest.path);
+    request_log::log(&state.metrics, rest_path, request, async |request| {
         if let Some(reason) = state.options.origins.refusal(&request) {
-            return origin::refuse(request, reason);
+            let options = state.options.rest.as_ref();
+            return match options.filter(|rest| rest.path.contains(request.uri().path())) {
+                Some(options) => rest::forbid(options, request, reason),
+                None => origin::refuse(request, reason),
+            };
         }
         if plain_options::is_plain(&request) {
-            return plain_options::answer(request).await;
+            return plain_options::answer(rest_path, request).await;
         }
         next.run(request).await
     })

@@ -6,6 +6,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::server::http;
+use crate::server::rest::RestPath;
 
 /// Whether a request is an `OPTIONS` that is not a preflight.
 pub(super) fn is_plain(request: &Request) -> bool {
@@ -14,8 +15,10 @@ pub(super) fn is_plain(request: &Request) -> bool {
 }
 
 /// Responds with the methods of its path.
-pub(super) async fn answer(request: Request) -> Response {
-    match http::allowed_methods(request.uri().path()) {
+pub(super) async fn answer(rest: Option<&RestPath>, request: Request) -> Response {
+    let path = request.uri().path();
+    let methods = http::allowed_methods(path);
+    match methods.or_else(|| rest?.allowed_methods(path)) {
         Some(methods) => (StatusCode::NO_CONTENT, [(ALLOW, methods)]).into_response(),
         None => http::not_found(request).await,
     }

@@ -8,7 +8,8 @@ use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::metrics::Metrics;
-use crate::server::http::is_graphql;
+use crate::server::http::{GRAPHQL, is_graphql};
+use crate::server::rest::RestPath;
 use crate::telemetry;
 
 /// The response header with the request's id.
@@ -21,13 +22,15 @@ pub(in crate::server) struct RequestId(pub(in crate::server) String);
 /// Assigns an id, runs the request, counts it, and logs its result.
 pub(super) async fn log(
     metrics: &Metrics,
+    rest: Option<&RestPath>,
     mut request: Request,
     answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let id = Uuid::new_v4().to_string();
     // At this level, so that every log line has the id.
     let span = tracing::error_span!(telemetry::LOG_SPAN, request.id = id);
-    let traced = trace_span(&request, &id, &span);
+    let served_by = Endpoint::of(rest, request.uri().path());
+    let traced = trace_span(served_by, &request, &id, &span);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
@@ -51,7 +54,7 @@ pub(super) async fn log(
         };
     }
     span.in_scope(|| {
-        if is_graphql(&path) && status != StatusCode::OK {
+        if served_by == Some(Endpoint::Graphql) && status != StatusCode::OK {
             served!(info);
         } else {
             // Operations have their own log line, and probes are frequent.
@@ -61,18 +64,47 @@ pub(super) async fn log(
     response
 }
 
-/// The trace span of a GraphQL request, at the lowest level so that it is not logged. It omits the query string,
-/// because a GET has its variables there.
-fn trace_span(request: &Request, id: &str, parent: &Span) -> Span {
-    if !is_graphql(request.uri().path()) {
-        return Span::none();
+/// An endpoint with operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint<'p> {
+    Graphql,
+    /// Below this path.
+    Rest(&'p str),
+}
+
+impl<'p> Endpoint<'p> {
+    fn of(rest: Option<&'p RestPath>, path: &str) -> Option<Self> {
+        if is_graphql(path) {
+            return Some(Self::Graphql);
+        }
+        let rest = rest.filter(|rest| rest.contains(path))?;
+        Some(Self::Rest(rest.as_str()))
     }
-    let name = match *request.method() {
-        Method::GET => "GET /graphql",
-        Method::POST => "POST /graphql",
-        // Arbitrary methods from clients.
-        _ => "HTTP /graphql",
+
+    /// Without ids, which would be as many names as images.
+    fn path(self) -> &'p str {
+        match self {
+            Self::Graphql => GRAPHQL,
+            Self::Rest(path) => path,
+        }
+    }
+}
+
+/// The trace span of a request with operations, at the lowest level so that it is not logged. It omits the query string,
+/// because a GET has its variables there.
+fn trace_span(endpoint: Option<Endpoint<'_>>, request: &Request, id: &str, parent: &Span) -> Span {
+    let Some(endpoint) = endpoint else {
+        return Span::none();
     };
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        // Arbitrary methods from clients.
+        _ => "HTTP",
+    };
+    let path = endpoint.path();
+    let name = format!("{method} {path}");
     let span = tracing::trace_span!(
         parent: parent,
         "http",
@@ -81,7 +113,7 @@ fn trace_span(request: &Request, id: &str, parent: &Span) -> Span {
         otel.status_code = tracing::field::Empty,
         http.request.method = %request.method(),
         http.response.status_code = tracing::field::Empty,
-        url.path = "/graphql",
+        url.path = path,
         request.id = id,
     );
     telemetry::follow(&span, |name| {

@@ -207,10 +207,15 @@ impl Limited {
 
     /// The reply to each rejected operation.
     pub fn reply(&self) -> Reply {
-        Reply::refused(Code::RateLimited.error(format!(
+        Reply::refused(Code::RateLimited.error(self.message()))
+    }
+
+    /// Why, and when to try again.
+    pub fn message(&self) -> String {
+        format!(
             "more than {} operations in a minute (RATE_LIMIT_PER_MINUTE); try again in {} s",
             self.allowance.limit, self.retry_after
-        )))
+        )
     }
 }
 

@@ -1,0 +1,420 @@
+//! The calls, one function each.
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Path, Request, State as Extract};
+use axum::http::header::{CONNECTION, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::Rest;
+use super::call::{Answer, Outcome, answer, respond};
+use super::input::{ListQuery, NewImage};
+use super::openapi::document;
+use super::refusal::Rejection;
+use super::representation::{ImageCount, ImageDetail, ImageItem, ImageList, PurgedImage};
+use crate::auth::Caller;
+use crate::execution::call::CallLabels;
+use crate::gallery::{
+    self, Collection, Columns, End, Gallery, ImageId, ListCursor, Moved, Page, Parts as ListParts,
+    Refusal,
+};
+use crate::server::State;
+use crate::server::body::{self, BodyError};
+use crate::server::media::{is_compressed, is_json};
+
+/// Images that are read at once.
+const READ_AT_ONCE: u64 = 100;
+/// A list ends early once its images take so much, and links to the rest: other applications may have stored long prompts.
+const LIST_BYTES: usize = 8 * 1024 * 1024;
+
+/// `GET /`
+pub(super) async fn list(Extract(rest): Extract<Rest>, request: Request) -> Response {
+    list_of(&rest, request, Collection::Active).await
+}
+
+/// `GET /deleted/`
+pub(super) async fn list_deleted(Extract(rest): Extract<Rest>, request: Request) -> Response {
+    list_of(&rest, request, Collection::Trash).await
+}
+
+async fn list_of(rest: &Rest, request: Request, collection: Collection) -> Response {
+    let head = head_of(request);
+    let labels = read(match collection {
+        Collection::Active => "listImages",
+        Collection::Trash => "listDeletedImages",
+    });
+    let query =
+        |caller: &Caller| ListQuery::read(&head.uri, caller, collection, rest.options.envelope);
+    answer(rest, &head, labels, query, |gallery, caller, query| {
+        async move {
+            let (items, next) = page(gallery, caller, query).await?;
+            let message = match query.list.collection {
+                Collection::Active => "Images retrieved",
+                Collection::Trash => "Deleted images retrieved",
+            };
+            let answer = Answer::new(StatusCode::OK, message, &ImageList(items))?;
+            Ok(Ok(answer.with_next(next.map(|cursor| query.next(cursor)))))
+        }
+        .boxed()
+    })
+    .await
+}
+
+/// The images of a list, and the cursor behind them if there are more.
+async fn page(
+    gallery: &Gallery,
+    caller: &Caller,
+    query: &ListQuery,
+) -> Result<(Vec<ImageItem>, Option<ListCursor>), gallery::Error> {
+    let parts = ListParts {
+        columns: ImageItem::COLUMNS,
+        total_count: false,
+        has_before: false,
+        has_behind: false,
+    };
+    let mut items: Vec<ImageItem> = Vec::new();
+    let (mut after, mut left, mut bytes) = (query.after, query.limit, 0);
+    loop {
+        let page = Page {
+            order: query.order,
+            after,
+            before: None,
+            limit: left.min(READ_AT_ONCE),
+            end: End::Front,
+        };
+        let slice = gallery.list(caller, &query.list, &page, parts).await?;
+        for image in &slice.images {
+            let item = ImageItem::of(image)?;
+            bytes += item.size_bytes();
+            items.push(item);
+        }
+        left -= page.limit;
+        let last = slice.images.last();
+        let cursor = last.and_then(|image| ListCursor::of(query.order, image));
+        let Some(cursor) = cursor.filter(|_| slice.has_more) else {
+            return Ok((items, None));
+        };
+        if left == 0 || bytes > LIST_BYTES {
+            return Ok((items, Some(cursor)));
+        }
+        after = Some(cursor.sort_key);
+    }
+}
+
+/// `GET /count/`
+pub(super) async fn count(Extract(rest): Extract<Rest>, request: Request) -> Response {
+    let head = head_of(request);
+    let query = |caller: &Caller| {
+        ListQuery::read(&head.uri, caller, Collection::Active, rest.options.envelope)
+    };
+    answer(
+        &rest,
+        &head,
+        read("countImages"),
+        query,
+        |gallery, caller, query| {
+            async move {
+                let count = gallery.count(caller, &query.list).await?;
+                Ok(Ok(Answer::new(
+                    StatusCode::OK,
+                    "Images counted",
+                    &ImageCount { count },
+                )?))
+            }
+            .boxed()
+        },
+    )
+    .await
+}
+
+/// `POST /`
+pub(super) async fn create(Extract(rest): Extract<Rest>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = match read_body(&rest.state, &head, body).await {
+        Ok(body) => body,
+        Err((rejection, is_broken)) => {
+            let mut response = respond(&rest.options, Err(rejection));
+            if is_broken {
+                // The rest of the body would be taken for the next request.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            return response;
+        }
+    };
+    let read = |_: &Caller| NewImage::read(&body);
+    answer(
+        &rest,
+        &head,
+        write("createImage"),
+        read,
+        |gallery, caller, image| {
+            async move {
+                let results = gallery.create(caller, vec![image.to_store()]).await?;
+                let result = results
+                    .into_iter()
+                    .next()
+                    .unwrap_or_else(|| Err(Vec::new()));
+                match result {
+                    Ok(created) => {
+                        let (status, message) = if created.is_new {
+                            (StatusCode::CREATED, "Image created")
+                        } else {
+                            (StatusCode::OK, "Image already exists")
+                        };
+                        let image = ImageDetail::of_row(created.image)?;
+                        Ok(Ok(Answer::new(status, message, &image)?))
+                    }
+                    Err(errors) => Ok(Err(Rejection::of_input(&errors))),
+                }
+            }
+            .boxed()
+        },
+    )
+    .await
+}
+
+/// `GET /{id}/`, also of an image in the trash.
+pub(super) async fn find(
+    Extract(rest): Extract<Rest>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    by_id(
+        &rest,
+        request,
+        read("getImage"),
+        &id,
+        |gallery, caller, id| {
+            async move {
+                let found = gallery.find(caller, &[*id], Columns::ALL).await?;
+                let Some(image) = found.into_iter().flatten().next() else {
+                    return Ok(Err(Rejection::not_found()));
+                };
+                let image = ImageDetail::of(&image)?;
+                Ok(Ok(Answer::new(StatusCode::OK, "Image retrieved", &image)?))
+            }
+            .boxed()
+        },
+    )
+    .await
+}
+
+/// `DELETE /{id}/`: to the trash.
+pub(super) async fn soft_delete(
+    Extract(rest): Extract<Rest>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    by_id(
+        &rest,
+        request,
+        write("softDeleteImage"),
+        &id,
+        |gallery, caller, id| {
+            async move {
+                let moved = first(gallery.soft_delete(caller, &[*id]).await?);
+                shown(moved, |_| Ok("Image deleted"))
+            }
+            .boxed()
+        },
+    )
+    .await
+}
+
+/// `POST /{id}/restore/`
+pub(super) async fn restore(
+    Extract(rest): Extract<Rest>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    by_id(
+        &rest,
+        request,
+        write("restoreImage"),
+        &id,
+        |gallery, caller, id| {
+            async move {
+                let moved = first(gallery.restore(caller, &[*id]).await?);
+                shown(moved, |moved| {
+                    if moved.has_changed {
+                        Ok("Image restored")
+                    } else {
+                        Err(Rejection::new(
+                            StatusCode::BAD_REQUEST,
+                            "Image is not deleted",
+                        ))
+                    }
+                })
+            }
+            .boxed()
+        },
+    )
+    .await
+}
+
+/// `DELETE /{id}/permanent/`, of an active image too.
+pub(super) async fn purge(
+    Extract(rest): Extract<Rest>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    by_id(
+        &rest,
+        request,
+        write("purgeImage"),
+        &id,
+        |gallery, caller, id| {
+            async move {
+                Ok(match first(gallery.purge(caller, &[*id], true).await?) {
+                    Ok(purged) if purged.has_changed => {
+                        let image_id = purged.id.0.to_string();
+                        let purged = PurgedImage { image_id };
+                        Ok(Answer::new(
+                            StatusCode::OK,
+                            "Image permanently deleted",
+                            &purged,
+                        )?)
+                    }
+                    Ok(_) => Err(Rejection::not_found()),
+                    Err(refusal) => Err(Rejection::of_refusal(&refusal)),
+                })
+            }
+            .boxed()
+        },
+    )
+    .await
+}
+
+/// `GET /openapi.json`
+pub(super) async fn openapi(Extract(rest): Extract<Rest>, request: Request) -> Response {
+    drop(request);
+    match document(&rest.options).to_json() {
+        Ok(json) => ([(CONTENT_TYPE, "application/json; charset=utf-8")], json).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the OpenAPI document cannot be written");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            respond(
+                &rest.options,
+                Err(Rejection::new(status, "internal server error")),
+            )
+        }
+    }
+}
+
+/// A path below `REST_PATH` where there is nothing.
+pub(super) async fn not_found(Extract(rest): Extract<Rest>, request: Request) -> Response {
+    refused(
+        &rest,
+        request,
+        StatusCode::NOT_FOUND,
+        "There is nothing at this path",
+    )
+}
+
+/// A method that a path does not have; the router adds `Allow`.
+pub(super) async fn method_not_allowed(Extract(rest): Extract<Rest>, request: Request) -> Response {
+    let message = "This path does not have this method";
+    refused(&rest, request, StatusCode::METHOD_NOT_ALLOWED, message)
+}
+
+fn read(name: &'static str) -> CallLabels {
+    CallLabels {
+        name,
+        is_write: false,
+    }
+}
+
+fn write(name: &'static str) -> CallLabels {
+    CallLabels {
+        name,
+        is_write: true,
+    }
+}
+
+/// A call about one image. A malformed id is of no image.
+async fn by_id(
+    rest: &Rest,
+    request: Request,
+    labels: CallLabels,
+    id: &str,
+    run: impl for<'c> Fn(&'c Gallery, &'c Caller, &'c Option<ImageId>) -> BoxFuture<'c, Outcome>
+    + Send
+    + Sync,
+) -> Response {
+    let head = head_of(request);
+    answer(rest, &head, labels, |_| Ok(ImageId::parse(id)), run).await
+}
+
+/// The head of a request whose body does not matter.
+fn head_of(request: Request) -> Parts {
+    let (head, body) = request.into_parts();
+    if !body.is_end_stream() {
+        body::discard(body);
+    }
+    head
+}
+
+fn refused(rest: &Rest, request: Request, status: StatusCode, message: &str) -> Response {
+    head_of(request);
+    respond(&rest.options, Err(Rejection::new(status, message)))
+}
+
+/// The one result of a call for one image.
+fn first<T>(results: Vec<Result<T, Refusal>>) -> Result<T, Refusal> {
+    results.into_iter().next().unwrap_or(Err(Refusal::NotFound))
+}
+
+fn shown(
+    moved: Result<Moved, Refusal>,
+    message: impl FnOnce(&Moved) -> Result<&'static str, Rejection>,
+) -> Outcome {
+    let moved = match moved {
+        Ok(moved) => moved,
+        Err(refusal) => return Ok(Err(Rejection::of_refusal(&refusal))),
+    };
+    let message = match message(&moved) {
+        Ok(message) => message,
+        Err(rejection) => return Ok(Err(rejection)),
+    };
+    let image = ImageDetail::of_row(moved.image)?;
+    Ok(Ok(Answer::new(StatusCode::OK, message, &image)?))
+}
+
+/// The body of a request, or why it was not read, and whether the connection is of no use any more.
+async fn read_body(state: &State, head: &Parts, body: Body) -> Result<Bytes, (Rejection, bool)> {
+    // A page of another origin could send any other type without a preflight.
+    if !is_json(&head.headers) || is_compressed(&head.headers) {
+        body::discard(body);
+        let message =
+            "The body must be JSON in UTF-8, with `Content-Type: application/json`, not compressed";
+        return Err((
+            Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message),
+            false,
+        ));
+    }
+    let max_bytes = state.options.max_body_bytes;
+    let read = body::read(body, max_bytes, state.executor.time_out()).await;
+    read.map_err(|error| match error {
+        BodyError::TooLarge => {
+            let message = format!(
+                "The body is too large; at most {max_bytes} bytes are allowed (MAX_BODY_BYTES)"
+            );
+            (
+                Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, message),
+                false,
+            )
+        }
+        BodyError::TooSlow => {
+            let message = "The body did not arrive in time (REQUEST_TIMEOUT_SECONDS)";
+            (Rejection::new(StatusCode::REQUEST_TIMEOUT, message), true)
+        }
+        BodyError::Broken => {
+            let message = "The body could not be read";
+            (Rejection::new(StatusCode::BAD_REQUEST, message), false)
+        }
+    })
+}

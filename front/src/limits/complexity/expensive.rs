@@ -65,11 +65,11 @@ impl<'a> Search<'a> {
         set: &'a SelectionSet,
         times: Times,
     ) -> Option<Pos> {
-        let dearest = self.dearest_object(parent, set, times);
+        let most_expensive = self.most_expensive_object(parent, set, times);
         for Positioned { node, pos } in &set.items {
             let (on, cost) = self.visitor.selection(parent, node);
             let object = self.visitor.excluding(parent, on);
-            if object.is_some() && object != dearest {
+            if object.is_some() && object != most_expensive {
                 continue;
             }
             let cost = times.of(cost);
@@ -82,7 +82,7 @@ impl<'a> Search<'a> {
     }
 
     /// Of an interface only the fragments on one object count: those on the most expensive.
-    fn dearest_object(
+    fn most_expensive_object(
         &mut self,
         parent: Option<&Name>,
         set: &'a SelectionSet,
@@ -100,8 +100,8 @@ impl<'a> Search<'a> {
                 None => by_object.push((object, cost)),
             }
         }
-        let dearest = by_object.into_iter().max_by_key(|(_, cost)| *cost);
-        dearest.map(|(object, _)| object)
+        let most_expensive = by_object.into_iter().max_by_key(|(_, cost)| *cost);
+        most_expensive.map(|(object, _)| object)
     }
 
     fn within(

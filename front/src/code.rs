@@ -5,22 +5,22 @@ use async_graphql::{ErrorExtensionValues, ServerError};
 /// The code of an error that this crate gives, in `extensions.code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The document is no GraphQL.
+    /// The document does not parse.
     ParseFailed,
-    /// The document does not fit the schema.
+    /// The document is invalid.
     ValidationFailed,
-    /// A part of the request is outside what is allowed.
+    /// A part of the request is not allowed.
     BadUserInput,
-    /// The document may not run.
+    /// The document is not allowed.
     Forbidden,
-    /// The request is over one of its limits.
+    /// The request exceeds a limit.
     TooComplex,
-    /// The hash or id of a document that is not known (any more): the client sends the text.
+    /// The hash or id of the document is unknown: the client sends the text.
     PersistedQueryNotFound,
 }
 
 impl Code {
-    /// As it stands in `extensions.code`.
+    /// The value of `extensions.code`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
@@ -40,8 +40,8 @@ impl Code {
     }
 }
 
-/// A document that is no GraphQL, told in one line: where it is stands in `locations`, and the parser's picture of the
-/// place would be a poor one on a line of its own.
+/// The error for a document that does not parse, in one line: the location is in `locations`, so the parser's picture of it
+/// is omitted.
 pub(crate) fn parse_failed(error: async_graphql::parser::Error) -> ServerError {
     let mut error = ServerError::from(error);
     let reason = error.message.lines().last().unwrap_or_default();
@@ -59,7 +59,7 @@ pub fn code_of(error: &ServerError) -> Option<&str> {
     }
 }
 
-/// Gives an error its code.
+/// Sets the code of an error.
 pub fn set_code(extensions: &mut Option<ErrorExtensionValues>, code: &str) {
     extensions.get_or_insert_default().set("code", code);
 }

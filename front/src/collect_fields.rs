@@ -1,16 +1,16 @@
-//! Fields that an operation selects more than once under one key are executed once, with all that is selected of them,
+//! Fields that an operation selects more than once under one key are executed once, with all of their selections,
 //! <https://spec.graphql.org/October2021/#sec-Field-Collection>.
 //!
-//! The library executes each of them and keeps the first value of every key: a mutation would run twice, and a list read
-//! twice could mix the rows of two moments (and 1,600 spreads of one list are 1,600 queries). So the document is rewritten
-//! before it is executed:
+//! The library executes each of them and merges the values: a mutation would run twice, and a list that is read twice could
+//! mix rows of two points in time (and 1,600 spreads of one list are 1,600 queries). So the document is rewritten before
+//! it is executed:
 //!
-//! 1. A fragment on the very type that it is spread in is written out there, once for each selection set.
+//! 1. A fragment on the same type as the selection set is expanded there, once for each selection set.
 //! 2. Fields with the same key, name, arguments and directives become one, with the selection sets of all.
-//! 3. The directives of `__typename` move to an inline fragment around it: the library validates no directive of the field
-//!    itself, and takes the variables in them for unused.
+//! 3. The directives of `__typename` move to an inline fragment around it: the library does not validate directives of the
+//!    field itself, and considers the variables in them unused.
 //!
-//! What differs is left as it is: validation, which comes next, refuses it.
+//! Fields that differ stay as they are: validation, which comes next, rejects them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,7 +24,7 @@ use super::limits::{Limit, LimitExceeded, MAX_ARGUMENT_BYTES, Place};
 use super::schema_index::SchemaIndex;
 use super::walk::{Fragments, selections};
 
-/// Rewrites a document whose fragments have been found to form no ring.
+/// Rewrites a document that is known to have no fragment cycles.
 pub(crate) fn collect_fields(
     document: &mut ExecutableDocument,
     types: &SchemaIndex,
@@ -52,7 +52,7 @@ pub(crate) fn collect_fields(
             &mut spread,
         );
     }
-    // A fragment of which nothing is left would be refused as unused.
+    // A fragment that is expanded everywhere would be rejected as unused.
     let spread: HashSet<Name> = spread.into_iter().cloned().collect();
     document
         .fragments
@@ -60,7 +60,7 @@ pub(crate) fn collect_fields(
     Ok(())
 }
 
-/// Every fragment that is spread in a selection set, through fragments too.
+/// Every fragment that is spread in a selection set, directly or through fragments.
 pub(super) fn note_spreads<'a>(
     set: &'a SelectionSet,
     fragments: &'a Fragments,
@@ -86,20 +86,20 @@ struct FieldCollector<'a> {
     bytes: usize,
 }
 
-/// What a selection set comes to.
+/// The collected fields of a selection set.
 #[derive(Default)]
 struct Collected<'s> {
     groups: Vec<Group<'s>>,
     /// The last group of each response key.
     by_key: HashMap<&'s Name, usize>,
-    /// The fragments that have been written out in it.
+    /// The fragments that are expanded in it.
     fragments: HashSet<&'s Name>,
 }
 
 enum Group<'s> {
-    /// Fields that are one.
+    /// Fields that are merged.
     Fields(Vec<&'s Positioned<Field>>),
-    /// A fragment that stays.
+    /// A fragment that is not expanded.
     Fragment(&'s Positioned<Selection>),
 }
 
@@ -166,7 +166,7 @@ impl<'a> FieldCollector<'a> {
         }
     }
 
-    /// One field for all that are the same.
+    /// Merges fields.
     fn field(
         &mut self,
         parent: Option<&Name>,
@@ -200,7 +200,7 @@ impl<'a> FieldCollector<'a> {
             selection_set: Positioned::new(selection_set, first.node.selection_set.pos),
         };
         let field = Positioned::new(field, first.pos);
-        // At the root of a subscription it is no field at all, and refused as such.
+        // At the root of a subscription it is not a field, and validation rejects it.
         let is_typename = field.node.name.node == "__typename"
             && parent != Some(self.types.root(OperationType::Subscription));
         let selection = if is_typename && !field.node.directives.is_empty() {
@@ -211,7 +211,7 @@ impl<'a> FieldCollector<'a> {
         Ok(Positioned::new(selection, first.pos))
     }
 
-    /// A fragment that is not written out: within it fields are merged all the same.
+    /// A fragment that is not expanded: the fields inside are merged.
     fn fragment(
         &mut self,
         parent: Option<&Name>,
@@ -251,7 +251,7 @@ impl<'s> Collected<'s> {
     }
 }
 
-/// An inline fragment of this field alone, which takes its directives.
+/// An inline fragment with only this field, and with its directives.
 fn with_directives_around(mut field: Positioned<Field>) -> Positioned<InlineFragment> {
     let place = field.pos;
     let directives = std::mem::take(&mut field.node.directives);
@@ -264,7 +264,7 @@ fn with_directives_around(mut field: Positioned<Field>) -> Positioned<InlineFrag
     Positioned::new(fragment, place)
 }
 
-/// Whether two fields of one response key are one. One of them without a selection set is not valid, and stays apart.
+/// Whether two fields with one response key are merged. If only one has a selection set, they are invalid and stay apart.
 fn is_same(one: &Field, other: &Field) -> bool {
     let same_directive = |(one, other): (&Positioned<Directive>, &Positioned<Directive>)| {
         one.node.name == other.node.name && one.node.arguments == other.node.arguments

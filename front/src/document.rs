@@ -1,4 +1,4 @@
-//! Questions about a parsed document: which operation is selected, of which type it is, and what its roots select.
+//! Questions about a parsed document: the selected operation and the fields at the roots.
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet,
@@ -8,8 +8,8 @@ use async_graphql::{Name, Positioned, ServerError};
 use super::code::Code;
 use super::naming::shortened;
 
-/// The operation to execute, <https://spec.graphql.org/October2021/#GetOperation()>. Refuses a name that no operation has,
-/// and a document of several operations without a name.
+/// The operation to execute, <https://spec.graphql.org/October2021/#GetOperation()>. Fails if no operation has
+/// the name, and if the document has several operations and there is no name.
 pub(crate) fn get_operation<'d>(
     document: &'d ExecutableDocument,
     name: Option<&str>,
@@ -35,8 +35,8 @@ pub(crate) fn get_operation<'d>(
     })
 }
 
-/// Whether the root of an operation may select a field of this name. Fragments on other types count too: it is rather true
-/// once too often.
+/// Whether the root of an operation may select a field with this name. False positives are possible, because fragments on
+/// other types count as well.
 pub fn selects_at_root(document: &ExecutableDocument, field: &str) -> bool {
     let fragments = document.fragments.values();
     let fragments = fragments.map(|fragment| &fragment.node.selection_set.node);

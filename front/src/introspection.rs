@@ -1,5 +1,5 @@
-//! Introspection, where it is turned off: decided from the document, because the library would answer `__schema: null`
-//! without an error. `__typename` is none, and stays.
+//! Rejects introspection if it is disabled: from the document, because the library returns `__schema: null` without an error.
+//! `__typename` is not introspection.
 
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection};
 use async_graphql::{Positioned, ServerError};
@@ -8,8 +8,8 @@ use super::code::Code;
 use super::naming::InParentheses;
 use super::walk::{definitions, selections};
 
-/// Refuses a document that selects `__schema` or `__type`, in whatever operation or fragment: elsewhere than at the root
-/// of a query neither is a field at all.
+/// Rejects a document that selects `__schema` or `__type` in any operation or fragment: they are fields only at the root of a
+/// query.
 pub(crate) fn refuse(
     document: &ExecutableDocument,
     setting: Option<&'static str>,

@@ -1,5 +1,5 @@
-//! Documents that were read before: what depends on a document alone is found out once. A document is kept only once it
-//! has proved valid, and the store is bounded in bytes.
+//! Cache of documents: checks that depend only on the document run once. Only valid documents are stored, and the size of the
+//! cache in bytes is limited.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use quick_cache::{Equivalent, Weighter};
 use super::document::get_operation;
 use super::limits::{LatestCost, Measured};
 
-/// The most bytes that the documents take.
+/// The maximum size of the cache in bytes.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// What a byte of text takes once it is parsed, at most.
+/// The maximum size of a parsed byte of text.
 const PARSED_BYTES: u64 = 32;
-/// What a document takes beside that.
+/// The overhead of a document.
 const OVERHEAD_BYTES: u64 = 1024;
-/// By this the store guesses how many documents there will be.
+/// The usual size of a document, from which the cache estimates its capacity.
 const USUAL_BYTES: u64 = 32 * 1024;
 
 /// A document with one of its operations selected: parsed, within the limits, with its fields collected.
@@ -26,7 +26,7 @@ const USUAL_BYTES: u64 = 32 * 1024;
 pub(crate) struct KnownDocument {
     /// What is executed.
     pub(crate) document: ExecutableDocument,
-    /// The name by which its operation is selected, if there are several.
+    /// The name that selects its operation, if there are several.
     pub(crate) operation_name: Option<Box<str>>,
     /// The type of the selected operation.
     pub(crate) operation_type: OperationType,
@@ -36,7 +36,7 @@ pub(crate) struct KnownDocument {
     pub(crate) tokens: usize,
     /// Depth and aliases of the selected operation.
     pub(crate) measured: Measured,
-    /// Its complexity, when it was last executed.
+    /// Its complexity in the most recent request.
     pub(crate) price: LatestCost,
 }
 
@@ -115,7 +115,7 @@ impl KnownDocuments {
         })
     }
 
-    /// Keeps a document that has proved valid.
+    /// Stores a valid document.
     pub(crate) fn keep(
         &self,
         text: &str,

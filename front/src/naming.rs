@@ -1,8 +1,8 @@
-//! How errors show names: of what a caller has sent, and of settings.
+//! Names in errors: of what the client sent, and of settings.
 
 use std::fmt;
 
-/// A name or an id as an error shows it: its beginning, should it be a long one.
+/// A name or an id for an error, truncated if it is long.
 pub(crate) fn shortened(id: &str) -> String {
     const MAX_CHARACTERS: usize = 100;
     let mut shortened: String = id.chars().take(MAX_CHARACTERS).collect();
@@ -12,7 +12,7 @@ pub(crate) fn shortened(id: &str) -> String {
     shortened
 }
 
-/// The name of a setting behind what it sets, where it has one.
+/// The name of a setting in parentheses, if there is one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InParentheses(pub(crate) Option<&'static str>);
 

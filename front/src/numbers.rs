@@ -1,5 +1,5 @@
-//! Numbers with more digits than the library's values hold. They are found in the text, before anything is made of it; what
-//! reads a number exactly, or has to say that it cannot, gets its text.
+//! Numbers with more digits than the library's values can hold. They are found in the text, before it is parsed, and custom
+//! scalars get their text.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use super::limits::tokens_and_ignored;
 use super::naming::shortened;
 use decimal::is_exact;
 
-/// The first number of a JSON text that would lose digits.
+/// The first number in a JSON text that would lose digits.
 pub fn inexact_in_json(json: &str) -> Option<&str> {
     let mut rest = json;
     loop {
@@ -43,7 +43,7 @@ pub(crate) fn parse_document(text: &str) -> Result<ExecutableDocument, ServerErr
     let Some((_, inexact)) = numbers.iter().find(|(_, number)| !is_exact(number)) else {
         return parse_query(text).map_err(parse_failed);
     };
-    // The parser refuses what overflows a double: another number stands in its place, as wide as it.
+    // The parser rejects numbers that overflow a double: replace them by another number of the same width.
     let mut readable = text.to_owned();
     for (start, number) in &numbers {
         let width = number.len();
@@ -60,14 +60,14 @@ pub(crate) fn parse_document(text: &str) -> Result<ExecutableDocument, ServerErr
     if texts.is_complete && texts.rest.next().is_none() {
         return Ok(document);
     }
-    // An input object gives a field twice: which value belongs to which text is not known.
+    // An input object has a field twice: the texts cannot be assigned to the values.
     Err(Code::BadUserInput.error(format!(
         "the number {} cannot be kept exactly: integers of 64 bits can, and what a double holds; send it as a string",
         shortened(inexact)
     )))
 }
 
-/// The numbers of a document, each with the byte at which it begins.
+/// The numbers of a document, each with the index of its first byte.
 fn numbers_in_document(text: &str) -> Vec<(usize, &str)> {
     let mut numbers = Vec::new();
     let mut start = 0;
@@ -88,7 +88,7 @@ fn numbers_in_document(text: &str) -> Vec<(usize, &str)> {
     numbers
 }
 
-/// The texts of a document's numbers that are still to be put into it, in the order in which it is written.
+/// The texts of a document's numbers that are still to be put into it, in document order.
 struct NumberTexts<I> {
     rest: I,
     /// Whether there was one for each number.
@@ -222,10 +222,10 @@ fn string_length(text: &str) -> usize {
     text.len()
 }
 
-/// Reads the variables of a request. A number that would lose digits becomes an enum value of its text, which neither JSON
-/// nor a document can have otherwise, and no type takes but a scalar that asks [`inexact_number`].
+/// Reads the variables of a request. A number that would lose digits becomes an enum value with its text. JSON has no enum
+/// values, and only scalars that call [`inexact_number`] accept this one.
 pub(crate) fn read_variables(json: &str) -> serde_json::Result<Variables> {
-    // Not by way of the JSON library's own values: these take a text under a certain name for JSON, and read that as well.
+    // Not through the JSON library's own values: they parse a string under a certain key as JSON.
     if inexact_in_json(json).is_none() {
         return serde_json::from_str(json);
     }
@@ -237,7 +237,7 @@ pub(crate) fn read_variables(json: &str) -> serde_json::Result<Variables> {
     Ok(variables)
 }
 
-/// How deeply values nest is bounded before.
+/// The nesting of values has been limited before.
 fn read(json: &str) -> serde_json::Result<Value> {
     Ok(match json.as_bytes().first() {
         Some(b'{') => {
@@ -256,8 +256,7 @@ fn read(json: &str) -> serde_json::Result<Value> {
     })
 }
 
-/// The number that would have lost digits, of a value in a request. For scalars that keep numbers
-/// exactly, or have to say that they cannot.
+/// The text of a number that would have lost digits, for custom scalars that keep numbers exactly or reject such numbers.
 pub fn inexact_number(value: &Value) -> Option<&str> {
     match value {
         Value::Enum(text) if text.starts_with(|first| matches!(first, '-' | '0'..='9')) => {

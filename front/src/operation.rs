@@ -1,5 +1,5 @@
-//! One operation as a transport brought it, and how its JSON is read: the same in the body of a POST, in an entry of a
-//! batch and in a message of a socket.
+//! One operation of a request, and how its JSON is read: from the body of a POST, an entry of a batch or a message of a
+//! WebSocket.
 
 use async_graphql::{ServerError, Variables};
 use serde::Deserialize;
@@ -13,55 +13,55 @@ use super::persisted::DocumentHash;
 /// One operation.
 #[derive(Debug)]
 pub struct Operation {
-    /// Its text, or the hash by which the server may know it.
+    /// Its text, hash or id.
     pub document: Document,
-    /// Which of the document's operations, where it has several.
+    /// Selects one of the document's operations.
     pub operation_name: Option<String>,
-    /// Values of its variables, or the limit that they are over.
+    /// Values of its variables, or the limit that they exceed.
     pub variables: Result<Variables, LimitExceeded>,
 }
 
-/// A document, as text or by what the server may know it.
+/// A document, as text or by its hash or id.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Document {
     /// The text.
     Text(String),
-    /// The text, to be kept under its hash.
+    /// The text, to be stored under its hash.
     Persist(String, DocumentHash),
-    /// Only `extensions.persistedQuery.sha256Hash`, as it was sent.
+    /// Only `extensions.persistedQuery.sha256Hash`, as sent.
     Persisted(String),
     /// Only its id among the trusted documents.
     Trusted {
-        /// The parameter that it was sent as.
+        /// The request's parameter.
         parameter: &'static str,
         /// The id.
         id: String,
     },
 }
 
-/// What a request may carry, by the names that
-/// <https://graphql.github.io/graphql-over-http/draft/#sec-Request-Parameters> gives them. Null counts as left out.
+/// The parameters of a request, <https://graphql.github.io/graphql-over-http/draft/#sec-Request-Parameters>. Null counts as
+/// absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {
-    /// The document. An empty one counts as left out where it is named otherwise: some clients have to send it.
+    /// The document. An empty one counts as absent if there is an id or a hash: some clients always send it.
     pub query: Option<String>,
-    /// Its id, as GraphQL over HTTP and graphql-codegen call it. With a `query`, no id says anything.
+    /// Its id, as GraphQL over HTTP and graphql-codegen call it. Ids are ignored if there is a `query`.
     pub document_id: Option<String>,
     /// The same, as Relay's documentation calls it.
     #[serde(rename = "doc_id")]
     pub doc_id: Option<String>,
-    /// The same. Some clients number their requests by it, so it may be no text.
+    /// The same. Some clients number their requests with it, so it may be a number.
     pub id: Option<Box<RawValue>>,
-    /// Which of its operations.
+    /// Selects one of its operations.
     pub operation_name: Option<String>,
     /// Values of its variables, by name.
     pub variables: Option<Box<RawValue>>,
-    /// Anything else; `persistedQuery` is read.
+    /// Extensions; only `persistedQuery` is read.
     pub extensions: Option<Extensions>,
 }
 
-/// What is read of a request's `extensions`.
+/// The part of a request's `extensions` that is read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Extensions {
@@ -78,9 +78,9 @@ struct PersistedQuery {
 }
 
 impl Parameters {
-    /// Reads a JSON object; what else the JSON may be is refused.
+    /// Reads a JSON object. Other JSON is rejected.
     pub fn from_json(json: &[u8]) -> Result<Self, ServerError> {
-        // A list of the fields' values would do for serde as well.
+        // serde would accept a list of the fields' values as well.
         if json.trim_ascii_start().first() != Some(&b'{') {
             return Err(not_a_request("it has to be a JSON object"));
         }
@@ -96,7 +96,7 @@ impl Parameters {
             }) => Some(persisted.hash()?),
             _ => None,
         };
-        // The plainest name first: `id` may stand for something else.
+        // The most specific name first: `id` may be something else.
         let named = name("documentId", self.document_id)
             .or_else(|| name("doc_id", self.doc_id))
             .or_else(|| persisted.clone().map(Document::Persisted))
@@ -115,7 +115,7 @@ impl Parameters {
         };
         Ok(Operation {
             document,
-            // Some clients send an empty one in place of none.
+            // Some clients send an empty one instead of none.
             operation_name: self.operation_name.filter(|name| !name.is_empty()),
             variables: read_variables(self.variables.as_deref())?,
         })
@@ -134,7 +134,7 @@ impl PersistedQuery {
     }
 }
 
-/// Reads the variables, unless they are over a limit.
+/// Reads the variables, unless they exceed a limit.
 fn read_variables(
     json: Option<&RawValue>,
 ) -> Result<Result<Variables, LimitExceeded>, ServerError> {
@@ -162,7 +162,7 @@ pub(crate) fn parse_hash(sha256_hash: &str) -> Result<DocumentHash, ServerError>
     })
 }
 
-/// What is wrong with JSON. The library would speak of its own recursion.
+/// What is wrong with JSON. The JSON library's own message would mention its recursion limit.
 pub fn json_error(error: &serde_json::Error) -> String {
     let reason = error.to_string();
     if reason.starts_with("recursion limit exceeded") {

@@ -1,7 +1,7 @@
-//! Automatic persisted queries: documents that clients have sent once and call by their hash from then on.
+//! Automatic persisted queries: clients send a document once and then its hash.
 //!
-//! Only valid documents are kept, so that nobody fills the store with what cannot be executed, and the store is bounded
-//! in bytes. A document that was dropped is sent again by its client, which asks for that by the protocol.
+//! Only valid documents are stored, so nobody can fill the store with others, and its size in bytes is limited. If a document
+//! was dropped, the client sends it again, as the protocol defines.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
-/// The most bytes of documents that are kept.
+/// The maximum size of the store in bytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
-/// A document's usual size: by it the store guesses how many there will be.
+/// The usual size of a document, from which the store estimates its capacity.
 const USUAL_BYTES: usize = 1024;
-/// What the store needs for each document besides its text.
+/// The store's overhead for each document.
 const OVERHEAD_BYTES: u64 = 128;
 
 /// The SHA-256 hash of a document's text.
@@ -75,7 +75,7 @@ impl PersistedDocuments {
         self.0.get(&hash)
     }
 
-    /// Keeps a text that is known to be a valid document of this hash.
+    /// Stores a text that is known to be a valid document with this hash.
     pub(crate) fn keep(&self, hash: DocumentHash, text: &str) {
         if self.find(hash).is_none() {
             self.0.insert(hash, text.into());

@@ -1,4 +1,4 @@
-//! Which documents may run: by text or by id, trusted or not, with or without introspection.
+//! Which documents are allowed: by text or by id, trusted or not, with or without introspection.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use super::operation::{Document, parse_hash};
 use super::persisted::{DocumentHash, PersistedDocuments};
 use super::trusted::{Mode, TrustedDocuments};
 
-/// Which documents may run.
+/// Which documents are allowed.
 #[derive(Clone, Debug)]
 pub struct DocumentPolicy {
-    /// Only these run, or, in report mode, others with a line in the log. Without them, any.
+    /// If set, only these run; in report mode, others are logged.
     pub trusted: Option<TrustedDocuments>,
     /// Whether introspection is allowed.
     pub has_introspection: bool,
-    /// What the operator sets them by.
+    /// The settings that change them, for errors.
     pub names: PolicyNames,
 }
 
-/// The settings of the embedding server by which its operator changes the policy: errors name them.
+/// Names of the embedding server's settings that change the policy. Errors contain them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PolicyNames {
     /// Of [`DocumentPolicy::trusted`].
@@ -35,7 +35,7 @@ pub struct PolicyNames {
 }
 
 impl Default for DocumentPolicy {
-    /// Every document, with introspection.
+    /// All documents, with introspection.
     fn default() -> Self {
         Self {
             trusted: None,
@@ -45,14 +45,14 @@ impl Default for DocumentPolicy {
     }
 }
 
-/// The text of a document that may run.
+/// The text of a document that is allowed.
 pub(super) struct AllowedText {
     pub(super) text: String,
-    /// Under this hash the text is kept once it has proved valid.
+    /// The text is stored under this hash once it is known to be valid.
     pub(super) persist_as: Option<DocumentHash>,
-    /// The number of its tokens, where it has been scanned.
+    /// The number of its tokens, if it has been scanned.
     pub(super) tokens: Option<usize>,
-    /// It runs only because the policy reports and does not enforce.
+    /// It is allowed only because of report mode.
     is_untrusted: bool,
 }
 
@@ -68,7 +68,7 @@ impl AllowedText {
 }
 
 impl DocumentPolicy {
-    /// The text of a document, if it may run.
+    /// The text of a document, if it is allowed.
     pub(super) fn allow(
         &self,
         document: Document,
@@ -121,7 +121,7 @@ impl DocumentPolicy {
         }
     }
 
-    /// Apollo's protocol. A trusted document may have been named by another hash than SHA-256.
+    /// Apollo's protocol. The id of a trusted document may be another hash than SHA-256.
     fn allow_hash(
         &self,
         hash: &str,
@@ -132,7 +132,7 @@ impl DocumentPolicy {
         if let Some(text) = trusted.and_then(|trusted| trusted.of_id(hash)) {
             return Ok(AllowedText::trusted(&text));
         }
-        // Clients recognise the case by this very message.
+        // Clients check for this message.
         let unknown = || Code::PersistedQueryNotFound.error("PersistedQueryNotFound");
         let hash = match parse_hash(hash) {
             Err(_) if trusted.is_some() => return Err(unknown()),
@@ -141,7 +141,7 @@ impl DocumentPolicy {
         if let Some(text) = trusted.and_then(|trusted| trusted.of_hash(hash)) {
             return Ok(AllowedText::trusted(&text));
         }
-        // In enforce mode nothing is ever kept there.
+        // In enforce mode this store is empty.
         let text = persisted.find(hash).ok_or_else(unknown)?;
         self.allow_text(text.to_string(), None, limits)
     }
@@ -167,7 +167,7 @@ impl DocumentPolicy {
         InParentheses(self.names.trusted)
     }
 
-    /// Refuses introspection where it is turned off, and logs a document that is not trusted in report mode.
+    /// Rejects introspection if it is disabled, and logs documents that are not trusted in report mode.
     pub(super) fn check_policy(
         &self,
         allowed: &AllowedText,
@@ -185,7 +185,7 @@ impl DocumentPolicy {
     }
 }
 
-/// Logs a document that enforcement would refuse, once. Its text may hold private data, so the log has its hash.
+/// Logs a document that enforce mode would reject, once. Its text may contain private data, so only its hash is logged.
 fn report(
     trusted: &TrustedDocuments,
     text: &str,

@@ -1,16 +1,16 @@
 //! From a request's text and variables to an operation that is safe to execute, with its cost: the order of all checks.
 //!
-//! 1. [`DocumentPolicy`]: the document may run.
-//! 2. Of a document that is not known yet, what depends on its text alone (`Checks::read`):
+//! 1. [`DocumentPolicy`]: whether the document is allowed.
+//! 2. For a document that is not in the cache, everything that depends only on its text (`Checks::read`):
 //!    tokens and nesting of the raw text, syntax, the selected operation, introspection,
-//!    depth and aliases with fragments expanded, what the library does not validate, field collection.
-//! 3. What depends on the values of variables (`Checks::check_variables`): their size, their types, complexity, and the
-//!    size of all arguments.
+//!    depth and aliases with fragments expanded, validation that the library lacks, field collection.
+//! 3. Everything that depends on the values of variables (`Checks::check_variables`): their types, complexity, and the size
+//!    of all arguments.
 //!
-//! What is left is validation against the schema, once for each document: the caller does it with the request that
-//! `Front::validation_request` gives, and then calls `Front::keep_valid`.
+//! The rest is validation against the schema, once for each document: the caller executes `Front::validation_request`, and
+//! then calls `Front::keep_valid`.
 //!
-//! Trusted documents pass the same checks at start (`Front::prepare_trusted`).
+//! Trusted documents pass the same checks at startup (`Front::prepare_trusted`).
 
 use std::sync::Arc;
 
@@ -34,19 +34,19 @@ use super::trusted::TrustedDocument;
 use super::validation;
 use super::variables::InputTypes;
 
-/// What is allowed.
+/// Options of a [`Front`].
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Which documents may run.
     pub policy: DocumentPolicy,
     /// Of one request.
     pub limits: Limits,
-    /// What fields cost where the schema does not tell.
+    /// Costs that cannot be derived from the schema.
     pub prices: &'static Prices,
 }
 
 impl Default for Options {
-    /// Every document within the default limits, at [`Prices::PLAIN`].
+    /// All documents, the default limits, and [`Prices::PLAIN`].
     fn default() -> Self {
         Self {
             policy: DocumentPolicy::default(),
@@ -74,14 +74,14 @@ pub struct PreparedOperation {
     text: String,
     operation_name: Option<String>,
     document: Arc<KnownDocument>,
-    /// Whether the document has proved valid before.
+    /// Whether the document is known to be valid.
     is_valid: bool,
     variables: Variables,
     persist_as: Option<DocumentHash>,
     cost: Cost,
 }
 
-/// Why an operation is not executed, and what was found out about it before.
+/// Why an operation is rejected, and what is known about it.
 #[derive(Debug)]
 pub struct Rejection {
     /// What is wrong.
@@ -93,7 +93,8 @@ pub struct Rejection {
 }
 
 impl Front {
-    /// Checks for a schema, given as SDL.
+    /// Creates the checks for a schema, given as SDL. Fails if the SDL does not parse, and if a price is for a field that the
+    /// schema does not have.
     pub fn new(sdl: &str, options: Options) -> Result<Self, SchemaError> {
         let Options {
             policy,
@@ -124,7 +125,7 @@ impl Front {
         &self.limits
     }
 
-    /// Passes an operation through all checks.
+    /// Runs all checks for an operation.
     pub fn prepare(&self, operation: Operation) -> Result<PreparedOperation, Box<Rejection>> {
         let mut checks = Checks::of(self);
         let checked = checks.run(operation);
@@ -137,8 +138,8 @@ impl Front {
         })
     }
 
-    /// Passes an operation of a trusted document through the same checks, with values for its variables that are as small
-    /// as their types allow: what is refused here is refused in every request.
+    /// Runs the same checks for an operation of a trusted document, with the smallest values that the types of its variables
+    /// allow: an operation that is rejected here is rejected in every request.
     pub fn prepare_trusted(
         &self,
         trusted: &TrustedDocument,
@@ -161,8 +162,8 @@ impl Front {
         })
     }
 
-    /// The request that validates a document: for a schema with the extension [`ValidateOnly`](crate::ValidateOnly). It has
-    /// a value for each variable, of the variable's type: a document is valid or not whatever one request sends.
+    /// The request that validates a document, for a schema with the extension [`ValidateOnly`](crate::ValidateOnly). Its
+    /// variables have sample values of their types, because validity does not depend on the values of one request.
     pub fn validation_request(&self, prepared: &PreparedOperation) -> Result<Request, ServerError> {
         let definitions = &prepared.operation()?.node.variable_definitions;
         let samples = self.input_types.samples(definitions);
@@ -172,8 +173,8 @@ impl Front {
         Ok(request)
     }
 
-    /// Keeps a document that has proved valid: the next request with it skips what depends on its text alone. The store is
-    /// bounded.
+    /// Stores a valid document: the next request with it skips all checks that depend only on its text. The size of the cache
+    /// is limited.
     pub fn keep_valid(&self, prepared: &PreparedOperation) {
         if !prepared.is_valid {
             let name = prepared.operation_name.as_deref();
@@ -193,7 +194,7 @@ impl Front {
     }
 }
 
-/// The checks of one operation, and what they have found out so far.
+/// The checks of one operation, with the results so far.
 struct Checks<'f> {
     front: &'f Front,
     cost: Cost,
@@ -252,7 +253,7 @@ impl<'f> Checks<'f> {
         })
     }
 
-    /// What depends on a document's text alone.
+    /// Everything that depends only on a document's text.
     fn read(
         &mut self,
         allowed: &AllowedText,
@@ -287,7 +288,7 @@ impl<'f> Checks<'f> {
         })
     }
 
-    /// What depends on the values of variables.
+    /// Everything that depends on the values of variables.
     fn check_variables(
         &mut self,
         known: &KnownDocument,
@@ -313,7 +314,7 @@ impl<'f> Checks<'f> {
         Ok(())
     }
 
-    /// What was measured, unless it is over the limit: then the cost shows how much it was.
+    /// Passes on a result. If it exceeds a limit, the cost gets the value.
     fn within<T>(&mut self, measured: Result<T, LimitExceeded>) -> Result<T, ServerError> {
         measured.map_err(|limit| {
             self.cost.note_excess(&limit);
@@ -328,17 +329,17 @@ impl PreparedOperation {
         self.document.operation_type
     }
 
-    /// Whether its document has proved valid before.
+    /// Whether its document is known to be valid.
     pub fn is_valid(&self) -> bool {
         self.is_valid
     }
 
-    /// The name by which it was selected.
+    /// The name that selected it.
     pub fn operation_name(&self) -> Option<&str> {
         self.operation_name.as_deref()
     }
 
-    /// What is executed: the document with its fields collected.
+    /// The document that is executed, with its fields collected.
     pub fn document(&self) -> &ExecutableDocument {
         &self.document.document
     }
@@ -356,7 +357,7 @@ impl PreparedOperation {
         request
     }
 
-    /// What it costs.
+    /// Its cost.
     pub fn cost(&self) -> Cost {
         self.cost
     }

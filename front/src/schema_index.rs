@@ -1,4 +1,4 @@
-//! The types of the schema's fields: read from its SDL, so that a field added later is known by construction.
+//! The types of the schema's fields, read from its SDL, so that new fields are known automatically.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,10 @@ use async_graphql::parser::types::{
 /// Why operations of a schema cannot be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// It is not SDL that the library reads. It reads no description of the schema itself.
+    /// The library cannot parse the SDL. It does not support a description of the schema itself.
     #[error("the schema does not parse: {0}")]
     Malformed(#[from] async_graphql::parser::Error),
-    /// [`Prices`](crate::limits::Prices) have a field that the schema does not.
+    /// [`Prices`](crate::limits::Prices) contain a field that the schema does not have.
     #[error("the schema has no field `{parent}.{field}`, which has a price")]
     UnknownField {
         /// The object type.
@@ -54,18 +54,18 @@ pub(crate) struct IndexedType {
 pub(crate) enum ConnectionRole {
     /// The page.
     Connection,
-    /// One of its items, in its place.
+    /// One of its items with its cursor.
     Edge,
-    /// Where the page lies.
+    /// The cursors of the page.
     PageInfo,
 }
 
 /// A field.
 #[derive(Debug)]
 pub(crate) struct IndexedField {
-    /// The type that it leads to, lists and non-null aside.
+    /// Its named type, without lists and non-null.
     of: Name,
-    /// Arguments that are lists and have to be given: what the field works through, item by item.
+    /// Required arguments that are lists: the field processes them item by item.
     required_lists: Vec<Name>,
 }
 
@@ -110,7 +110,7 @@ impl SchemaIndex {
         }
     }
 
-    /// A connection is what has `edges` and `pageInfo`.
+    /// A connection is a type with `edges` and `pageInfo`.
     fn note_connection_roles(&mut self) {
         let mut parts = Vec::new();
         for (name, object) in &self.types {
@@ -138,7 +138,7 @@ impl SchemaIndex {
         self.types.get(parent?)?.fields.get(field)
     }
 
-    /// The arguments of a field that are lists and have to be given.
+    /// The required list arguments of a field.
     pub(crate) fn required_lists(&self, parent: Option<&Name>, field: &Name) -> &[Name] {
         let field = self.field(parent, field);
         field.map_or(&[], |field| field.required_lists.as_slice())
@@ -149,7 +149,7 @@ impl SchemaIndex {
         self.types.get(of?)?.connection_role
     }
 
-    /// Whether a type is an interface: what is selected of it by fragments on objects excludes each other.
+    /// Whether a type is an interface: fragments on different object types of it exclude each other.
     pub(crate) fn is_interface(&self, name: Option<&Name>) -> bool {
         name.and_then(|name| self.types.get(name))
             .is_some_and(|of| of.is_interface)

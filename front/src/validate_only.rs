@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use super::code::{Code, set_code};
 
-/// An extension that makes a schema answer with what is wrong with a document, and execute nothing. The errors bear
+/// An extension with which a schema validates documents and does not execute them. The errors have the code
 /// [`Code::ValidationFailed`].
 #[derive(Clone, Copy, Debug)]
 pub struct ValidateOnly;

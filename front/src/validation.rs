@@ -1,6 +1,6 @@
-//! What the library's validation does not look at: `__typename`, the directives of variables, and whether the condition of
-//! `@skip` or `@include` may be null. And what has to be found
-//! before fragments are written out: one that no operation spreads, and a directive that stands twice.
+//! Validation that the library lacks: `__typename`, the directives of variables, and whether the condition of `@skip` or
+//! `@include` may be null. Unused fragments and repeated directives are checked here too, because the document that the
+//! library validates has been rewritten.
 
 use std::collections::HashSet;
 
@@ -35,7 +35,7 @@ pub(crate) fn validate(document: &ExecutableDocument) -> Result<(), ServerError>
     Ok(())
 }
 
-/// None of the directives that may stand in a document has this place among its locations.
+/// No executable directive is allowed on a variable definition.
 fn validate_variables(operation: &OperationDefinition) -> Result<(), ServerError> {
     let variables = operation.variable_definitions.iter();
     let mut directives = variables.flat_map(|variable| &variable.node.directives);
@@ -97,7 +97,7 @@ fn refuse_conditions(set: &SelectionSet, nullable: &HashSet<&Name>) -> Result<()
     Ok(())
 }
 
-/// Afterwards the library could not say it: of what an unused fragment spreads, nothing may be left.
+/// The library could not report it after field collection removes fragments.
 fn require_all_used(document: &ExecutableDocument) -> Result<(), ServerError> {
     let mut used = HashSet::new();
     for (_, operation) in document.operations.iter() {
@@ -113,7 +113,7 @@ fn require_all_used(document: &ExecutableDocument) -> Result<(), ServerError> {
     Err(invalid(message, fragment.pos))
 }
 
-/// No directive that may stand in a document is repeatable.
+/// No executable directive is repeatable.
 fn validate_directives(directives: &[Positioned<Directive>]) -> Result<(), ServerError> {
     let mut names = HashSet::new();
     for directive in directives {
@@ -127,7 +127,7 @@ fn validate_directives(directives: &[Positioned<Directive>]) -> Result<(), Serve
     Ok(())
 }
 
-/// It has no arguments, and leads nowhere.
+/// It has no arguments and no selection set.
 fn validate_typename(field: &Positioned<Field>) -> Result<(), ServerError> {
     if field.node.name.node != "__typename" {
         return Ok(());

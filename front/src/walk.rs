@@ -1,4 +1,4 @@
-//! The one walker of documents. `limits` bounds how deeply they nest.
+//! The walker for documents. `limits` limits their nesting.
 
 use std::collections::HashMap;
 
@@ -32,8 +32,7 @@ pub(crate) fn definitions(document: &ExecutableDocument) -> impl Iterator<Item =
     operations.chain(fragments)
 }
 
-/// Everything that is selected in a set and within, in the order of the document. What spread fragments select is not
-/// part of it.
+/// All selections of a set and below, in document order, without those of spread fragments.
 pub(crate) fn selections(set: &SelectionSet) -> impl Iterator<Item = &Positioned<Selection>> {
     let mut open = vec![set.items.iter()];
     std::iter::from_fn(move || {
@@ -50,7 +49,7 @@ pub(crate) fn selections(set: &SelectionSet) -> impl Iterator<Item = &Positioned
     })
 }
 
-/// What is selected within a selection, where it stands there.
+/// The selection set of a field or an inline fragment.
 pub(crate) fn selection_set(selection: &Selection) -> Option<&SelectionSet> {
     match selection {
         Selection::Field(field) => Some(&field.node.selection_set.node),

@@ -1,11 +1,11 @@
-//! What an operation costs beside what it may cost, for those who ask for it.
+//! The cost of an operation, for clients that ask for it.
 
 use serde::Serialize;
 
 use super::{Limit, LimitExceeded, Limits, Measured};
 
-/// What an operation costs, each number beside its limit. What was not measured, because the operation was refused
-/// before, is left out.
+/// The cost of an operation, each value with its limit. Values that were not measured, because the operation was rejected
+/// earlier, are omitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
@@ -38,17 +38,17 @@ impl Cost {
         }
     }
 
-    /// The complexity, if the operation came so far.
+    /// The complexity, if it was measured.
     pub fn complexity(&self) -> Option<usize> {
         self.complexity
     }
 
-    /// Fields within fields, if the operation came so far.
+    /// The depth of nested fields, if it was measured.
     pub fn depth(&self) -> Option<usize> {
         self.depth
     }
 
-    /// Fields that are renamed, if the operation came so far.
+    /// The number of aliases, if it was measured.
     pub fn aliases(&self) -> Option<usize> {
         self.aliases
     }
@@ -58,23 +58,23 @@ impl Cost {
         self.tokens
     }
 
-    /// Notes how many tokens the document has.
+    /// Sets the number of tokens.
     pub(crate) fn note_tokens(&mut self, tokens: usize) {
         self.tokens = Some(tokens);
     }
 
-    /// Notes how deep the operation is, and how many aliases it has.
+    /// Sets depth and aliases.
     pub(crate) fn note_measured(&mut self, measured: Measured) {
         self.depth = Some(measured.depth);
         self.aliases = Some(measured.aliases);
     }
 
-    /// Notes the complexity.
+    /// Sets the complexity.
     pub(crate) fn note_complexity(&mut self, complexity: usize) {
         self.complexity = Some(complexity);
     }
 
-    /// Notes what was asked where it was too much.
+    /// Sets the value that exceeds a limit.
     pub(crate) fn note_excess(&mut self, exceeded: &LimitExceeded) {
         match exceeded.limit {
             Limit::Tokens { tokens, .. } => self.tokens = Some(tokens),

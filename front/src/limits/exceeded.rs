@@ -1,4 +1,4 @@
-//! The limit that a request is over, and where.
+//! Errors of limits, with the location in the document.
 
 use std::error::Error;
 use std::fmt;
@@ -13,37 +13,37 @@ use super::{
 use crate::code::Code;
 use crate::naming::InParentheses;
 
-/// The limit that a request is over. The message says which it is, its value, what was asked, and what sets it.
+/// A request exceeds a limit. The message contains the limit, its value, the request's value and the name of the setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitExceeded {
-    /// Which one, and by how much.
+    /// The limit and the request's value.
     pub limit: Limit,
-    /// Where in the document, if it is there.
+    /// The location in the document, if there is one.
     pub place: Option<Place>,
-    /// The variable that is too much.
+    /// The variable that exceeds the limit.
     pub(super) variable: Option<String>,
     pub(super) setting: Option<&'static str>,
 }
 
-/// A place in a document.
+/// A location in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Line and column, of a selection where one broke the limit: the first one that is too much.
+    /// Line and column of the first token or selection that exceeds the limit.
     pub location: Pos,
-    /// The response keys that lead to the field there, from the root of the operation.
+    /// The response keys from the root of the operation to the field. Empty if no field is responsible.
     pub path: Vec<Name>,
 }
 
-/// A limit, and what was asked. The message says both, and the limit's value.
+/// A limit and the request's value. The message contains both values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Limit {
-    /// Too many brackets within brackets.
+    /// Brackets are nested too deeply.
     #[error("the document nests brackets {0} deep; at most {MAX_NESTING} levels are allowed")]
     Nesting(usize),
-    /// Too long.
+    /// Too many tokens.
     #[error("the document has {tokens} tokens; at most {maximum} are allowed")]
     Tokens {
-        /// What was asked.
+        /// The request's value.
         tokens: usize,
         /// The limit.
         maximum: usize,
@@ -51,10 +51,10 @@ pub enum Limit {
     /// Too many bytes of comments, white space and names.
     #[error("the document has {0} bytes outside of strings; at most {MAX_BYTES} are allowed")]
     Size(usize),
-    /// Too many fields within fields.
+    /// Fields are nested too deeply.
     #[error("the operation is {depth} fields deep; at most {maximum} are allowed")]
     Depth {
-        /// What was asked.
+        /// The request's value.
         depth: usize,
         /// The limit.
         maximum: usize,
@@ -62,30 +62,30 @@ pub enum Limit {
     /// Too many aliases.
     #[error("the operation has {aliases} aliases; at most {maximum} are allowed")]
     Aliases {
-        /// What was asked.
+        /// The request's value.
         aliases: usize,
         /// The limit.
         maximum: usize,
     },
-    /// Too many fields, each as often as it would be given.
+    /// The operation is too expensive.
     #[error("the operation's complexity is {complexity}; at most {maximum} is allowed")]
     Complexity {
-        /// What was asked.
+        /// The request's value.
         complexity: usize,
         /// The limit.
         maximum: usize,
     },
-    /// Large variables used so often that the copies are too much.
+    /// Large variables are used too often: the copies need too much memory.
     #[error(
         "the arguments come to {bytes} bytes where every variable is written out wherever it is used; at most {maximum} are allowed"
     )]
     Copies {
-        /// What was asked.
+        /// The request's value.
         bytes: usize,
         /// The limit.
         maximum: usize,
     },
-    /// Too many lists and objects within each other, in a variable.
+    /// The lists and objects of a variable are nested too deeply.
     #[error(
         "variables: nested {0} deep; at most {MAX_VARIABLE_NESTING} levels of lists and objects are allowed"
     )]
@@ -93,30 +93,30 @@ pub enum Limit {
     /// Too many values in the variables.
     #[error("variables: {0} values in all; at most {MAX_VARIABLE_VALUES} are allowed")]
     VariableValues(usize),
-    /// Too large once its fragments are written out.
+    /// Too many selections with all fragments expanded.
     #[error(
         "the document selects {0} fields and fragments once its fragments are written out; at most {MAX_SELECTIONS} are allowed"
     )]
     Selections(usize),
-    /// Arguments that would not fit into memory once fragments are written out.
+    /// The arguments are too large with all fragments expanded.
     #[error(
         "the document's arguments have more than {MAX_ARGUMENT_BYTES} bytes once its fragments are written out; at most {MAX_ARGUMENT_BYTES} are allowed"
     )]
     ArgumentBytes,
-    /// Introspection that goes round and round.
+    /// Introspection is nested too deeply.
     #[error(
         "introspection nests `fields`, `inputFields`, `interfaces` and `possibleTypes` {0} deep; at most {MAX_INTROSPECTED_LISTS} levels are allowed"
     )]
     Introspection(usize),
-    /// Too many fragments within fragments.
+    /// Fragments are nested too deeply.
     #[error(
         "fragments are spread within fragments more than {MAX_NESTING} deep; at most {MAX_NESTING} levels are allowed"
     )]
     FragmentNesting,
-    /// A fragment that holds itself; the document is not valid.
+    /// A fragment contains itself; the document is invalid.
     #[error("the fragment `{name}` spreads itself, directly or through others")]
     FragmentCycle {
-        /// One of the fragments in the ring.
+        /// One of the fragments in the cycle.
         name: String,
     },
 }
@@ -126,7 +126,7 @@ impl Place {
         Self { location, path }
     }
 
-    /// The same within a field.
+    /// Prepends a field to the path.
     pub(super) fn within(mut self, response_key: &Name) -> Self {
         self.path.insert(0, response_key.clone());
         self
@@ -134,7 +134,7 @@ impl Place {
 }
 
 impl Limit {
-    /// What a client can do about it, where that is not plain.
+    /// What a client can do about it, if that is not obvious.
     fn advice(&self) -> &'static str {
         match self {
             Self::Complexity { .. } => ": ask for fewer fields or shorter pages",
@@ -166,7 +166,7 @@ impl fmt::Display for LimitExceeded {
 impl Error for LimitExceeded {}
 
 impl LimitExceeded {
-    /// The error of the request.
+    /// As an error of the request.
     pub fn to_error(&self) -> ServerError {
         let code = match self.limit {
             Limit::FragmentCycle { .. } => Code::ValidationFailed,
@@ -181,19 +181,19 @@ impl LimitExceeded {
         error
     }
 
-    /// The same with its place.
+    /// Sets the location.
     pub(crate) fn at(mut self, place: impl Into<Option<Place>>) -> Self {
         self.place = place.into();
         self
     }
 
-    /// The same found within a field, which the path to its place begins with.
+    /// Prepends a field to the path of the location.
     pub(crate) fn within(mut self, response_key: &Name) -> Self {
         self.place = self.place.map(|place| place.within(response_key));
         self
     }
 
-    /// The same found in a fragment by itself, which may be spread anywhere or nowhere.
+    /// Removes the path: the location is in a fragment outside of any operation.
     pub(super) fn without_path(mut self) -> Self {
         if let Some(place) = &mut self.place {
             place.path.clear();
@@ -201,7 +201,7 @@ impl LimitExceeded {
         self
     }
 
-    /// The same at the definition of the variable that is too much.
+    /// Sets the location to the definition of the variable that exceeds the limit.
     pub(crate) fn at_variable(self, definitions: &[Positioned<VariableDefinition>]) -> Self {
         let mut definitions = definitions.iter();
         let definition = definitions.find(|definition| {

@@ -1,8 +1,8 @@
-//! The raw text of a document in pieces: whatever the parser makes of it, none of its tokens is missed.
+//! A lexer for the raw text of a document. It never finds fewer tokens than the parser.
 
 struct Lexer<'t> {
     rest: &'t str,
-    /// Whether a block string may end in the rest: a text full of beginnings is not searched anew for each.
+    /// Whether a block string may end in the rest: otherwise each `"""` would search the whole rest again.
     has_block_end: bool,
 }
 
@@ -14,7 +14,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// The next token, comment or ignored character, and the character that it begins with.
+    /// The next token, comment or ignored character, with its first character.
     fn next_token(&mut self) -> Option<(char, &'t str)> {
         let first = self.rest.chars().next()?;
         let length = if first == '"' {
@@ -27,7 +27,7 @@ impl<'t> Lexer<'t> {
         Some((first, token))
     }
 
-    /// A block string without an end is taken for an empty string, as the parser does that looks for another reading.
+    /// A block string without an end is read as an empty string, as the parser's grammar does.
     fn string_length(&mut self) -> usize {
         const BLOCK: &str = "\"\"\"";
         if self.has_block_end
@@ -42,7 +42,7 @@ impl<'t> Lexer<'t> {
     }
 }
 
-/// The lexical tokens of a text, without what stands between them and says nothing,
+/// The lexical tokens of a text, without ignored tokens,
 /// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Ignored-Tokens>.
 pub(crate) fn tokens(text: &str) -> impl Iterator<Item = &str> {
     tokens_and_ignored(text)
@@ -50,18 +50,18 @@ pub(crate) fn tokens(text: &str) -> impl Iterator<Item = &str> {
         .map(|(_, token)| token)
 }
 
-/// The whole text in pieces: lexical tokens and what stands between them, each with the character that it begins with.
+/// The whole text in pieces: lexical tokens, comments and ignored characters, each with its first character.
 pub(crate) fn tokens_and_ignored(text: &str) -> impl Iterator<Item = (char, &str)> {
     let mut lexer = Lexer::new(text);
     std::iter::from_fn(move || lexer.next_token())
 }
 
-/// Whether what begins with this character says nothing.
+/// Whether a piece that starts with this character is ignored by the grammar.
 pub(super) fn is_ignored(first: char) -> bool {
     matches!(first, ' ' | ',' | '\t' | '\n' | '\r' | '\u{feff}' | '#')
 }
 
-/// Length in bytes of the lexical token but for strings, the comment or the ignored character that the text begins with,
+/// Length in bytes of the first token (except strings), comment or ignored character of the text,
 /// <https://spec.graphql.org/October2021/#sec-Appendix-Grammar-Summary.Lexical-Tokens>.
 fn token_length(text: &str, first: char) -> usize {
     let until = |end: fn(char) -> bool| text.find(end).unwrap_or(text.len());

@@ -1,11 +1,11 @@
-//! What one request may cost, checked before the library walks a document: its parser recurses without bound, and its
-//! validation follows every spread of a fragment anew (a few kilobytes abort the process or keep it busy for seconds).
+//! Limits of one request, checked before the library reads its document: the library's parser recurses without a limit, and
+//! its validation follows each fragment spread again (a few kilobytes abort the process or keep it busy for seconds).
 //!
 //! 1. [`scan`] counts tokens and nesting in the raw text, before anything parses it.
 //! 2. [`measure_document`] measures the parsed document, each fragment once, however often it is spread.
-//! 3. `complexity` prices what is left of it when fields that are selected twice are one.
+//! 3. `complexity` computes the cost of the document after repeated fields are merged.
 //!
-//! [`check_variables`] looks at the JSON of the variables before anything builds values of it.
+//! [`check_variables`] checks the JSON of the variables before values are built from it.
 
 mod complexity;
 mod cost;
@@ -28,34 +28,34 @@ pub use measure::{Measured, measure_document};
 pub use scan::scan;
 pub use variables::{MAX_VARIABLE_NESTING, MAX_VARIABLE_VALUES, check_variables};
 
-/// The most brackets within brackets, and the most fragments within fragments.
+/// The maximum nesting of brackets, and of fragments.
 pub const MAX_NESTING: usize = 64;
-/// The most bytes outside of strings: the parser takes seconds for megabytes of a single comment or name.
+/// The maximum number of bytes outside of strings: the parser needs seconds for megabytes of a single comment or name.
 pub const MAX_BYTES: usize = 256 * 1024;
-/// The most fields, inline fragments and spreads once every fragment is written out.
+/// The maximum number of fields, inline fragments and spreads with all fragments expanded.
 pub const MAX_SELECTIONS: usize = 10_000;
-/// The most bytes of arguments once every fragment is written out: as many as a whole request may have by default.
+/// The maximum number of bytes of arguments with all fragments expanded.
 pub const MAX_ARGUMENT_BYTES: usize = 8 * 1024 * 1024;
-/// The most lists of types, fields and the like within each other that introspection may ask for. Tools ask for one, and
-/// people rarely for two.
+/// The maximum nesting of `fields`, `inputFields`, `interfaces` and `possibleTypes` in introspection. Tools need one level,
+/// people rarely two.
 pub const MAX_INTROSPECTED_LISTS: usize = 2;
 
 /// Limits of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Names, numbers, strings and punctuation of the document.
+    /// Tokens of the document: names, numbers, strings and punctuation.
     pub max_tokens: usize,
-    /// Fields within fields. Introspection is exempt.
+    /// Depth of nested fields. Introspection is exempt.
     pub max_depth: usize,
-    /// Fields, each as often as it will be given, see [`Prices`].
+    /// Complexity: the cost of all fields, see [`Prices`].
     pub max_complexity: usize,
-    /// Aliases once every fragment is written out.
+    /// Aliases with all fragments expanded.
     pub max_aliases: usize,
-    /// What the operator sets them by.
+    /// The settings that change them, for errors.
     pub names: LimitNames,
 }
 
-/// The settings of the embedding server by which its operator changes limits: errors name them.
+/// Names of the embedding server's settings that change the limits. Errors contain them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitNames {
     /// Of [`Limits::max_tokens`].
@@ -81,7 +81,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The error of a limit, with the name of its setting.
+    /// The error for a limit, with the name of its setting.
     fn exceeded(&self, limit: Limit) -> LimitExceeded {
         let setting = match limit {
             Limit::Tokens { .. } => self.names.max_tokens,

@@ -1,4 +1,4 @@
-//! The raw text of a document: tokens and nesting.
+//! Limits on the raw text of a document: tokens, nesting and size.
 
 use std::mem::discriminant;
 
@@ -7,8 +7,8 @@ use async_graphql::Pos;
 use super::lexer::{is_ignored, tokens_and_ignored};
 use super::{Limit, LimitExceeded, Limits, MAX_BYTES, MAX_NESTING, Place};
 
-/// Counts the tokens and the nesting of a document's text, and gives the number of tokens. Malformed text is left to the
-/// parser, but never counted as less than the parser might make of it.
+/// Checks tokens, nesting and size of a document's text, and returns the number of tokens. Malformed text passes (the parser
+/// reports it), but never counts as less than the parser may read.
 pub fn scan(text: &str, limits: &Limits) -> Result<usize, LimitExceeded> {
     let counted = Counted::of(text);
     let Some(limit) = counted.limit(limits) else {
@@ -21,16 +21,16 @@ pub fn scan(text: &str, limits: &Limits) -> Result<usize, LimitExceeded> {
 #[derive(Debug, Default)]
 struct Counted {
     tokens: usize,
-    /// Brackets that are open.
+    /// Open brackets.
     open: usize,
-    /// The most of them at a time.
+    /// The maximum of open brackets.
     nesting: usize,
     /// Outside of strings.
     bytes: usize,
 }
 
 impl Counted {
-    /// Walks the text once to its end, so that a refusal can say how much it was.
+    /// Reads the whole text, so that the error can contain the value.
     fn of(text: &str) -> Self {
         let mut counted = Self::default();
         for (first, token) in tokens_and_ignored(text) {
@@ -64,7 +64,7 @@ impl Counted {
     }
 }
 
-/// The first token that breaks this limit.
+/// The first token that exceeds this limit.
 fn place_of_excess(text: &str, limits: &Limits, broken: &Limit) -> Option<Place> {
     let mut counted = Counted::default();
     let mut start = 0;
@@ -82,7 +82,7 @@ fn place_of_excess(text: &str, limits: &Limits, broken: &Limit) -> Option<Place>
     None
 }
 
-/// Line and column behind a text, as the parser counts them.
+/// Line and column after a text, as the parser counts them.
 fn position(before: &str) -> Pos {
     let line = before.matches('\n').count() + 1;
     let start = before.rfind(['\n', '\r']).map_or(0, |end| end + 1);

@@ -1,4 +1,5 @@
-//! The JSON of the variables, before values are built of it: these take many times its bytes, and what walks them recurses.
+//! Limits on the JSON of the variables, before values are built: values take many times its bytes, and code that walks them
+//! recurses.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +7,17 @@ use serde_json::value::RawValue;
 
 use super::{Limit, LimitExceeded};
 
-/// The most lists and objects within each other in a variable. Deeper than any input of the schema, so that what is wrong
-/// with an input is told by its field.
+/// The maximum nesting of lists and objects in a variable. Deeper than most inputs, so that the field itself can report what
+/// is wrong.
 pub const MAX_VARIABLE_NESTING: usize = 64;
-/// The most values in all variables: numbers, texts, lists and so on, at whatever depth. A hundred images with 64 KiB of
-/// metadata each have fewer, unless most values are single digits.
+/// The maximum number of values in all variables: numbers, strings, lists and so on, at any depth.
 pub const MAX_VARIABLE_VALUES: usize = 1_000_000;
 
-/// Counts values and nesting of a JSON object, the variables by name. Malformed JSON is left to its reader.
+/// Checks the number of values and the nesting of a JSON object with the variables. Malformed JSON passes: its parser
+/// reports it.
 pub fn check_variables(json: &str) -> Result<(), LimitExceeded> {
     let Counted { nesting, values } = count(json);
-    // The variables' own object is no level, and no value.
+    // The object of the variables itself does not count.
     let (nesting, values) = (nesting.saturating_sub(1), values.saturating_sub(1));
     if nesting > MAX_VARIABLE_NESTING {
         return Err(exceeded(Limit::VariableNesting(nesting), json, |of| {
@@ -31,7 +32,7 @@ pub fn check_variables(json: &str) -> Result<(), LimitExceeded> {
     Ok(())
 }
 
-/// The error with the variable that has the most of it. Malformed JSON has none.
+/// The error with the variable that contributes most. Malformed JSON has none.
 fn exceeded(limit: Limit, json: &str, size: impl Fn(&Counted) -> usize) -> LimitExceeded {
     let variables: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
     let variables = variables.into_iter();
@@ -48,8 +49,8 @@ struct Counted {
     values: usize,
 }
 
-/// Every value begins with a bracket, a quote, or a run of other characters; a text before a colon is a name. Malformed
-/// JSON is never counted as fewer values than its reader builds before it notices.
+/// A value starts with a bracket, a quote or a run of other characters; a string before a colon is a name. Malformed JSON
+/// never counts as fewer values than its parser builds before it reports the error.
 fn count(json: &str) -> Counted {
     let mut counted = Counted::default();
     let mut nesting = 0_usize;

@@ -1,5 +1,5 @@
-//! A manifest of trusted documents, as three tools write it. They are told apart by shape: Apollo's says what it is, those
-//! of Relay's compiler and of graphql-codegen are an object of ids and texts.
+//! The manifest formats of three tools. Apollo's has a `format`; those of Relay's compiler and of graphql-codegen are an object
+//! of ids and texts.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,35 +11,35 @@ use serde_json::value::RawValue;
 
 use crate::naming::shortened;
 
-/// The most bytes that a manifest may have.
+/// The maximum size of a manifest in bytes.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
-/// What Apollo's says that it is,
+/// The `format` of Apollo's manifest,
 /// <https://www.apollographql.com/docs/graphos/platform/security/persisted-queries#manifest-format>.
 const APOLLO_FORMAT: &str = "apollo-persisted-query-manifest";
 const APOLLO_VERSION: u64 = 1;
 
-/// Why a file is no manifest. Each ends a sentence that begins with the file's name.
+/// Why a manifest is rejected. Each message ends a sentence that starts with the file's name.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// Longer than is read.
+    /// Too large.
     #[error("has more than {MAX_BYTES} bytes; at most {MAX_BYTES} are allowed")]
     TooLarge,
-    /// No JSON, or not of the index.
+    /// Not JSON, or not one of the formats.
     #[error(
         "is no manifest of trusted documents: {0}; allowed is Apollo's persisted query manifest, or an object of ids and \
          texts as Relay's compiler and graphql-codegen write it"
     )]
     Malformed(String),
-    /// Nothing would run.
+    /// No documents.
     #[error("holds no documents; allowed are manifests with at least one")]
     Empty,
     /// Two texts under one id.
     #[error("has two documents of the id `{0}`; allowed is one text for each id")]
     Ambiguous(String),
-    /// An id or a text without content.
+    /// An empty id or text.
     #[error("has an empty {0}; each document needs an id and a text")]
     Blank(&'static str),
-    /// A document that is no GraphQL, or too long.
+    /// A document that does not parse or exceeds a limit.
     #[error(
         "has a document `{id}` that cannot be used: {reason}; allowed are GraphQL documents within the limits of a request"
     )]
@@ -51,7 +51,7 @@ pub enum ManifestError {
     },
 }
 
-/// Apollo's manifest. What else it holds (`clientName`) is for others.
+/// Apollo's manifest. Other fields (`clientName`) are ignored.
 #[derive(Deserialize)]
 struct ApolloManifest {
     format: String,
@@ -59,14 +59,14 @@ struct ApolloManifest {
     operations: Vec<ApolloOperation>,
 }
 
-/// One of its operations; `name` and `type` stand in the document as well.
+/// One of its operations; `name` and `type` are in the document as well.
 #[derive(Deserialize)]
 struct ApolloOperation {
     id: String,
     body: String,
 }
 
-/// The fields of an object in their order, those too that come twice.
+/// The fields of an object in order, including duplicates.
 struct Fields(Vec<(String, Box<RawValue>)>);
 
 /// The ids and texts of a manifest, each id once.
@@ -74,7 +74,7 @@ pub(crate) fn read(json: &[u8]) -> Result<Vec<(String, String)>, ManifestError> 
     if json.len() > MAX_BYTES {
         return Err(ManifestError::TooLarge);
     }
-    // Some editors begin a file by it.
+    // Some editors start a file with it.
     let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
     let Fields(fields) = serde_json::from_slice(json).map_err(|error| malformed(&error))?;
     let is_apollo = |(name, value): &(String, Box<RawValue>)| match name.as_str() {

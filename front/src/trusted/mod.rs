@@ -1,8 +1,8 @@
-//! Trusted documents: the operations that the operator's own applications were built with. Where a manifest of them is
-//! given, they are all that runs, or in report mode all that runs without a word in the log.
+//! Trusted documents: the operations of the operator's own applications. If there is a manifest, only these run; in report
+//! mode, others are logged.
 //!
-//! A text that is sent is only ever looked for; what runs is the manifest's own. So nothing can be smuggled past by a
-//! text that merely resembles one of them.
+//! The text of a request is only used for the lookup; the manifest's text is executed. So a similar text cannot bypass the
+//! check.
 
 mod manifest;
 
@@ -20,16 +20,16 @@ use super::persisted::DocumentHash;
 
 pub use manifest::{MAX_BYTES, ManifestError};
 
-/// How many documents report mode remembers, so that it logs each of them once.
+/// The number of documents that report mode remembers, so that it logs each once.
 const MAX_REPORTED: usize = 10_000;
-/// By this prefix an id is the SHA-256 hash of the text,
+/// An id with this prefix is the SHA-256 hash of the text,
 /// <https://github.com/graphql/graphql-over-http/pull/264>.
 const HASH_PREFIX: &str = "sha256:";
 
-/// What becomes of a document that is not trusted.
+/// What happens to a document that is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// It is refused.
+    /// It is rejected.
     Enforce,
     /// It runs, and is logged once.
     Report,
@@ -54,17 +54,17 @@ struct Index {
 /// One of them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TrustedDocument {
-    /// What the manifest knows it by.
+    /// Its id in the manifest.
     pub id: String,
-    /// Its text, as the manifest has it.
+    /// Its text in the manifest.
     pub text: Arc<str>,
 }
 
 impl TrustedDocument {
-    /// The names of its operations; none in the place of an anonymous one.
+    /// The names of its operations; `None` for an anonymous one.
     pub fn operation_names(&self) -> Vec<Option<String>> {
         let Ok(document) = parse_query(&*self.text) else {
-            // What is wrong, its checks will say.
+            // The checks report what is wrong.
             return vec![None];
         };
         let operations = document.operations.iter();
@@ -74,8 +74,8 @@ impl TrustedDocument {
     }
 }
 
-/// The hash of a text's tokens, definition by definition: the same for texts that differ in nothing but white space, commas,
-/// comments and the order of their definitions, which Apollo's tool sorts and its client does not.
+/// The hash of a text's tokens, definition by definition: equal for texts that differ only in white space, commas, comments
+/// and the order of their definitions, which Apollo's tool sorts and its client does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Tokens([u8; 32]);
 
@@ -84,7 +84,7 @@ impl Tokens {
         let mut definitions: Vec<[u8; 32]> = Vec::new();
         let (mut definition, mut depth) = (Sha256::new(), 0_usize);
         for token in tokens(text) {
-            // Its length first, so that no two lists of tokens are one.
+            // The length first, so that different lists of tokens have different hashes.
             definition.update(token.len().to_be_bytes());
             definition.update(token);
             match token {
@@ -96,7 +96,7 @@ impl Tokens {
                 definitions.push(definition.finalize_reset().into());
             }
         }
-        // Of a document that parses nothing is left.
+        // Empty for a document that parses.
         definitions.push(definition.finalize().into());
         definitions.sort_unstable();
         Self(Sha256::digest(definitions.as_flattened()).into())
@@ -104,8 +104,8 @@ impl Tokens {
 }
 
 impl TrustedDocuments {
-    /// Reads a manifest, of Apollo's, Relay's or graphql-codegen's form. Each of its documents has to be GraphQL, and no
-    /// longer than one that is sent may be.
+    /// Reads a manifest in the format of Apollo, Relay or graphql-codegen. Each document must parse and be within the limits
+    /// of the raw text.
     pub fn from_manifest(json: &[u8], mode: Mode, limits: &Limits) -> Result<Self, ManifestError> {
         let mut index = Index::default();
         for (id, text) in manifest::read(json)? {
@@ -122,7 +122,7 @@ impl TrustedDocuments {
         })
     }
 
-    /// What becomes of the others.
+    /// What happens to other documents.
     pub fn mode(&self) -> Mode {
         self.mode
     }
@@ -132,8 +132,8 @@ impl TrustedDocuments {
         self.index.documents.iter().map(AsRef::as_ref)
     }
 
-    /// The one of an id, which may be `sha256:` and the text's hash. The manifest may have the prefix where the client has
-    /// none: Apollo's protocol leaves it out.
+    /// The document with an id, which may be `sha256:` and the text's hash. The manifest may have the prefix while the client
+    /// does not: Apollo's protocol omits it.
     pub(crate) fn of_id(&self, id: &str) -> Option<Arc<str>> {
         let ids = &self.index.by_id;
         let document = ids
@@ -145,13 +145,13 @@ impl TrustedDocuments {
             .or_else(by_hash)
     }
 
-    /// The one whose text has this hash.
+    /// The document with this hash.
     pub(crate) fn of_hash(&self, hash: DocumentHash) -> Option<Arc<str>> {
         let document = self.index.by_text.get(&hash)?;
         Some(Arc::clone(&document.text))
     }
 
-    /// The one of this text, however it is laid out.
+    /// The document with this text, in any layout.
     pub(crate) fn of_text(&self, text: &str) -> Option<Arc<str>> {
         self.of_hash(DocumentHash::of(text)).or_else(|| {
             let document = self.index.by_tokens.get(&Tokens::of(text))?;
@@ -159,7 +159,7 @@ impl TrustedDocuments {
         })
     }
 
-    /// Whether a document that is not trusted has yet to be logged; from now on it has been.
+    /// Whether a document that is not trusted has not been logged yet. Marks it as logged.
     pub(crate) fn is_news(&self, hash: DocumentHash) -> bool {
         if self.reported.get(&hash).is_some() {
             return false;

@@ -1,9 +1,8 @@
 //! The values of variables, checked against the types that an operation declares for them,
-//! <https://spec.graphql.org/October2021/#sec-Coercing-Variable-Values>. The library would check them as arguments, in
-//! each place where they are used, and call the document invalid.
+//! <https://spec.graphql.org/October2021/#sec-Coercing-Variable-Values>. The library would check them as
+//! arguments, at each use, and report an invalid document.
 //!
-//! Values are left as they were sent: the library coerces them where it reads them, by the same rules. Custom scalars
-//! read their own values.
+//! Values stay as they were sent: the library coerces them with the same rules. Custom scalars parse their own values.
 
 mod sample;
 
@@ -18,7 +17,7 @@ use async_graphql::{Name, Positioned, ServerError, Value, Variables};
 use crate::code::Code;
 use crate::naming::shortened;
 
-/// The types that a variable may have, and how errors speak of them.
+/// The types that a variable may have.
 #[derive(Debug)]
 pub(crate) struct InputTypes {
     types: HashMap<Name, InputType>,
@@ -36,7 +35,7 @@ enum InputType {
 #[derive(Debug)]
 struct InputObject {
     fields: Vec<InputField>,
-    /// Exactly one field has to be given, <https://spec.graphql.org/September2025/#sec-OneOf-Input-Objects>.
+    /// Exactly one field is required, <https://spec.graphql.org/September2025/#sec-OneOf-Input-Objects>.
     is_one_of: bool,
 }
 
@@ -47,11 +46,11 @@ struct InputField {
     has_default: bool,
 }
 
-/// Why a value does not fit its type, and where within the variable.
+/// Why a value does not match its type, and where in the variable.
 struct Mismatch {
-    /// From the variable's name on, e.g. `.intents[0]`.
+    /// The path after the variable's name, e.g. `.intents[0]`.
     path: String,
-    /// What follows the name of the place in a sentence.
+    /// The end of the error's sentence.
     reason: String,
 }
 
@@ -84,8 +83,8 @@ impl InputTypes {
         }
     }
 
-    /// Refuses a value that its variable's type does not take, and the lack of one that has to be given. A variable whose
-    /// type is unknown is left to validation.
+    /// Rejects values that do not match the type of their variable, and missing values of required variables. Validation
+    /// reports variables of unknown types.
     pub(crate) fn check(
         &self,
         definitions: &[Positioned<VariableDefinition>],
@@ -133,7 +132,7 @@ impl InputTypes {
                     checked.map_err(|mismatch| mismatch.within(&format!("[{index}]")))
                 })
             }
-            // A single value stands for a list of one.
+            // A single value is a list of one.
             (BaseType::List(item), value) => self.value(item, value),
         }
     }

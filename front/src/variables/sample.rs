@@ -1,15 +1,15 @@
-//! Values that fit their types, whatever they say: with them a document is validated as a whole, not what one caller sends.
+//! Sample values: with them a document is validated independently of the values of one request.
 
 use async_graphql::parser::types::{BaseType, Type, VariableDefinition};
 use async_graphql::{Positioned, Value, Variables};
 
 use super::{InputField, InputObject, InputType, InputTypes};
 
-/// The most input objects within each other: of one that has to hold itself, as no valid schema has it, there is no value.
+/// The maximum nesting of input objects. Only an input that requires itself, which is invalid, has no value.
 const MAX_LEVELS: usize = 16;
 
 impl InputTypes {
-    /// A value for each variable, of its type and as small as that allows.
+    /// A small value of its type for each variable.
     pub(crate) fn samples(&self, definitions: &[Positioned<VariableDefinition>]) -> Variables {
         let samples = definitions.iter().map(|definition| {
             let VariableDefinition { name, var_type, .. } = &definition.node;
@@ -43,7 +43,7 @@ impl InputTypes {
         }
     }
 
-    /// The fields that have to be given.
+    /// The required fields.
     fn given<'o>(&'o self, object: &'o InputObject) -> impl Iterator<Item = &'o InputField> {
         let is_leaf = |field: &&InputField| !self.is_object(&field.of);
         let one = object.fields.iter().find(is_leaf);

@@ -12,14 +12,14 @@ use async_graphql_value::Value as Literal;
 pub(super) struct Values<'a> {
     definitions: &'a [Positioned<VariableDefinition>],
     variables: &'a Variables,
-    /// Where it is noted which variables were looked at.
+    /// Collects the variables that were read.
     looked_at: Option<&'a LookedAt>,
 }
 
 /// Names of variables.
 pub(super) type LookedAt = RefCell<BTreeSet<Name>>;
 
-/// A value that is there and is not null.
+/// A value that is present and not null.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ArgumentValue<'a> {
     /// In the document; it may hold variables.
@@ -41,12 +41,12 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// What a field's argument is given; none where it is left out or null.
+    /// The value of a field's argument; `None` if it is omitted or null.
     pub(super) fn argument(self, field: &'a Field, name: &str) -> Option<ArgumentValue<'a>> {
         self.resolve(&field.get_argument(name)?.node)
     }
 
-    /// Whether `@skip` or `@include` takes a selection out of this request. Where that cannot be told, it stays.
+    /// Whether `@skip` or `@include` excludes a selection from this request. Unknown conditions do not exclude it.
     pub(super) fn is_left_out(self, directives: &'a [Positioned<Directive>]) -> bool {
         directives.iter().any(|directive| {
             let leaves_out_if = match directive.node.name.node.as_str() {
@@ -73,8 +73,8 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// A variable's value, <https://spec.graphql.org/October2021/#sec-Coercing-Variable-Values>: a null that was sent is
-    /// no default.
+    /// A variable's value, <https://spec.graphql.org/October2021/#sec-Coercing-Variable-Values>: an explicit
+    /// null does not use the default.
     pub(super) fn variable(self, name: &Name) -> Option<&'a Sent> {
         let sent = self.variables.get(name);
         let default = || {
@@ -101,7 +101,7 @@ impl<'a> Values<'a> {
 }
 
 impl ArgumentValue<'_> {
-    /// A whole number, brought into the range of those that can be told apart.
+    /// A number, clamped to 64 bits.
     pub(super) fn number(self) -> Option<i64> {
         match self {
             Self::Literal(Literal::Number(number)) | Self::Sent(Sent::Number(number)) => {
@@ -111,7 +111,7 @@ impl ArgumentValue<'_> {
         }
     }
 
-    /// Whether it is a text without content. What is no text is not blank: the field itself refuses it.
+    /// Whether it is a blank string. Other types are not blank: the field itself rejects them.
     pub(super) fn is_blank_text(self) -> bool {
         match self {
             Self::Literal(Literal::String(text)) | Self::Sent(Sent::String(text)) => {
@@ -130,7 +130,7 @@ impl ArgumentValue<'_> {
         }
     }
 
-    /// How many items; a single value stands for a list of one.
+    /// The number of items; a single value is a list of one.
     pub(super) fn items(self) -> usize {
         match self {
             Self::Literal(Literal::List(items)) => items.len(),

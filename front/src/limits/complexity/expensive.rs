@@ -1,5 +1,5 @@
-//! Where an operation becomes too expensive: the first selection at which the sum of costs, in the order of the document,
-//! passes the limit. It is looked for only when the sum is known to do so.
+//! The location at which an operation becomes too expensive: the first selection, in document order, at which the sum of costs
+//! exceeds the limit. It is searched for only after the limit is known to be exceeded.
 
 use async_graphql::parser::types::{Field, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Name, Pos, Positioned};
@@ -8,7 +8,7 @@ use super::{CostVisitor, FieldCost, SelectionCost};
 use crate::limits::Place;
 use crate::schema_index::ConnectionRole;
 
-/// How often what is selected is given: as [`SelectionCost`] counts it.
+/// Multipliers for the two parts of a [`SelectionCost`].
 #[derive(Clone, Copy, Debug)]
 struct Times {
     once: usize,
@@ -22,7 +22,7 @@ impl Times {
     }
 }
 
-/// The sum of costs on the way to the place.
+/// The search for the location, with the sum of costs so far.
 struct Search<'a> {
     visitor: CostVisitor<'a>,
     sum: usize,
@@ -31,7 +31,7 @@ struct Search<'a> {
 }
 
 impl<'a> CostVisitor<'a> {
-    /// Where the sum passes the maximum, if it does.
+    /// Where the sum exceeds the maximum, if it does.
     pub(super) fn into_place(
         self,
         operation: &'a OperationDefinition,
@@ -81,7 +81,7 @@ impl<'a> Search<'a> {
         None
     }
 
-    /// Of an interface only the fragments on one object count: those on the most expensive.
+    /// Of fragments on several object types of an interface, only the most expensive type counts.
     fn most_expensive_object(
         &mut self,
         parent: Option<&Name>,
@@ -131,7 +131,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// None where it is the field itself.
+    /// `None` if it is the field itself.
     fn within_field(
         &mut self,
         parent: Option<&Name>,
@@ -148,7 +148,7 @@ impl<'a> Search<'a> {
         self.within_set(own_type.as_ref(), &field.selection_set.node, inner)
     }
 
-    /// What a field costs by itself, and how often what is selected within is given.
+    /// The cost of a field without its selection set, and the multipliers of its selection set.
     fn own_and_inner(
         &mut self,
         parent: Option<&Name>,

@@ -1,7 +1,7 @@
 //! The cost of a field by itself, and how often its selection set is resolved.
 //!
-//! The schema tells connections and the lists that a field processes item by item ([`SchemaIndex`]). [`Prices`] lists what the
-//! schema cannot tell.
+//! Connections and lists that a field processes item by item are known from the schema ([`SchemaIndex`]); the rest is in
+//! [`Prices`].
 
 use async_graphql::Name;
 use async_graphql::parser::types::{Field, OperationType};
@@ -9,7 +9,7 @@ use async_graphql::parser::types::{Field, OperationType};
 use super::argument_value::{ArgumentValue, Values};
 use crate::schema_index::{ConnectionRole, SchemaError, SchemaIndex};
 
-/// What a schema's fields cost where the schema does not tell. Every other field costs 1.
+/// Costs that cannot be derived from the schema. Every other field costs 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Prices {
     /// Fields with a cost of their own.
@@ -20,7 +20,7 @@ pub struct Prices {
     pub inputs: &'static [InputPrice],
     /// `totalCount` of a connection.
     pub total_count: usize,
-    /// A connection below the root: it is read anew for each object.
+    /// A connection below the root, which is read for each object.
     pub nested_connection: usize,
     /// Length of a page without `first` and `last`.
     pub default_page: usize,
@@ -31,7 +31,7 @@ pub struct Prices {
 }
 
 impl Prices {
-    /// Every field costs 1, and a page has 20 items, 100 at most, as has a list.
+    /// Every field costs 1. A page has 20 items by default and at most 100; a list has at most 100.
     pub const PLAIN: Self = Self {
         fields: &[],
         sized_lists: &[],
@@ -43,7 +43,7 @@ impl Prices {
         max_list: 100,
     };
 
-    /// Refuses fields that the schema does not have.
+    /// Rejects fields that the schema does not have.
     pub(crate) fn check(&self, index: &SchemaIndex) -> Result<(), SchemaError> {
         let fields = self.fields.iter().map(|price| (price.parent, price.field));
         let lists = self.sized_lists.iter();
@@ -99,7 +99,7 @@ pub struct InputPrice {
     pub cost: usize,
 }
 
-/// How operations of a schema are priced.
+/// Schema and prices.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CostModel<'a> {
     pub(crate) index: &'a SchemaIndex,
@@ -168,7 +168,7 @@ impl CostModel<'_> {
             .fold(0, usize::saturating_add)
     }
 
-    /// What `first` or `last` asks for. The field itself refuses a number out of range; here it costs the nearest bound.
+    /// The value of `first` or `last`. The field itself rejects values out of range; here they are clamped.
     fn page_size(self, values: Values<'_>, field: &Field) -> usize {
         let max = self.prices.max_page;
         let first = clamped(values, field, "first", max);
@@ -183,7 +183,7 @@ impl CostModel<'_> {
         if let Some(list) = lists.find(|list| list.parent == parent_name && list.field == *name) {
             return clamped(values, field, list.argument, list.max).unwrap_or(list.default);
         }
-        // A field refuses a list that is too long as a whole, and does nothing.
+        // A field rejects a list that is too long, and does nothing.
         let lists = self.index.required_lists(parent, name).iter();
         let lengths = lists.filter_map(|list| values.argument(field, list));
         let longest = lengths.map(ArgumentValue::items).max();

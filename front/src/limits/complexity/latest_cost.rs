@@ -1,4 +1,4 @@
-//! The complexity of an operation, kept for requests that give the same values where it depends on variables.
+//! The complexity of an operation, cached for requests with the same values of the variables that it depends on.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,17 +14,17 @@ pub(crate) struct OperationCost {
     pub(crate) complexity: usize,
     /// The variables that it depends on, as they were sent.
     depends_on: Vec<(Name, Option<Sent>)>,
-    /// What arguments weigh without variables, and how many variables they hold: at most.
+    /// Upper bounds: the size of arguments without variables, and the number of uses of variables.
     literal_bytes: usize,
     variable_uses: usize,
 }
 
-/// The latest of them. Most clients send an operation with the same page size each time.
+/// The most recent one. Most clients send an operation with the same page size each time.
 #[derive(Debug, Default)]
 pub(crate) struct LatestCost(Mutex<Option<Arc<OperationCost>>>);
 
 impl LatestCost {
-    /// The complexity of an operation; it has to be the same one each time.
+    /// The complexity of an operation, which must be the same for each call.
     pub(crate) fn of(&self, operation: Priced<'_>) -> Arc<OperationCost> {
         let latest = self
             .0
@@ -81,8 +81,8 @@ impl OperationCost {
         depends_on.all(|(name, sent)| variables.get(name) == sent.as_ref())
     }
 
-    /// Whether its arguments come to little even if each variable were as large as the largest of them. `text_bytes` is the
-    /// document's length: the values that it gives variables by default are no larger than it allows.
+    /// Whether the arguments are small even if each variable were as large as the largest one. `text_bytes` is the length of
+    /// the document, which limits the size of default values.
     pub(crate) fn has_small_arguments(&self, variables: &Variables, text_bytes: usize) -> bool {
         let sent = variables.values().map(weight_of_value).max().unwrap_or(0);
         let largest = sent.max(text_bytes.saturating_add(1).saturating_mul(VALUE_BYTES));

@@ -1,14 +1,14 @@
-//! Complexity: what an operation asks for in fields, each as often as it will be given.
+//! Complexity: the cost of all fields of an operation, each multiplied by the number of items that it is resolved for.
 //!
-//! - A field costs 1, and what is selected within a connection counts as often as the page is long. `edges`, `node`,
-//!   `nodes`, `cursor`, `pageInfo` and what is in it are free: they are the page's frame.
-//! - `Query.nodes` and mutations of a list count what is selected within as often as there are items.
-//! - What costs more than its fields tell has a price in [`Prices`].
-//! - What is selected of an interface by fragments on several objects costs as much as the dearest of them.
-//! - What `@skip` or `@include` leaves out of this request costs nothing.
-//! - `__schema` and `__type` cost nothing: they are answered from memory, and the selections bound them.
+//! - A field costs 1. The selection of a connection is multiplied by the page size. `edges`, `node`, `nodes`, `cursor`,
+//!   `pageInfo` and its fields are free.
+//! - The selection of a field with a required list argument is multiplied by the length of the list.
+//! - Fields that are expensive for other reasons have a price in [`Prices`].
+//! - Of fragments on several object types of an interface, only the most expensive type counts.
+//! - Selections that `@skip` or `@include` exclude from this request are free.
+//! - `__schema` and `__type` are free: they are resolved from memory, and other limits apply to them.
 //!
-//! Sums stop at the greatest number instead of passing it, and each fragment is priced once, however often it is spread.
+//! Sums saturate, and each fragment is priced once, even if it is spread several times.
 
 mod argument_value;
 mod expensive;
@@ -57,7 +57,7 @@ impl<'a> Priced<'a> {
         CostVisitor::new(&self.document.fragments, self.values(), self.model)
     }
 
-    /// The same that weighs arguments.
+    /// A visitor that computes the size of arguments instead of the cost.
     fn weighing_visitor(self, weights: ArgumentWeights) -> CostVisitor<'a> {
         CostVisitor {
             weights: Some(weights),
@@ -66,7 +66,7 @@ impl<'a> Priced<'a> {
     }
 }
 
-/// Holds a complexity against its limit.
+/// Checks a complexity against its limit.
 pub(crate) fn check_complexity(
     complexity: usize,
     priced: Priced<'_>,
@@ -84,11 +84,11 @@ pub(crate) fn check_complexity(
     Err(limits.exceeded(limit).at(place))
 }
 
-/// What a selection set costs.
+/// The cost of a selection set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct SelectionCost {
     once: usize,
-    /// Within a connection, for each item of its page; how long that is, its field knows.
+    /// In a connection, the cost per item of the page; the connection's field knows the page size.
     per_item: usize,
 }
 
@@ -115,7 +115,7 @@ struct CostVisitor<'a> {
     fragments: &'a Fragments,
     values: Values<'a>,
     priced: HashMap<&'a Name, SelectionCost>,
-    /// Instead of its price, what a field's arguments weigh.
+    /// If set, the size of a field's arguments replaces its price.
     weights: Option<ArgumentWeights>,
 }
 
@@ -136,7 +136,7 @@ impl<'a> CostVisitor<'a> {
             .once
     }
 
-    /// What a field costs by itself, where its tariff says so much.
+    /// The cost of a field without its selection set, where `own` is its price.
     fn own(&mut self, own: usize, field: &Field) -> usize {
         match &mut self.weights {
             Some(weights) => weights.weight_of_arguments(self.values, field),
@@ -162,7 +162,7 @@ impl<'a> CostVisitor<'a> {
         total
     }
 
-    /// The type that a fragment is on, and the price of a selection.
+    /// The type condition of a fragment, and the cost of a selection.
     fn selection(
         &mut self,
         parent: Option<&Name>,
@@ -183,14 +183,14 @@ impl<'a> CostVisitor<'a> {
         }
     }
 
-    /// The object that a fragment is on, where fragments on other objects exclude it.
+    /// The object type of a fragment in an interface: fragments on other object types exclude it.
     fn excluding(&self, parent: Option<&Name>, on: Option<&'a Name>) -> Option<&'a Name> {
         let index = self.model.index;
         on.filter(|_| index.is_interface(parent))
             .filter(|on| !index.is_interface(Some(on)))
     }
 
-    /// The type that a fragment is on, and its price. An unknown one is left to validation.
+    /// The type condition of a fragment, and its cost. Validation reports unknown fragments.
     fn fragment(&mut self, name: &'a Name) -> (Option<&'a Name>, SelectionCost) {
         let Some(fragment) = self.fragments.get(name) else {
             return (None, SelectionCost::default());
@@ -227,7 +227,7 @@ impl<'a> CostVisitor<'a> {
         }
     }
 
-    /// What is selected within a field, for all of its items.
+    /// The cost of a field's selection set, for all items.
     fn total(&self, own_type: Option<&Name>, within: SelectionCost, times: usize) -> usize {
         if self.model.index.connection_role(own_type) == Some(ConnectionRole::Connection) {
             return within

@@ -1,5 +1,5 @@
-//! How much an operation's arguments come to: the library copies a variable's value wherever it is used, once to validate
-//! it and once for each object that the field is resolved of.
+//! The size of an operation's arguments with all variables expanded: the library copies a variable's value for each use, once
+//! for validation and once for each object that the field is resolved for.
 
 use std::collections::HashMap;
 
@@ -12,14 +12,14 @@ use super::argument_value::Values;
 use crate::limits::{Limit, LimitExceeded, Place};
 use crate::walk::{definitions, directives, selections};
 
-/// The most bytes that arguments may come to beyond what was sent: as many as a whole request may have by default.
+/// The maximum size of arguments in bytes beyond the request's own size.
 pub(super) const MAX_COPIED_BYTES: usize = 8 * 1024 * 1024;
-/// What a value weighs beside its text: the most values of variables weigh as much as the most bytes.
+/// The size of a value in addition to its text: the maximum number of values has the size of [`MAX_COPIED_BYTES`].
 pub(super) const VALUE_BYTES: usize = 8;
 
-/// Refuses a document that uses large variables so often that the copies would not fit into memory: once wherever they
-/// stand, as validation walks every definition of the document, and for each object that the operation gives. `sent_bytes`
-/// is the document's length; it and the variables may be as large as a request may be, and be used once.
+/// Rejects a document that uses large variables so often that the copies need too much memory: once for each use, because
+/// validation reads every definition, and once for each object that is resolved. `sent_bytes` is the document's length. The
+/// request's own size is always allowed.
 pub(crate) fn check_variable_expansion(
     priced: Priced<'_>,
     sent_bytes: usize,
@@ -49,16 +49,16 @@ pub(crate) fn check_variable_expansion(
     Ok(())
 }
 
-/// Weighs arguments, each variable once, however often it is used.
+/// Computes the size of arguments; the size of each variable is computed once.
 #[derive(Debug, Default)]
 pub(super) struct ArgumentWeights {
     of_variables: HashMap<Name, usize>,
-    /// What every variable weighs, whatever its value.
+    /// A fixed size for all variables.
     of_each_variable: Option<usize>,
 }
 
 impl ArgumentWeights {
-    /// Weights where every variable weighs the same.
+    /// All variables have this size.
     pub(super) fn with_variables_of(weight: usize) -> Self {
         Self {
             of_variables: HashMap::new(),
@@ -66,7 +66,7 @@ impl ArgumentWeights {
         }
     }
 
-    /// Once for each place where arguments stand.
+    /// Counts the arguments of each selection and directive once.
     pub(super) fn weight_of_document(
         &mut self,
         values: Values<'_>,
@@ -82,7 +82,7 @@ impl ArgumentWeights {
             .fold(0, usize::saturating_add)
     }
 
-    /// The selection, or the directive of a definition, with which that passes the maximum.
+    /// The selection, or the directive of a definition, at which that exceeds the maximum.
     fn place_in_document(
         &mut self,
         values: Values<'_>,
@@ -106,7 +106,7 @@ impl ArgumentWeights {
         None
     }
 
-    /// Without what is selected within.
+    /// Without its selection set.
     fn weight_of_selection(&mut self, values: Values<'_>, selection: &Selection) -> usize {
         let own = match selection {
             Selection::Field(field) => self.weight_of_arguments(values, &field.node),
@@ -133,7 +133,7 @@ impl ArgumentWeights {
         weights.fold(0, usize::saturating_add)
     }
 
-    /// The nesting of a literal is bounded by the scan.
+    /// The scan limits the nesting of literals.
     fn weight(&mut self, values: Values<'_>, literal: &Literal) -> usize {
         let within = match literal {
             Literal::Variable(name) => return self.weight_of_variable(values, name),
@@ -164,7 +164,7 @@ impl ArgumentWeights {
     }
 }
 
-/// The nesting of variables is bounded before they are built.
+/// The nesting of variables is limited before they are built.
 pub(super) fn weight_of_value(value: &Sent) -> usize {
     let within = match value {
         Sent::String(text) => text.len(),

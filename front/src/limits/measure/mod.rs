@@ -1,4 +1,4 @@
-//! The parsed document: what its fragments come to once they are written out.
+//! Limits on the parsed document, with all fragments expanded.
 
 mod place;
 
@@ -14,21 +14,21 @@ use super::{
 };
 use place::CountedSelections;
 
-/// What leads from one type to many others: nested, an answer grows at every level. Other implementations count the same
-/// four, <https://github.com/graphql/graphql-js/blob/16.x.x/src/validation/rules/MaxIntrospectionDepthRule.ts>.
+/// Introspection fields from one type to many others: nested, they multiply the response. Other implementations count the
+/// same four, <https://github.com/graphql/graphql-js/blob/16.x.x/src/validation/rules/MaxIntrospectionDepthRule.ts>.
 const INTROSPECTED_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
 
-/// What an operation measures once every fragment is written out.
+/// The size of an operation with all fragments expanded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
-    /// Fields within fields.
+    /// Depth of nested fields.
     pub depth: usize,
-    /// Fields that are renamed.
+    /// Fields with an alias.
     pub aliases: usize,
 }
 
-/// Measures a parsed document against the limits: the selected operation (all of them without one), and for the work of
-/// validation, every definition.
+/// Checks a parsed document against the limits: depth and aliases of the selected operation (of all without one), and the
+/// number of selections of every definition, because all are validated.
 pub fn measure_document(
     document: &ExecutableDocument,
     selected: Option<&OperationDefinition>,
@@ -67,15 +67,15 @@ pub fn measure_document(
     Ok(of_selected)
 }
 
-/// What a selection set costs once every fragment is written out.
+/// The size of a selection set with all fragments expanded.
 #[derive(Clone, Copy, Debug, Default)]
 struct SelectionSize {
     selections: usize,
     depth: usize,
     aliases: usize,
-    /// Fragments within fragments.
+    /// Depth of nested fragments.
     spreads: usize,
-    /// Lists of the schema within each other.
+    /// Depth of nested introspection lists.
     introspected_lists: usize,
 }
 
@@ -91,7 +91,7 @@ impl SelectionSize {
 
 struct Measure<'a> {
     document: &'a ExecutableDocument,
-    /// What each fragment costs; none while it is being measured.
+    /// The size of each fragment; `None` while it is being measured.
     fragments: HashMap<&'a Name, Option<SelectionSize>>,
 }
 
@@ -116,7 +116,7 @@ impl<'a> Measure<'a> {
         Ok(())
     }
 
-    /// Refuses sets that select too much together.
+    /// Limits the sum of selections.
     fn check_selections(
         &mut self,
         sets: &[(&'a SelectionSet, usize)],
@@ -138,7 +138,7 @@ impl<'a> Measure<'a> {
         Err(LimitExceeded::from(Limit::Selections(all)).at(place))
     }
 
-    /// `spreads` counts the fragments that the set is in; brackets within a definition are bounded by [`scan`].
+    /// `spreads` is the depth of fragments around the set. [`scan`](super::scan) limits the nesting inside a definition.
     fn selection_set(
         &mut self,
         set: &'a SelectionSet,
@@ -227,7 +227,7 @@ impl<'a> Measure<'a> {
         name: &'a Name,
         spreads: usize,
     ) -> Result<SelectionSize, LimitExceeded> {
-        // An unknown fragment is left to validation.
+        // Validation reports unknown fragments.
         let Some(fragment) = self.document.fragments.get(name) else {
             return Ok(SelectionSize::default());
         };
@@ -242,7 +242,7 @@ impl<'a> Measure<'a> {
     }
 }
 
-/// One of what leads from one type to many, or none.
+/// 1 for the fields in [`INTROSPECTED_LISTS`], otherwise 0.
 fn introspected_lists_of(field: &Field) -> usize {
     usize::from(INTROSPECTED_LISTS.contains(&field.name.node.as_str()))
 }

@@ -1,5 +1,5 @@
-//! Where a document is too much: the first selection at which a count passes its maximum, in the order of the document. It is
-//! looked for only when the count is known to do so.
+//! The location of the first selection that exceeds a limit, in document order. It is searched for only after the limit is
+//! known to be exceeded.
 
 use async_graphql::Positioned;
 use async_graphql::parser::types::{Selection, SelectionSet};
@@ -8,19 +8,19 @@ use super::{Measure, SelectionSize, introspected_lists_of};
 use crate::limits::{MAX_INTROSPECTED_LISTS, MAX_SELECTIONS, Place};
 use crate::walk::selection_set;
 
-/// What is counted to find the selection that is too much.
+/// What is counted to find the selection that exceeds the maximum.
 pub(super) struct CountedSelections {
     maximum: usize,
-    /// Of a selection, without what is selected within.
+    /// Of a selection, without its selection set.
     own: fn(&Selection) -> usize,
-    /// Of a selection with all within.
+    /// Of a selection with its selection set.
     total: fn(&SelectionSize) -> usize,
-    /// Whether selections beside each other add up.
+    /// Whether sibling selections add up.
     is_sum: bool,
 }
 
 impl<'a> Measure<'a> {
-    /// The first selection at which a count passes its maximum: in a set of which it is known to do so.
+    /// The first selection at which the count exceeds its maximum, in a set that is known to exceed it.
     pub(super) fn place(
         &mut self,
         set: &'a SelectionSet,

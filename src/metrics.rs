@@ -67,7 +67,7 @@ impl Metrics {
         let durations = HistogramOpts {
             common_opts: options(
                 "operation_duration_seconds",
-                "How long queries and mutations took, and subscriptions to begin.",
+                "Duration of queries, of mutations, and of starting subscriptions.",
             ),
             buckets: BUCKETS.to_vec(),
         };
@@ -75,13 +75,14 @@ impl Metrics {
         registry.register(Box::new(durations.clone()))?;
         let expired = counters(
             "retention_expired_total",
-            "What this process' passes of retention did: images purged, events dropped.",
+            "Results of this process' passes of retention: images purged, events deleted.",
             &["kind"],
         )?;
         Ok(Self {
             operations: counters(
                 "operations_total",
-                "Operations by type (query, mutation, subscription; unknown where it was refused before that was known; rest_read, rest_write) and outcome.",
+                "Operations by type (query, mutation, subscription; unknown if it was rejected before that was known; \
+                 rest_read, rest_write) and outcome.",
                 &["type", "outcome"],
             )?,
             durations,

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ours_or_a_longer_one_does_as_well_is_doubled() {
+    fn indexes_covered_by_ours_or_longer_ones_are_duplicates() {
         let all = [
             found(
                 "image_gallery_active_created",

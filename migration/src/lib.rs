@@ -192,7 +192,7 @@ where
         (recorded(connection).await?.into_iter()).find(|model| !applied.contains(&model.version))
     {
         return Err(Error::Stopped(vec![format!(
-            "`{}` is a newer version's migration: take it back with that version first",
+            "`{}` is a newer version's migration: revert it with that version first",
             newer.version
         )]));
     }

@@ -61,7 +61,7 @@ fn is_in_the_way(error: &DbErr) -> bool {
 fn given_up(holders: &str) -> DbErr {
     DbErr::Migration(format!(
         "the table `image_gallery` could not be locked for a moment in {ATTEMPTS} attempts: it is locked by {holders}. \
-         End that transaction, or wait for its end, and run the command again: it goes on where it stopped"
+         End that transaction, or wait for its end, and run the command again: it continues where it stopped"
     ))
 }
 

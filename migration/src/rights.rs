@@ -36,8 +36,9 @@ pub(crate) async fn warnings(connection: &impl ConnectionTrait) -> Result<Vec<St
     let mut warnings = Vec::new();
     if let Some(roles) = query::value::<Option<String>>(connection, WORLD).await? {
         warnings.push(format!(
-            "row security is off for `image_gallery`, and {roles} may use it: Supabase's REST gateway serves it to the \
-             world. Nothing was changed; to close it: ALTER TABLE image_gallery ENABLE ROW LEVEL SECURITY (roles other \
+            "row security is off for `image_gallery`, and {roles} can access it: Supabase's REST gateway exposes it \
+             publicly. Nothing was changed; to restrict access: ALTER TABLE image_gallery ENABLE ROW LEVEL SECURITY \
+             (roles other \
              than its owner then need policies)"
         ));
     }

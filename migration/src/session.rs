@@ -21,9 +21,9 @@ const POLL: Duration = Duration::from_millis(200);
 /// How often two connections are asked for their session.
 const ROUNDS: usize = 4;
 /// Why migrations do not run through a transaction pooler.
-const SHARED: &str = "a pooler in transaction mode is in between, where no lock lasts; migrations need the database itself or a \
-                      pooler in session mode (Supabase: port 5432): name it as DATABASE_DIRECT_URL, beside \
-                      DATABASE_POOLER=transaction";
+const SHARED: &str = "the connection goes through a pooler in transaction mode, which does not support session locks; \
+                      migrations need the database itself or a pooler in session mode (Supabase: port 5432): set it \
+                      as DATABASE_DIRECT_URL, in addition to DATABASE_POOLER=transaction";
 /// Interval of log lines about what a migration waits for.
 const WATCH: Duration = Duration::from_secs(10);
 

@@ -72,7 +72,7 @@ async fn plan_on_postgres(
         .await?;
         let rows = rows(connection).await?;
         plan.push(format!(
-            "`image_gallery` stands in the schema {schema} with {rows}: it is taken over as it is, every row kept"
+            "`image_gallery` exists in the schema {schema} with {rows}: it is adopted unchanged, with every row"
         ));
         if !query::yes(connection, POSTGRES_HAS_PROMPT).await? {
             plan.push("to be added: the column `original_prompt`".to_owned());
@@ -88,13 +88,13 @@ async fn plan_on_postgres(
     }
     if !missing.is_empty() {
         plan.push(format!(
-            "to be built, while others go on writing: the indexes {}",
+            "to be built, without blocking writers: the indexes {}",
             listed(&missing)
         ));
     }
     if !invalid.is_empty() {
         plan.push(format!(
-            "to be dropped and built anew, left invalid by a build that was cut off: the indexes {}",
+            "to be dropped and rebuilt, because an interrupted build left them invalid: the indexes {}",
             listed(&invalid)
         ));
     }
@@ -105,7 +105,7 @@ async fn plan_on_postgres(
 async fn fresh(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     let schema: String = query::value(connection, "current_schema()::text").await?;
     let mut plan = vec![format!(
-        "there is no `image_gallery`: it is made in the schema {schema}, with its indexes"
+        "there is no `image_gallery`: it is created in the schema {schema}, with its indexes"
     )];
     let elsewhere: Option<String> = query::value(
         connection,
@@ -114,7 +114,7 @@ async fn fresh(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> 
     .await?;
     if let Some(elsewhere) = elsewhere {
         plan.push(format!(
-            "there is one in the schema {elsewhere}, which is not on the search path: to take it over, connect with that \
+            "there is one in the schema {elsewhere}, which is not on the search path: to adopt it, connect with that \
              schema first in `search_path` (ALTER ROLE … SET search_path)"
         ));
     }
@@ -156,12 +156,12 @@ async fn plan_on_sqlite(
     let table = "EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'image_gallery')";
     if !query::yes(connection, table).await? {
         return Ok(vec![
-            "there is no `image_gallery`: it is made, with its indexes".to_owned(),
+            "there is no `image_gallery`: it is created, with its indexes".to_owned(),
         ]);
     }
     let rows: i64 = query::value(connection, "(SELECT count(*) FROM image_gallery)").await?;
     Ok(vec![format!(
-        "`image_gallery` stands with {rows} row{}: it is taken over as it is, every row kept",
+        "`image_gallery` exists with {rows} row{}: it is adopted unchanged, with every row",
         if rows == 1 { "" } else { "s" }
     )])
 }

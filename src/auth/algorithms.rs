@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_or_refused() {
+    fn names_are_parsed_or_rejected() {
         let both: Algorithms = "HS512, RS256,".parse().expect("two");
         assert_eq!(both, Algorithms(vec![Algorithm::HS512, Algorithm::RS256]));
         for text in [

@@ -141,20 +141,18 @@ fn check_role_of_user(claims: &Claims) -> Result<(), Denied> {
 }
 
 impl Denied {
-    const WRONG_ISSUER: Self =
-        Self::Unauthenticated("the token is of an issuer that this server does not take (`iss`)");
-    const WRONG_AUDIENCE: Self = Self::Unauthenticated("the token is not for this server (`aud`)");
+    const WRONG_ISSUER: Self = Self::Unauthenticated("the token has a wrong issuer (`iss`)");
+    const WRONG_AUDIENCE: Self = Self::Unauthenticated("the token has a wrong audience (`aud`)");
     const NO_SUBJECT: Self = Self::Unauthenticated(
-        "the token does not say whose it is (`sub`, or the claim that the server is set to), as a text of 1 to 255 \
-         characters",
+        "the token does not identify its user (`sub`, or the configured claim) by a text of 1 to 255 characters",
     );
     const RESERVED_SUBJECT: Self =
-        Self::Unauthenticated("the token's user has a name that is the server's own: `system`");
+        Self::Unauthenticated("the token's user has the reserved name `system`");
     const WRONG_ROLE: Self = Self::Unauthenticated(
-        "the token's `role` is none that this server knows: `authenticated`, `service_role`",
+        "the token's `role` is unknown; allowed: `authenticated`, `service_role`",
     );
     const ANON: Self = Self::Forbidden(
-        "a token of the role `anon` may do nothing here: sign in as a user, and send that token",
+        "a token with the role `anon` has no access: sign in as a user, and send that token",
     );
 }
 
@@ -287,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_a_token_a_programs() {
+    fn program_tokens_are_identified_by_the_service_claim() {
         for (setting, token, expected) in [
             ("role=service_role", json!({ "role": "service_role" }), true),
             (

@@ -25,8 +25,8 @@ impl FromStr for MetricsToken {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(
-                "is not a token; allowed are ASCII letters, digits and signs without blanks, as `openssl rand -hex 32` \
-                 makes them"
+                "is not a token; allowed are ASCII letters, digits and punctuation without spaces, e.g. from `openssl \
+                 rand -hex 32`"
                     .to_owned(),
             );
         }

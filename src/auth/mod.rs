@@ -86,13 +86,13 @@ pub enum Denied {
     #[error("{0}")]
     Forbidden(&'static str),
     /// A user requested another owner's rows.
-    #[error("another user's images are not yours to see or change")]
+    #[error("access to another user's images is not allowed")]
     AnotherOwner,
     /// A user requested all owners' rows.
-    #[error("everybody's images are for service tokens")]
+    #[error("access to all users' images requires a service token")]
     EveryOwner,
     /// The keys to verify tokens are unavailable at the moment.
-    #[error("the keys that tokens are checked with are not available at the moment; try again")]
+    #[error("the keys to verify tokens are not available at the moment; try again")]
     KeysUnavailable,
 }
 
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_touch_which_rows() {
+    fn scopes_of_callers() {
         let alice = || Some(user("alice"));
         let only_alice = || Ok(Scope::owned_by(user("alice")));
         let service = Caller::Service {
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trail_names_whom_it_knows() {
+    fn the_trail_records_known_actors() {
         let service = Caller::Service {
             actor: "worker".to_owned(),
         };

@@ -56,7 +56,7 @@ impl FromStr for ServiceTokens {
                 .map_err(|reason| format!("has a wrong pair: number {number} {reason}"))?;
             if let Some(place) = entries.iter().position(|other| other.name == entry.name) {
                 return Err(format!(
-                    "has the same name twice: pairs {} and {number}; a name tells in the trail who did it",
+                    "has the same name twice: pairs {} and {number}; the trail identifies programs by name",
                     place + 1
                 ));
             }
@@ -86,13 +86,13 @@ impl Entry {
         }
         if name == Caller::SYSTEM {
             return Err(
-                "has a name that is the server's own in the trail, where it tells what retention did; give it another",
+                "has a name that is reserved for the server's own changes in the trail; use another",
             );
         }
         let mut digest = [0; HASH_BYTES];
-        hex::decode_to_slice(hash.trim(), &mut digest).map_err(|_| {
-            "has no SHA-256 behind its colon: 64 hexadecimal digits, as `sha256sum` prints them"
-        })?;
+        hex::decode_to_slice(hash.trim(), &mut digest).map_err(
+            |_| "has no SHA-256 after its colon: 64 hexadecimal digits, as printed by `sha256sum`",
+        )?;
         Ok(Self {
             name: name.to_owned(),
             hash: digest,
@@ -141,7 +141,7 @@ mod tests {
             (format!(":{S3CRET}"), "number 1 has no name"),
             (
                 format!("system:{S3CRET}"),
-                "number 1 has a name that is the server's own",
+                "number 1 has a name that is reserved",
             ),
             (format!("a:{S3CRET},a:{OTHER}"), "same name twice"),
             (format!("a:{S3CRET},b:{S3CRET}"), "same token twice"),

@@ -168,20 +168,18 @@ impl Authenticator {
 
 impl Denied {
     const NOT_BEARER: Self =
-        Self::Unauthenticated("`Authorization` has to be `Bearer`, a blank, and the token");
+        Self::Unauthenticated("`Authorization` must be `Bearer`, a space, and the token");
     const MALFORMED: Self =
         Self::Unauthenticated("the token is neither a JWT nor one of this server's service tokens");
-    const WRONG_ALGORITHM: Self = Self::Unauthenticated(
-        "the token is signed in a way that this server does not take, or for which it has no key",
-    );
+    const WRONG_ALGORITHM: Self =
+        Self::Unauthenticated("the token's algorithm is not accepted, or there is no key for it");
     const WRONG_SIGNATURE: Self = Self::Unauthenticated("the token's signature is wrong");
     const EXPIRED: Self = Self::Unauthenticated("the token has expired");
-    const NOT_YET_GOOD: Self = Self::Unauthenticated("the token is not good yet (`nbf`)");
-    const NO_EXPIRY: Self = Self::Unauthenticated("the token does not say when it expires (`exp`)");
-    const NOT_FOR_USERS: Self =
-        Self::Forbidden("this is for METRICS_TOKEN and service tokens, not for users");
+    const NOT_YET_GOOD: Self = Self::Unauthenticated("the token is not valid yet (`nbf`)");
+    const NO_EXPIRY: Self = Self::Unauthenticated("the token has no expiry (`exp`)");
+    const NOT_FOR_USERS: Self = Self::Forbidden("this requires METRICS_TOKEN or a service token");
     pub(super) const UNKNOWN_KEY: Self =
-        Self::Unauthenticated("the token is signed with a key that is not known");
+        Self::Unauthenticated("the token is signed with an unknown key");
 }
 
 /// The token of a `Bearer` scheme in any letter case, <https://www.rfc-editor.org/rfc/rfc6750#section-2.1>.
@@ -297,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bearer_is_read_whatever_its_letter_case() {
+    fn bearer_is_case_insensitive() {
         for (header, expected) in [
             ("Bearer abc", Ok("abc")),
             ("bearer   abc ", Ok("abc")),
@@ -315,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ends_when_it_says_or_with_its_leeway() {
+    fn a_token_expires_at_exp_or_after_its_leeway() {
         let now = SystemTime::now();
         let seconds = now
             .duration_since(UNIX_EPOCH)

@@ -28,7 +28,8 @@ pub fn load(path: &Path) -> Result<(), SettingError> {
     let text = text.trim_start_matches('\u{feff}').to_owned() + "\n";
     if let Some(line) = malformed_line(&text) {
         return Err(SettingError::new(format!(
-            "{shown}: line {line} is not `NAME=value`; a value with blanks, `#`, `$`, quotes or backslashes stands in single quotes"
+            "{shown}: line {line} is not `NAME=value`; put a value with spaces, `#`, `$`, quotes or backslashes in \
+             single quotes"
         )));
     }
     dotenvy::from_read(text.as_bytes())

@@ -11,7 +11,8 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let retention = settings.retention.policy();
     if retention.is_off() {
         return super::print(
-            "nothing to do: neither TRASH_RETENTION_DAYS nor EVENT_RETENTION_DAYS is set, so everything is kept for ever\n",
+            "nothing to do: neither TRASH_RETENTION_DAYS nor EVENT_RETENTION_DAYS is set, so everything is kept \
+             forever\n",
         );
     }
     let options = settings.database()?;
@@ -23,7 +24,7 @@ pub(super) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let (expired, outcome) = pass(&gallery).await;
     gallery.database().close().await;
     super::print(&lines(retention, expired))?;
-    outcome.with_context(|| format!("the pass of retention on {target} has not come to its end"))
+    outcome.with_context(|| format!("the pass of retention on {target} did not complete"))
 }
 
 async fn pass(gallery: &Gallery) -> (Expired, anyhow::Result<()>) {

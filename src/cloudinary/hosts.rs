@@ -10,7 +10,7 @@ pub struct HostPatterns(Vec<String>);
 /// Why a text is not a list of host patterns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a host name, in which `*` may stand for one label or a part of one, e.g. `*-res.cloudinary.com`"
+    "`{0}` is not a host name, in which `*` may match one label or a part of one, e.g. `*-res.cloudinary.com`"
 )]
 pub struct HostPatternError(String);
 

@@ -233,7 +233,7 @@ mod tests {
     };
 
     #[test]
-    fn parameters_stand_in_the_order_of_their_letters() {
+    fn parameters_are_in_alphabetical_order() {
         let cases = [
             (PLAIN, "f_auto,q_auto"),
             (

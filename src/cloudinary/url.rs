@@ -34,10 +34,10 @@ pub enum UrlError {
     #[error("{0:?} is not allowed in a URL at this place; it has to be percent-encoded")]
     Character(char),
     /// Contains a user or a password.
-    #[error("must not hold a user name or password")]
+    #[error("must not contain a user name or password")]
     Login,
     /// A port other than that of https.
-    #[error("must not name a port other than 443; it names `{0}`")]
+    #[error("must not have a port other than 443; it has `{0}`")]
     Port(String),
     /// Not one of Cloudinary's hosts.
     #[error("the host `{host}` is not allowed; allowed are {allowed}")]
@@ -48,7 +48,7 @@ pub enum UrlError {
         allowed: String,
     },
     /// The path contains no UUID.
-    #[error("holds no UUID in its path; the image's UUID has to be in the public ID")]
+    #[error("contains no UUID in its path; the public ID must contain the image's UUID")]
     UuidNotFound,
 }
 
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_of_an_image_is_refused_with_its_reason() {
+    fn an_invalid_image_url_is_rejected_with_the_reason() {
         let path = format!("demo/image/upload/{A}.png");
         let host = |host: &str| UrlError::Host {
             host: host.to_owned(),

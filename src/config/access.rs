@@ -113,7 +113,7 @@ impl AccessSettings {
         let key_server = self.supabase_key_server();
         if self.supabase_jwt_secret.is_none() && key_server.is_none() && self.has_no_service() {
             return Err(SettingError::new(
-                "AUTH_MODE: `supabase` needs something to check tokens with; set SUPABASE_URL (or SUPABASE_JWKS_URL), \
+                "AUTH_MODE: `supabase` needs a way to verify tokens; set SUPABASE_URL (or SUPABASE_JWKS_URL), \
                  SUPABASE_JWT_SECRET or SERVICE_TOKENS",
             ));
         }
@@ -131,7 +131,7 @@ impl AccessSettings {
     fn any_issuer(&self) -> Result<TokenOptions, SettingError> {
         if !self.jwt.has_key() && self.has_no_service() {
             return Err(SettingError::new(
-                "AUTH_MODE: `jwt` needs something to check tokens with; set JWT_JWKS_URL, JWT_SECRET, JWT_PUBLIC_KEY or \
+                "AUTH_MODE: `jwt` needs a way to verify tokens; set JWT_JWKS_URL, JWT_SECRET, JWT_PUBLIC_KEY or \
                  SERVICE_TOKENS",
             ));
         }
@@ -155,8 +155,7 @@ impl AccessSettings {
         let mut warnings = Vec::new();
         if self.is_open() {
             warnings.push(
-                "AUTH_MODE=open: nobody signs in, and everybody who reaches the server may read, change and purge every \
-                 image"
+                "AUTH_MODE=open: no authentication, and every caller may read, change and purge every image"
                     .to_owned(),
             );
         }
@@ -204,8 +203,8 @@ impl AccessSettings {
             && self.jwt.jwt_jwks_url.is_some()
             && self.jwt.rules().are_unbound();
         is_unbound.then(|| {
-            "neither JWT_ISSUER nor JWT_AUDIENCE is set: every token that the keys of JWT_JWKS_URL sign is taken, also \
-             one for another application"
+            "neither JWT_ISSUER nor JWT_AUDIENCE is set: every token signed with the keys of JWT_JWKS_URL is \
+             accepted, including tokens for other applications"
                 .to_owned()
         })
     }
@@ -224,10 +223,10 @@ impl AccessSettings {
         };
         let remedy = match self.auth_mode {
             Mode::Jwt => {
-                "take the one that the issuer signs with, as it is; a new one is made by `openssl rand -hex 32`"
+                "use the one that the issuer signs with, unchanged; create a new one with `openssl rand -hex 32`"
             }
             Mode::Open | Mode::Supabase => {
-                "take the project's own: Project Settings → JWT Keys, legacy secret; or sign in by SUPABASE_URL alone"
+                "use the project's: Project Settings → JWT Keys, legacy secret; or set SUPABASE_URL only"
             }
         };
         Some((format!("{variable} {mistake}"), remedy))

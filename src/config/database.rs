@@ -174,8 +174,8 @@ impl DatabaseSettings {
         let password = password.expose_secret();
         if password == PASSWORD_PLACEHOLDER {
             return Err(SettingError::new(format!(
-                "SUPABASE_DB_PASSWORD: `{PASSWORD_PLACEHOLDER}` still stands in place of the password; allowed: the \
-                 database's password (Project Settings → Database)"
+                "SUPABASE_DB_PASSWORD: `{PASSWORD_PLACEHOLDER}` is still the placeholder for the password; allowed: \
+                 the database's password (Project Settings → Database)"
             )));
         }
         let mut server = Server::new(host.clone(), self.supabase_db_port, user, password, name);
@@ -196,7 +196,8 @@ impl DatabaseSettings {
         .filter_map(|(variable, is_missing)| is_missing.then_some(variable))
         .collect();
         SettingError::new(format!(
-            "SUPABASE_DB_HOST: `{host}` needs SUPABASE_DB_NAME, SUPABASE_DB_USER and SUPABASE_DB_PASSWORD beside it; not set: {}",
+            "SUPABASE_DB_HOST: `{host}` also needs SUPABASE_DB_NAME, SUPABASE_DB_USER and SUPABASE_DB_PASSWORD; not \
+             set: {}",
             missing.join(", ")
         ))
     }
@@ -225,13 +226,13 @@ fn second_server(
         .map_err(|error| SettingError::new(format!("{variable}: {error}")))?;
     if let Some(name) = parameters.only_for_database_url() {
         return Err(SettingError::new(format!(
-            "{variable}: `{second}` has `{name}`, which is read in DATABASE_URL only; leave it out"
+            "{variable}: `{second}` has `{name}`, which is only allowed in DATABASE_URL; leave it out"
         )));
     }
     if parameters.pooler.is_some_and(|asked| asked != pooler) {
         let remedy = match variable {
             "DATABASE_DIRECT_URL" => {
-                "it has to go past the pooler: give the address of the server itself, or of a pooler in session mode"
+                "it must bypass the pooler: use the address of the server itself, or of a pooler in session mode"
             }
             _ => {
                 "the database itself is not reached through such a pooler: set DATABASE_POOLER=transaction, or leave it out"

@@ -108,7 +108,7 @@ impl JwtSettings {
                 && !good_for.intersects(allowed)
             {
                 return Err(SettingError::new(format!(
-                    "JWT_ALGORITHMS: none of them is for {variable}, which is good for {good_for}; add one, or unset \
+                    "JWT_ALGORITHMS: none of them is for {variable}, which supports {good_for}; add one, or unset \
                      {variable}"
                 )));
             }

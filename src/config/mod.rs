@@ -185,7 +185,8 @@ impl Settings {
             return Ok(SocketAddr::new(self.host, self.port));
         }
         Err(SettingError::new(format!(
-            "HOST: `{}` is reached by other machines, and as nobody signs in, each could change and purge every image; \
+            "HOST: `{}` can be reached by other machines, and without authentication each could change and purge \
+             every image; \
              allowed: a loopback address like `127.0.0.1`, any with AUTH_MODE=supabase or AUTH_MODE=jwt, or any with \
              ALLOW_OPEN_ACCESS=true",
             self.host

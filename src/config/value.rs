@@ -172,7 +172,8 @@ pub(super) fn http_url(value: &str) -> Result<Url, String> {
     let is_plain = |url: &Url| url.username().is_empty() && url.password().is_none();
     url.filter(|url| is_safe(url) && is_plain(url))
         .ok_or_else(|| {
-            "is not an https URL without user name and password (http is taken of this machine only)".to_owned()
+            "is not an https URL without user name and password (http only on this machine)"
+                .to_owned()
         })
 }
 

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_is_given_up_once_it_is_too_much() {
+    fn a_response_over_the_limit_fails() {
         let budget = ResponseBudget::at_most(2 * VALUE_BYTES);
         let (first, second) = (budget.clone(), budget.clone());
         assert!(!first.count(&[value!(1)]));

@@ -6,32 +6,32 @@ use graphql_front::code_of;
 /// The code of a top-level error, in `extensions.code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The document does not fit the schema.
+    /// The document does not match the schema.
     ValidationFailed,
-    /// An argument or a part of the request is outside what is allowed.
+    /// An argument or a part of the request is invalid.
     BadUserInput,
-    /// It takes a good token.
+    /// A valid token is required.
     Unauthenticated,
-    /// The caller is known, and may not.
+    /// The caller is authenticated, but not authorised.
     Forbidden,
-    /// The request is over one of its limits.
+    /// The request exceeds a limit.
     TooComplex,
-    /// The trail no longer holds everything behind a cursor.
+    /// The trail no longer has all events after a cursor.
     CursorExpired,
-    /// The caller asks more often than is allowed: retry later.
+    /// The caller exceeded the rate limit: retry later.
     RateLimited,
-    /// The hash of a document that the server does not know (any more): the client sends the text.
+    /// The server does not know the hash of a document (any more): the client sends the text.
     PersistedQueryNotFound,
-    /// It took too long, and was given up.
+    /// A timeout.
     Timeout,
-    /// The database is away: retry.
+    /// The database is unavailable: retry.
     Unavailable,
-    /// A fault of the server; `extensions.requestId` finds it in the log.
+    /// An internal error; `extensions.requestId` identifies it in the log.
     Internal,
 }
 
 impl Code {
-    /// As it stands in `extensions.code`.
+    /// The value of `extensions.code`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ValidationFailed => graphql_front::Code::ValidationFailed.as_str(),
@@ -48,12 +48,12 @@ impl Code {
         }
     }
 
-    /// Whether an error bears this code.
+    /// Whether an error has this code.
     pub fn is_of(self, error: &ServerError) -> bool {
         code_of(error) == Some(self.as_str())
     }
 
-    /// An error with this code.
+    /// Creates an error with this code.
     pub fn error(self, message: impl Into<String>) -> ServerError {
         let mut error = ServerError::new(message, None);
         set_code(&mut error.extensions, self);
@@ -61,7 +61,7 @@ impl Code {
     }
 }
 
-/// Gives an error its code.
+/// Sets the code of an error.
 pub(crate) fn set_code(extensions: &mut Option<ErrorExtensionValues>, code: Code) {
     graphql_front::set_code(extensions, code.as_str());
 }

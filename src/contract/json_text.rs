@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_written_with_the_escapes_that_json_asks_for() {
+    fn strings_are_escaped_as_json_requires() {
         for text in [
             "",
             "plain é 🦀",

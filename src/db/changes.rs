@@ -132,7 +132,7 @@ async fn announce(source: Source, mut committed: watch::Receiver<()>, sender: Se
     let sql = source.autocommit(&format!("NOTIFY {CHANNEL}, '{}'", sender.0));
     while committed.changed().await.is_ok() {
         if let Err(error) = announce_once(&source, &sql).await {
-            tracing::debug!(%error, "a change could not be announced; other processes find it when they look");
+            tracing::debug!(%error, "other processes could not be notified of a change; they find it by polling");
         }
         sleep(ANNOUNCEMENT_PAUSE).await;
     }
@@ -149,8 +149,9 @@ async fn receive(target: PgConnectOptions, sender: Sender, announced: watch::Sen
     let mut pause = first_pause;
     loop {
         let mut has_listened = false;
-        if let Err(error) = hear_until_lost(&target, &sender, &announced, &mut has_listened).await {
-            tracing::debug!(%error, "the connection that listens for changes is lost");
+        if let Err(error) = listen_until_lost(&target, &sender, &announced, &mut has_listened).await
+        {
+            tracing::debug!(%error, "lost the connection that listens for changes");
         }
         pause = if has_listened {
             first_pause
@@ -161,7 +162,7 @@ async fn receive(target: PgConnectOptions, sender: Sender, announced: watch::Sen
     }
 }
 
-async fn hear_until_lost(
+async fn listen_until_lost(
     target: &PgConnectOptions,
     sender: &Sender,
     announced: &watch::Sender<()>,

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_request_waits_for_its_own_share() {
+    async fn a_request_waits_for_its_own_quota() {
         assert!(permit().await.is_none());
         within(2, async {
             let first = permit().await;
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_leaves_most_to_others() {
+    fn the_quota_leaves_most_connections_to_others() {
         for (connections, quota) in [(1, 1), (2, 1), (3, 1), (10, 3), (100, 33)] {
             assert_eq!(of_connections(connections), quota);
         }

@@ -28,7 +28,7 @@ impl fmt::Display for Lsn {
 
 /// The text is not a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is no position, as in `16/B374D848`")]
+#[error("is not a position like `16/B374D848`")]
 pub struct InvalidLsn;
 
 impl FromStr for Lsn {
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_lsn_is_refused() {
+    fn an_invalid_lsn_is_rejected() {
         for text in [
             "",
             "/",

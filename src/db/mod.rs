@@ -236,20 +236,20 @@ impl Database {
     /// Fails unless the database responds and no migration of this program is pending.
     pub async fn require_ready(&self) -> Result<(), Error> {
         self.ping().await?;
-        self.look_for_migrations().await
+        self.check_migrations().await
     }
 
     /// Fails while a migration of this program is pending. Queries the database only until none is, and again after
-    /// [`Database::look_for_migrations`] has found one: another process may have reverted it.
+    /// [`Database::check_migrations`] has found one: another process may have reverted it.
     pub async fn require_migrated(&self) -> Result<(), Error> {
         if self.is_migrated.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.look_for_migrations().await
+        self.check_migrations().await
     }
 
     /// Queries whether a migration of this program is pending, and fails if so.
-    pub async fn look_for_migrations(&self) -> Result<(), Error> {
+    pub async fn check_migrations(&self) -> Result<(), Error> {
         let pending = self.pending_migrations().await?;
         self.is_migrated
             .store(pending.is_empty(), Ordering::Relaxed);

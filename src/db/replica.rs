@@ -77,7 +77,7 @@ impl ReadPreference {
     }
 
     /// The request changes something: its later reads have to see that.
-    pub fn turn_to_primary(&self) {
+    pub fn use_primary(&self) {
         self.0.has_changed.store(true, Ordering::Relaxed);
     }
 
@@ -142,12 +142,14 @@ impl Replica {
         let replayed = match timeout(PATIENCE, self.replayed()).await {
             Ok(Ok(replayed)) => replayed,
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the replica cannot be asked, and the primary serves in its place");
+                tracing::warn!(%error, "the replica cannot be asked, and the primary serves the request instead");
                 self.rest(now);
                 return false;
             }
             Err(_) => {
-                tracing::warn!("the replica does not answer, and the primary serves in its place");
+                tracing::warn!(
+                    "the replica does not answer, and the primary serves the request instead"
+                );
                 self.rest(now);
                 return false;
             }

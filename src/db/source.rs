@@ -270,8 +270,8 @@ pub(super) async fn connect(
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match timeout(connect_timeout, target.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(connect_diagnosis::explained(error, target).await),
-        Err(_) => Err(connect_diagnosis::without_answer(target).await),
+        Ok(Err(error)) => Err(connect_diagnosis::diagnose(error, target).await),
+        Err(_) => Err(connect_diagnosis::diagnose_timeout(target).await),
     }
 }
 

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_what_passes_by_itself() {
+    fn recognises_transient_errors() {
         for code in [
             "08006", "57P01", "57P03", "53300", "53100", "25006", "40P01", "5", "517", "14",
         ] {

@@ -82,7 +82,7 @@ impl Dialect {
 
 impl Database {
     /// The bounds of the trail, after every event committed so far has been sequenced.
-    pub async fn settled_trail(&self) -> Result<Bounds, Error> {
+    pub async fn sequenced_trail(&self) -> Result<Bounds, Error> {
         let state = self.trail_state().await?;
         if !state.is_waiting {
             return Ok(state.bounds);
@@ -107,7 +107,7 @@ impl Database {
     }
 
     /// Runs a query of events after every event committed so far has been sequenced. Usually this is one statement.
-    pub async fn read_settled_trail(&self, events: &SelectStatement) -> Result<TrailRead, Error> {
+    pub async fn read_sequenced_trail(&self, events: &SelectStatement) -> Result<TrailRead, Error> {
         let (state, events_read) = self.read_state_and_events(events).await?;
         if !state.is_waiting {
             let bounds = state.bounds;
@@ -116,7 +116,7 @@ impl Database {
                 bounds,
             });
         }
-        self.settled_trail().await?;
+        self.sequenced_trail().await?;
         self.read_trail(events).await
     }
 

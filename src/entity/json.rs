@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_read_whatever_its_keys() {
+    fn an_object_with_any_keys_is_read() {
         let text = r#"{"$serde_json::private::RawValue": "1", "a": [{"$serde_json::private::Number": "x"}], "b": 1e400}"#;
         let expected = json!({
             "$serde_json::private::RawValue": "1",

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_others_write_into_sqlite() {
+    fn reads_sqlite_values_of_other_programs() {
         let instant = Timestamp::from_microseconds(1_768_473_000_100_000);
         for text in [
             "2026-01-15T10:30:00.100000Z",

@@ -84,7 +84,7 @@ impl Executor {
         }
         let reads = ReadPreference::current().filter(ReadPreference::may_use_replica);
         if let Some(reads) = reads.as_ref().filter(|_| labels.is_write) {
-            reads.turn_to_primary();
+            reads.use_primary();
         }
         let mut result = work().await;
         if reads.is_some_and(|reads| reads.has_failed()) && !labels.is_write {
@@ -111,7 +111,7 @@ impl Executor {
         };
         // Another process may have run `migrate down`.
         if cause.is_of_schema()
-            && let Err(pending) = self.gallery.database().look_for_migrations().await
+            && let Err(pending) = self.gallery.database().check_migrations().await
         {
             return CallError::of_database(&pending);
         }

@@ -222,11 +222,9 @@ impl Executor {
     /// Executes a query or a mutation for a caller. Never panics, and stops at the deadline.
     pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
         if prepared.operation_type() == OperationType::Subscription {
-            return prepared.refuse(
-                Code::BadUserInput.error(
-                    "a subscription has many answers: it cannot be executed for a single one",
-                ),
-            );
+            return prepared.refuse(Code::BadUserInput.error(
+                "a subscription has several results, which this transport does not support",
+            ));
         }
         let shown_cost = prepared.shown_cost;
         if Instant::now() >= deadline {
@@ -253,7 +251,7 @@ impl Executor {
             }
             (reads, _) => {
                 if let Some(reads) = reads {
-                    reads.turn_to_primary();
+                    reads.use_primary();
                 }
                 self.run(caller, prepared).await
             }
@@ -277,7 +275,7 @@ impl Executor {
     fn timed_out(&self) -> Reply {
         let seconds = self.time_out.as_secs();
         Reply::with_null_data(Code::Timeout.error(format!(
-            "the request took longer than {seconds} s, and was given up"
+            "the request took longer than {seconds} s and was cancelled"
         )))
     }
 
@@ -304,12 +302,12 @@ impl Executor {
             return Reply::with_null_data(too_large);
         }
         description_keys.describe(&mut response.data);
-        self.look_for_migrations(&mut response.errors).await;
+        self.check_migrations(&mut response.errors).await;
         finish(response, Some(&executed), &request_id)
     }
 
     /// If a statement misses a table or column, another process may have reverted a migration: reports that instead.
-    async fn look_for_migrations(&self, errors: &mut [ServerError]) {
+    async fn check_migrations(&self, errors: &mut [ServerError]) {
         let is_of_schema = |error: &ServerError| {
             let source = error.source::<gallery::Error>();
             matches!(source, Some(gallery::Error::Database(cause)) if cause.is_of_schema())
@@ -317,7 +315,7 @@ impl Executor {
         if !errors.iter().any(is_of_schema) {
             return;
         }
-        if let Err(pending) = self.gallery.database().look_for_migrations().await {
+        if let Err(pending) = self.gallery.database().check_migrations().await {
             let (code, message) = database_error(&pending);
             for error in errors.iter_mut().filter(|error| is_of_schema(error)) {
                 error.message.clone_from(&message);
@@ -329,7 +327,7 @@ impl Executor {
     async fn require_migrated(&self) -> Result<(), Reply> {
         let migrated = self.gallery.database().require_migrated().await;
         migrated.map_err(|error| {
-            tracing::warn!(%error, "the request was turned away");
+            tracing::warn!(%error, "the request was rejected");
             let (code, message) = database_error(&error);
             Reply::refused(code.error(message))
         })

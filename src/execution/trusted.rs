@@ -29,7 +29,7 @@ impl Executor {
                     document.id,
                     operation.name = operation_name,
                     reason = error.message,
-                    "a trusted document will be refused whenever it is asked for (TRUSTED_DOCUMENTS)"
+                    "requests for this trusted document will be rejected (TRUSTED_DOCUMENTS)"
                 );
             }
         }

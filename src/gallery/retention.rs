@@ -80,7 +80,7 @@ impl Gallery {
         }
         if let Some(age) = self.retention.events {
             // Events are deleted by position, and get a position when the trail is read, which may not have happened yet.
-            self.database.settled_trail().await?;
+            self.database.sequenced_trail().await?;
             let before = now().earlier_by(age);
             self.expire_all(Kept::Events, before, &mut expired.events)
                 .await?;

@@ -124,7 +124,7 @@ impl Gallery {
     /// The end of the trail, for any caller with access.
     pub async fn trail_cursor(&self, caller: &Caller) -> Result<TrailCursor, Error> {
         caller.require_access()?;
-        Ok(TrailCursor(self.database.settled_trail().await?.last))
+        Ok(TrailCursor(self.database.sequenced_trail().await?.last))
     }
 
     /// Reads a page of the trail.
@@ -139,7 +139,7 @@ impl Gallery {
     ) -> Result<TrailSlice, Error> {
         let scope = caller.scope(filter.user_id.clone())?;
         let query = page.query(recorded(&scope).filter(filter.condition()));
-        let read = self.database.read_settled_trail(&query).await?;
+        let read = self.database.read_sequenced_trail(&query).await?;
         page.check_kept(read.bounds)?;
         let mut events = read.events;
         let has_more = page.cut(&mut events);
@@ -159,7 +159,7 @@ impl Gallery {
     ) -> Result<HashMap<OwnedImage, TrailSlice>, Error> {
         let scope = caller.scope(None)?;
         let query = page.query_of_each(&scope, &images);
-        let read = self.database.read_settled_trail(&query).await?;
+        let read = self.database.read_sequenced_trail(&query).await?;
         page.check_kept(read.bounds)?;
         Ok(slices(read.events, page))
     }

@@ -27,7 +27,7 @@ pub(super) fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Denied>
     // With two of them, a proxy may have checked the other one.
     if values.next().is_some() {
         return Err(Denied::Unauthenticated(
-            "`Authorization` came more than once",
+            "`Authorization` is given more than once",
         ));
     }
     let text = value.to_str();

@@ -81,7 +81,7 @@ pub(super) async fn serve(
     };
     tokio::select! {
         () = connections.wait() => {}
-        () = patience => tracing::warn!("some clients did not read their answers to the end, and were cut off"),
+        () = patience => tracing::warn!("some clients did not read their responses completely, and were disconnected"),
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ fn close(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     let listener = match listener.into_std() {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::debug!(%error, "cannot look for connections that wait");
+            tracing::debug!(%error, "cannot check for waiting connections");
             return waiting;
         }
     };

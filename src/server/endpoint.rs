@@ -157,7 +157,7 @@ async fn respond(
         }
     };
     let mut response = reads.scope(execute).await;
-    replica::tell_position(&reads, response.headers_mut());
+    replica::write_position(&reads, response.headers_mut());
     if let Some(allowance) = allowance {
         allowance.write(response.headers_mut());
     }
@@ -364,7 +364,7 @@ fn body_refused(error: BodyError, headers: &HeaderMap, max_bytes: usize) -> Resp
         ),
         BodyError::TooSlow => {
             let error = Code::Timeout.error(
-                "the body did not come in time, and the request was given up (REQUEST_TIMEOUT_SECONDS)",
+                "the body did not arrive in time, and the request was cancelled (REQUEST_TIMEOUT_SECONDS)",
             );
             let refusal = refused(StatusCode::REQUEST_TIMEOUT, error);
             // Otherwise the rest of the body would be parsed as the next request.

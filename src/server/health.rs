@@ -19,7 +19,7 @@ pub(super) async fn ready(Extract(state): Extract<State>) -> (StatusCode, String
         Err(error @ Error::MigrationsPending(_)) => error.to_string(),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            "the database does not answer".to_owned()
+            "the database does not respond".to_owned()
         }
     };
     (

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_welcome_json_is_chosen() {
+    fn the_preferred_json_is_chosen() {
         use Media::{GraphqlResponse, Json};
         for (header, expected) in [
             ("application/json", Some(Json)),

@@ -69,13 +69,13 @@ fn read(snapshot: &Snapshot) -> prometheus::Result<Readings> {
     if let Some(feed) = snapshot.feed {
         readings.add(
             "feed_look_age_seconds",
-            "Since subscribers of this process were last told what the trail has; at most about a second while all is well.",
+            "Seconds since this process last polled the trail for its subscribers; normally at most about one.",
             feed.looked_ago.as_secs_f64(),
         )?;
     }
     readings.add(
         "database_up",
-        "1 when the database answers and its schema is there, else 0.",
+        "1 if the database responds and has its schema, else 0.",
         f64::from(u8::from(snapshot.stored.is_some())),
     )?;
     let Some(stored) = &snapshot.stored else {
@@ -83,26 +83,26 @@ fn read(snapshot: &Snapshot) -> prometheus::Result<Readings> {
     };
     readings.add(
         "trail_last_position",
-        "How many events the audit trail has been given so far.",
+        "The last position assigned in the audit trail.",
         count(stored.last_position),
     )?;
     readings.add(
         "trail_waiting_events",
-        "Committed events that have no position yet, counted up to 10001. They get one when somebody reads the trail.",
+        "Committed events without a position, counted up to 10001. They get one when the trail is next read.",
         count(stored.waiting_events),
     )?;
     if let Some(feed) = snapshot.feed {
         let behind = stored.last_position.saturating_sub(feed.position);
         readings.add(
             "feed_lag_events",
-            "By how many events subscribers of this process are behind the trail, at least.",
+            "The minimum number of events by which subscribers of this process lag behind the trail.",
             count(behind),
         )?;
     }
     if let Some(overdue) = stored.overdue_images {
         readings.add(
             "retention_overdue_images",
-            "Images whose time in the trash is over and that are still there, counted up to 10001.",
+            "Images that are due for purging but not yet purged, counted up to 10001.",
             count(overdue),
         )?;
     }
@@ -126,7 +126,7 @@ fn read_pools(snapshot: &Snapshot, readings: &Readings) -> prometheus::Result<()
     let maximum = maximum.map(|pool| (vec![pool.name], count(pool.maximum)));
     readings.add_each(
         "database_connections_max",
-        "Connections that a pool has at most.",
+        "The maximum number of connections of a pool.",
         &["pool"],
         maximum,
     )?;

@@ -32,7 +32,7 @@ pub(super) fn reads(headers: &HeaderMap) -> ReadPreference {
 }
 
 /// Reports the position that a replica must have replayed to show this request's changes.
-pub(super) fn tell_position(reads: &ReadPreference, headers: &mut HeaderMap) {
+pub(super) fn write_position(reads: &ReadPreference, headers: &mut HeaderMap) {
     let position = reads.written().map(|position| position.to_string());
     if let Some(Ok(position)) = position.map(HeaderValue::try_from) {
         headers.insert(POSITION, position);

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_not_printed_even_when_asked_for_by_name() {
+    fn messages_are_not_logged_even_if_enabled_by_name() {
         for text in [
             "trace,tungstenite=trace",
             "trace,tungstenite::protocol=trace",

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_for_traces_goes_behind_the_collectors_own() {
+    fn the_path_for_traces_is_appended() {
         for (endpoint, expected) in [
             ("http://localhost:4318", "http://localhost:4318/v1/traces"),
             ("http://localhost:4318/", "http://localhost:4318/v1/traces"),

@@ -256,7 +256,7 @@ async fn migrating_up_twice_changes_nothing(database: TestDatabase) {
 }
 
 #[apply(each_database!)]
-async fn migrating_from_two_machines_at_once_succeeds_on_both(database: TestDatabase) {
+async fn concurrent_migrations_both_succeed(database: TestDatabase) {
     let program = Program::new().with("DATABASE_URL", &database.url());
     let arguments = ["migrate", "up"];
     let (one, other) = tokio::join!(program.run(&arguments), program.run(&arguments));
@@ -294,7 +294,7 @@ async fn owner_of_the_image(database: &TestDatabase) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_in_flight_is_answered_when_the_server_is_told_to_end() {
+async fn a_request_in_flight_is_answered_at_shutdown() {
     let program = Program::new();
     let server = program.serve().await;
     let address = server.address();

@@ -72,7 +72,7 @@ fn get_url(app: &TestApp, query: &str, variables: &str) -> url::Url {
 }
 
 #[apply(each_database!)]
-async fn a_variable_that_does_not_fit_its_type_is_named_with_its_place(app: TestApp) {
+async fn an_invalid_variable_is_reported_with_its_path(app: TestApp) {
     for (query, variables, expected) in refused() {
         for (accept, status) in [(JSON, 200), (GRAPHQL, 400)] {
             let reply = post(&app, accept, query, &variables).await;
@@ -97,9 +97,7 @@ async fn a_variable_that_does_not_fit_its_type_is_named_with_its_place(app: Test
 }
 
 #[apply(each_database!)]
-async fn a_variable_of_a_subscription_or_a_mutation_does_no_harm_where_it_does_not_fit(
-    app: TestApp,
-) {
+async fn an_invalid_variable_of_a_subscription_or_mutation_changes_nothing(app: TestApp) {
     let subscription = "subscription($t: [GalleryEventType!]) { galleryEvents(types: $t) { id } }";
     let create =
         "mutation($i: [CreateImageInput!]!) { createImages(input: $i) { results { created } } }";
@@ -165,7 +163,7 @@ async fn variables_that_fit_are_coerced_as_before(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn a_mutation_by_get_is_refused_for_that_before_its_variables_are(app: TestApp) {
+async fn a_mutation_by_get_is_rejected_before_its_variables_are_checked(app: TestApp) {
     let mutation = "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }";
     let deep = format!(r#"{{"id":{}{}}}"#, "[".repeat(100), "]".repeat(100));
     for variables in ["{}", r#"{"id":null}"#, r#"{"id":[1.5]}"#, deep.as_str()] {

@@ -50,7 +50,7 @@ async fn storing_a_url_again_gives_the_same_image_unchanged(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn an_image_in_the_trash_comes_back_as_it_is(app: TestApp) {
+async fn an_image_in_the_trash_is_returned_unchanged(app: TestApp) {
     let alice = app.user("alice");
     let image = alice.create(json!({})).await;
     alice
@@ -79,7 +79,7 @@ async fn the_id_of_another_owner_is_taken_and_nothing_of_it_is_shown(app: TestAp
 }
 
 #[apply(each_database!)]
-async fn fifty_at_once_store_one_image(app: TestApp) {
+async fn fifty_concurrent_creates_store_one_image(app: TestApp) {
     let input = json!({ "userId": "alice", "imageUrl": image_url(A) });
     let answers = join_all((0..50).map(|_| create(&app, input.clone()))).await;
     let created = answers
@@ -96,7 +96,7 @@ async fn fifty_at_once_store_one_image(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn batches_that_overlap_do_not_wait_for_each_other_in_a_ring(app: TestApp) {
+async fn overlapping_batches_do_not_deadlock(app: TestApp) {
     let urls: Vec<String> = (0..60)
         .map(|number| image_url(&format!("{number:08x}-0000-4000-8000-000000000000")))
         .collect();
@@ -200,7 +200,7 @@ async fn a_row_under_another_uuid_of_its_url_is_the_image(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn of_two_rows_of_one_url_the_one_that_has_it_exactly_is_the_image(app: TestApp) {
+async fn of_two_rows_with_one_url_the_exact_match_is_the_image(app: TestApp) {
     let (first, second) = (
         "33333333-3333-4333-8333-333333333333",
         "44444444-4444-4444-8444-444444444444",
@@ -224,7 +224,7 @@ async fn of_two_rows_of_one_url_the_one_that_has_it_exactly_is_the_image(app: Te
 }
 
 #[apply(each_database!)]
-async fn a_caller_who_hangs_up_tears_nothing(app: TestApp) {
+async fn a_disconnect_does_not_cancel_a_write(app: TestApp) {
     let batch = |turn: u32| {
         let images = (0..20).map(|number| json!({ "userId": format!("user{turn}"), "imageUrl": image_url(&format!("{turn:08x}-0000-4000-8000-{number:012x}")) }));
         json!({ "query": CREATE_MANY, "variables": { "input": images.collect::<Vec<_>>() } })

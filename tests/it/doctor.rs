@@ -87,7 +87,7 @@ async fn pending_migrations_are_wrong_unless_the_start_runs_them(database: TestD
 }
 
 #[tokio::test]
-async fn a_sqlite_file_that_cannot_be_used_is_told() {
+async fn an_unusable_sqlite_file_is_reported() {
     let program = Program::new();
     let report = doctor(&program).await.expect_success();
     assert_warned(&report, &["there is no file `gallery.db`", "→"]);
@@ -102,12 +102,15 @@ async fn a_sqlite_file_that_cannot_be_used_is_told() {
     assert_wrong(&doctor(&program).await, &[&expected]);
 
     let elsewhere = program.with("DATABASE_URL", "sqlite://not/there/gallery.db?mode=rwc");
-    let expected = ["directory: no file can be made in `not/there`", "→ make it"];
+    let expected = [
+        "directory: no file can be created in `not/there`",
+        "→ create it",
+    ];
     assert_wrong(&doctor(&elsewhere).await, &[&expected]);
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_told_and_the_rest_is_looked_at() {
+async fn an_unreachable_server_is_reported_and_the_rest_is_checked() {
     let url = "postgres://postgres:hunter2@gallery.invalid/postgres";
     let program = at(url).with("SERVICE_TOKENS", &format!("worker:{}", "a".repeat(64)));
     let output = doctor(&program).await;
@@ -128,7 +131,7 @@ async fn a_server_that_is_not_there_is_told_and_the_rest_is_looked_at() {
 }
 
 #[tokio::test]
-async fn supabases_pooler_is_told_by_its_address_where_it_does_not_answer() {
+async fn an_unreachable_supabase_pooler_is_detected_by_its_address() {
     // A label of 64 characters, for which no name server is queried.
     let host = format!("{}.pooler.supabase.com", "x".repeat(64));
     let program = at(&format!(
@@ -145,8 +148,8 @@ async fn supabases_pooler_is_told_by_its_address_where_it_does_not_answer() {
                 "→ set DATABASE_POOLER=transaction",
             ],
             &[
-                "pooler: Supabase's pooler knows no user `postgres`",
-                "→ the user is postgres.<project>",
+                "pooler: Supabase's pooler does not know the user `postgres`",
+                "→ use postgres.<project>",
             ],
         ],
     );
@@ -154,7 +157,7 @@ async fn supabases_pooler_is_told_by_its_address_where_it_does_not_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transaction_pooler_that_the_settings_do_not_know_of_is_found() {
+async fn an_undeclared_transaction_pooler_is_detected() {
     on_pgbouncer_url(async |database: TestDatabase, pooled: String| {
         migrated(&database).await;
         let output = doctor(&at(&pooled)).await;
@@ -185,7 +188,7 @@ async fn a_transaction_pooler_that_the_settings_do_not_know_of_is_found() {
             &output,
             &[&[
                 "direct connection: ",
-                "through a pooler in transaction mode as well",
+                "also goes through a pooler in transaction mode",
                 "→",
             ]],
         );
@@ -194,7 +197,7 @@ async fn a_transaction_pooler_that_the_settings_do_not_know_of_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_url_that_says_pgbouncer_goes_through_it_on_as_few_connections_as_it_says() {
+async fn a_url_with_pgbouncer_and_connection_limit_is_honoured() {
     on_pgbouncer_url(async |database: TestDatabase, pooled: String| {
         migrated(&database).await;
         let mut url = url::Url::parse(&pooled).expect("a URL");
@@ -244,7 +247,7 @@ async fn a_direct_connection_to_another_database_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_of_another_shape_is_told_by_each_difference() {
+async fn each_difference_of_a_table_is_reported() {
     on_postgres(&[], async |database: TestDatabase| {
         migrated(&database).await;
         database
@@ -261,7 +264,7 @@ async fn a_table_of_another_shape_is_told_by_each_difference() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_index_that_is_gone_is_told() {
+async fn a_missing_index_is_reported() {
     on_postgres(&[], async |database: TestDatabase| {
         let program = migrated(&database).await;
         let index = "SELECT indexname FROM pg_indexes WHERE tablename = 'image_gallery' AND indexname LIKE '%metadata%'";
@@ -273,7 +276,7 @@ async fn an_index_that_is_gone_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn missing_rights_hidden_rows_and_a_table_open_to_the_world_are_told() {
+async fn missing_privileges_hidden_rows_and_public_tables_are_reported() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
         let program = migrated(&database).await;
         database
@@ -283,7 +286,7 @@ async fn missing_rights_hidden_rows_and_a_table_open_to_the_world_are_told() {
                  ALTER TABLE image_gallery DISABLE ROW LEVEL SECURITY",
             )
             .await;
-        let expected = ["row security: row security is off for `image_gallery`, and anon may use it", "ENABLE ROW LEVEL SECURITY"];
+        let expected = ["row security: row security is off for `image_gallery`, and anon can access it", "ENABLE ROW LEVEL SECURITY"];
         assert_wrong(&doctor(&program).await, &[&expected]);
 
         database.db_execute("ALTER TABLE image_gallery ENABLE ROW LEVEL SECURITY").await;
@@ -308,7 +311,7 @@ async fn missing_rights_hidden_rows_and_a_table_open_to_the_world_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_takes_no_writes_is_wrong() {
+async fn a_read_only_server_is_wrong() {
     on_postgres(&[], async |database: TestDatabase| {
         let program = migrated(&database).await;
         let name = database.db_query_text("SELECT current_database()").await;
@@ -318,8 +321,8 @@ async fn a_server_that_takes_no_writes_is_wrong() {
         assert_wrong(
             &doctor(&program).await,
             &[&[
-                "connection: the server takes no writes",
-                "→ name the primary",
+                "connection: the server rejects writes",
+                "→ set DATABASE_URL",
             ]],
         );
     })
@@ -327,7 +330,7 @@ async fn a_server_that_takes_no_writes_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_says_whether_the_connection_is_encrypted() {
+async fn it_reports_whether_the_connection_is_encrypted() {
     on_tls(async |tls: TlsDatabase| {
         // The harness's own role may connect without TLS.
         let url = tls.database.url();
@@ -358,7 +361,7 @@ async fn it_says_whether_the_connection_is_encrypted() {
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_right_are_told() {
+async fn implausible_keys_are_reported() {
     let with_secret = |secret: &str| {
         Program::new()
             .with("AUTH_MODE", "supabase")
@@ -375,11 +378,7 @@ async fn keys_that_cannot_be_right_are_told() {
         let output = doctor(&with_secret(secret)).await;
         assert_wrong(
             &output,
-            &[&[
-                "keys: SUPABASE_JWT_SECRET",
-                expected,
-                "→ take the project's own",
-            ]],
+            &[&["keys: SUPABASE_JWT_SECRET", expected, "→ use the project's"]],
         );
         assert!(!format!("{output:?}").contains(secret), "{output:?}");
     }
@@ -409,14 +408,14 @@ async fn keys_that_cannot_be_right_are_told() {
 
     let nothing = Program::new().with("AUTH_MODE", "supabase");
     let expected = [
-        "access: AUTH_MODE: `supabase` needs something to check tokens with",
+        "access: AUTH_MODE: `supabase` needs a way to verify tokens",
         "set SUPABASE_URL",
     ];
     assert_wrong(&doctor(&nothing).await, &[&expected]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_key_server_is_asked_for_its_keys() {
+async fn the_key_server_is_queried() {
     let keys = KeyServer::start().await;
     let program = Program::new()
         .with("AUTH_MODE", "supabase")
@@ -424,7 +423,7 @@ async fn the_key_server_is_asked_for_its_keys() {
     let none = [
         "keys: ",
         "publishes no key for ES256 or RS256",
-        "→ make signing keys",
+        "→ create signing keys",
     ];
     assert_wrong(&doctor(&program).await, &[&none]);
 
@@ -435,7 +434,7 @@ async fn the_key_server_is_asked_for_its_keys() {
     keys.go_away();
     let away = [
         "keys: ",
-        "gives no keys: the key server answered 503",
+        "returns no keys: the key server returned 503",
         "→ check SUPABASE_URL",
     ];
     assert_wrong(&doctor(&program).await, &[&away]);
@@ -471,7 +470,7 @@ async fn the_keys_of_any_issuer_are_looked_at() {
     let output = doctor(&short).await;
     let expected = [
         "keys: JWT_SECRET has less than 32 characters",
-        "→ take the one",
+        "→ use the one",
     ];
     assert_wrong(&output, &[&expected]);
     assert!(!format!("{output:?}").contains("hunter2"), "{output:?}");
@@ -507,7 +506,7 @@ async fn an_open_server_that_others_reach_is_warned_of() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_cannot_be_used_is_told() {
+async fn an_invalid_manifest_is_reported() {
     let program = Program::new();
     std::fs::write(program.directory().join("documents.json"), "{").expect("a file");
     let program = program.with("TRUSTED_DOCUMENTS", "documents.json");
@@ -518,7 +517,7 @@ async fn a_manifest_that_cannot_be_used_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replica_is_a_standby_that_answers() {
+async fn a_replica_is_a_responding_standby() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
         migrated(&database).await;
         let standby = Standby::of(&database).await;
@@ -532,7 +531,11 @@ async fn a_replica_is_a_standby_that_answers() {
             .expect_success();
         assert_warned(
             &report,
-            &["replica: ", "is no standby", "→ name a streaming replica"],
+            &[
+                "replica: ",
+                "is not a standby",
+                "→ set it to a streaming replica",
+            ],
         );
         let away = "postgres://postgres:hunter2@gallery.invalid/postgres";
         let report = doctor(&with_replica(away)).await.expect_success();
@@ -548,7 +551,7 @@ async fn a_replica_is_a_standby_that_answers() {
         let output = doctor(&at(&standby.database.url())).await;
         let wrong = lines(&output.stdout, "wrong").join("\n");
         assert!(
-            wrong.contains("connection: the server takes no writes"),
+            wrong.contains("connection: the server rejects writes"),
             "{output:?}"
         );
     })

@@ -85,7 +85,7 @@ async fn a_failure_under_a_list_that_may_not_be_null_takes_data(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn keys_of_data_stand_in_the_order_of_selection(app: TestApp) {
+async fn keys_of_data_are_in_the_order_of_selection(app: TestApp) {
     let id = app.user("alice").create_image().await;
     let query = "query($id: ID!) {
             z: image(id: $id) { userId id ...prompts a: id deletedAt ... on Image { intent imageUrl } }
@@ -333,7 +333,7 @@ async fn a_value_that_does_not_fit_its_type_is_an_error_of_the_request_and_has_n
 }
 
 #[apply(each_database!)]
-async fn null_counts_as_left_out(app: TestApp) {
+async fn null_counts_as_absent(app: TestApp) {
     let id = app.user("alice").create_image().await;
     let query = "query($first: Int, $after: String, $filter: ImageFilter, $orderBy: ImageOrder, $userId: String) {
             images(userId: $userId, filter: $filter, orderBy: $orderBy, first: $first, after: $after, last: null, before: null) { nodes { id } }

@@ -69,12 +69,12 @@ fn assert_unavailable(reply: &Reply) {
                 .as_object()
                 .is_some_and(|data| data.values().all(Value::is_null))
     }));
-    assert_tells_nothing(reply);
+    assert_leaks_nothing(reply);
 }
 
 /// Asserts that SQL, hosts, paths and driver details do not leak.
 #[track_caller]
-fn assert_tells_nothing(reply: &Reply) {
+fn assert_leaks_nothing(reply: &Reply) {
     let mut body = reply.body.clone();
     for error in body["errors"].as_array_mut().expect("errors") {
         // GraphQL errors contain `column` as well, and names from the request.
@@ -130,7 +130,7 @@ async fn assert_away(app: &TestApp, id: &str) {
             started.elapsed()
         );
         assert_eq!(reply.status, 503, "{}", reply.body);
-        assert_tells_nothing_of_hosts(&reply);
+        assert_leaks_no_hosts(&reply);
     };
     tokio::join!(
         timed(COUNT),
@@ -145,7 +145,7 @@ async fn assert_away(app: &TestApp, id: &str) {
 }
 
 #[track_caller]
-fn assert_tells_nothing_of_hosts(reply: &Reply) {
+fn assert_leaks_no_hosts(reply: &Reply) {
     let text = reply.body.to_string();
     assert!(!text.contains("127.0.0.1") && !text.contains('/'), "{text}");
 }
@@ -171,7 +171,7 @@ async fn assert_recovers(app: &TestApp) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_away_is_told_and_its_return_is_noticed() {
+async fn an_unavailable_database_is_reported_until_it_is_back() {
     on_own_cluster(&[], &[], async |app: TestApp| {
         let id = app.user("alice").create_image().await;
         let outage = Outage::of(app.database()).await;
@@ -189,7 +189,7 @@ async fn a_database_that_is_away_is_told_and_its_return_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_frozen_is_told_and_its_return_is_noticed() {
+async fn a_frozen_database_is_reported_until_it_is_back() {
     on_own_cluster(&[], &[], async |app: TestApp| {
         let id = app.user("alice").create_image().await;
         let outage = Outage::of(app.database()).await;
@@ -209,7 +209,7 @@ async fn a_database_that_is_frozen_is_told_and_its_return_is_noticed() {
     .await;
 }
 
-async fn is_told_until_migrated(database: TestDatabase) {
+async fn assert_reported_until_migrated(database: TestDatabase) {
     let url = database.url();
     let program = Program::new()
         .with("DATABASE_URL", &url)
@@ -251,14 +251,12 @@ async fn is_told_until_migrated(database: TestDatabase) {
 }
 
 #[apply(each_database!)]
-async fn pending_migrations_are_told_until_they_have_run(database: TestDatabase) {
-    is_told_until_migrated(database).await;
+async fn pending_migrations_are_reported_until_they_have_run(database: TestDatabase) {
+    assert_reported_until_migrated(database).await;
 }
 
 #[apply(each_database!)]
-async fn migrations_that_another_process_took_back_are_told_and_do_not_stay_200_or_internal(
-    app: TestApp,
-) {
+async fn migrations_reverted_by_another_process_are_reported(app: TestApp) {
     let program = Program::new().with("DATABASE_URL", &app.database().url());
     let id = app.user("alice").create_image().await;
     // The migrations add the prompt's column.
@@ -312,7 +310,7 @@ async fn a_database_newer_than_the_program_is_served(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn an_error_of_the_database_is_the_logs_and_not_the_callers(app: TestApp) {
+async fn database_errors_are_logged_but_not_returned(app: TestApp) {
     let alice = app.user("alice");
     let id = alice.create_image().await;
     app.db_execute("ALTER TABLE image_gallery RENAME TO image_gallery_gone")
@@ -358,7 +356,7 @@ async fn an_error_of_the_database_is_the_logs_and_not_the_callers(app: TestApp) 
             reply.body["errors"][0]["extensions"]["requestId"], request_id,
             "{document}"
         );
-        assert_tells_nothing(&reply);
+        assert_leaks_nothing(&reply);
     }
     app.db_execute("ALTER TABLE image_gallery_gone RENAME TO image_gallery")
         .await;
@@ -378,7 +376,7 @@ async fn an_internal_error_is_in_the_log_under_its_requests_id() {
         )
         .await;
         assert_eq!(reply.error_code(), "INTERNAL_SERVER_ERROR");
-        assert_tells_nothing(&reply);
+        assert_leaks_nothing(&reply);
         ready(&format!("http://{}", server.address())).await;
         server.terminate();
         let log = server.output().await.stderr;
@@ -415,7 +413,7 @@ async fn lock(app: &TestApp) -> sqlx::SqliteConnection {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_another_process_writes_to_sqlite_reads_go_on_and_writes_wait() {
+async fn while_another_process_writes_to_sqlite_reads_work_and_writes_wait() {
     on_sqlite(&[], async |app: TestApp| {
         let id = app.user("alice").create_image().await;
         let lock = lock(&app).await;
@@ -445,7 +443,7 @@ async fn while_another_process_writes_to_sqlite_reads_go_on_and_writes_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_that_waits_too_long_for_sqlite_is_told_to_try_again() {
+async fn a_write_that_waits_too_long_for_sqlite_is_unavailable() {
     on_sqlite(&[], async |app: TestApp| {
         let id = app.user("alice").create_image().await;
         let lock = lock(&app).await;

@@ -46,7 +46,7 @@ const LABELS: [Option<&str>; 14] = [
 ];
 
 #[apply(each_database!)]
-async fn intents_and_labels_are_found_whatever_the_letter_case_stored(app: TestApp) {
+async fn intents_and_labels_are_found_in_any_stored_letter_case(app: TestApp) {
     let rows = LABELS.map(|label| Row {
         intent: label.map(str::to_owned),
         ..Row::new()
@@ -363,7 +363,7 @@ async fn metadata_is_contained_as_postgres_jsonb_has_it(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn integers_beyond_64_bits_with_a_sign_are_told_apart(app: TestApp) {
+async fn integers_beyond_signed_64_bits_are_distinguished(app: TestApp) {
     let stored_json = r#"{"n": 18446744073709551615, "qu\"o.t[0]e": 18446744073709551615, "": [1, 9223372036854775808], "o": {"$": -9223372036854775809}}"#;
     let ids = stored(
         &app,
@@ -453,7 +453,7 @@ async fn the_largest_part_that_is_allowed_is_answered_and_a_larger_one_is_bad_us
 }
 
 #[apply(each_database!)]
-async fn metadata_that_is_no_object_reads_as_an_empty_one_and_contains_nothing_else(app: TestApp) {
+async fn metadata_that_is_not_an_object_reads_as_an_empty_one(app: TestApp) {
     let rows = [
         "[1, {\"a\": 1}]",
         "[]",
@@ -484,7 +484,7 @@ async fn metadata_that_is_no_object_reads_as_an_empty_one_and_contains_nothing_e
 }
 
 #[apply(each_database!)]
-async fn numbers_that_no_double_holds_take_no_page_down(app: TestApp) {
+async fn numbers_that_overflow_a_double_do_not_break_a_page(app: TestApp) {
     let metadata = r#"{"a": 1e400, "b": [-1e999, {"c": 123456789012345678901234567890}], "d": "1e400", "e": 1}"#;
     let ids = stored(
         &app,

@@ -77,7 +77,7 @@ async fn only_json_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_is_no_graphql_request_is_refused() {
+async fn a_body_that_is_not_a_graphql_request_is_rejected() {
     on_sqlite(&[], async |app: TestApp| {
         for body in [
             "",
@@ -204,7 +204,7 @@ async fn other_methods_are_refused_with_those_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn deeply_nested_variables_are_refused_and_the_server_goes_on() {
+async fn deeply_nested_variables_are_rejected_and_the_server_survives() {
     on_sqlite(&[], async |app: TestApp| {
         for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
             for (levels, is_closed) in [(10_000, true), (10_000, false), (1_000_000, true), (200, true)] {
@@ -231,7 +231,7 @@ async fn deeply_nested_variables_are_refused_and_the_server_goes_on() {
 }
 
 #[apply(each_database!)]
-async fn a_server_that_lives_and_is_ready_says_so(app: TestApp) {
+async fn a_ready_server_reports_it(app: TestApp) {
     for path in ["/healthz", "/readyz"] {
         let reply = get(&app, path, None).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.body);
@@ -239,7 +239,7 @@ async fn a_server_that_lives_and_is_ready_says_so(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn every_answer_names_its_request_anew(app: TestApp) {
+async fn every_response_has_a_new_request_id(app: TestApp) {
     let mut names = Vec::new();
     for _ in 0..3 {
         let request = app.client().post(format!("{}/graphql", app.url()));
@@ -290,7 +290,7 @@ async fn graphiql_can_be_turned_off() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_read_is_told_in_one_line_and_not_as_a_picture_or_a_recursion_limit() {
+async fn syntax_errors_are_one_line() {
     on_sqlite(&[], async |app: TestApp| {
         let message = |reply: &Reply| {
             reply.body["errors"][0]["message"]

@@ -171,7 +171,7 @@ fn refused_inputs() -> Vec<(Value, &'static str, &'static str)> {
 }
 
 #[apply(each_database!)]
-async fn what_cannot_be_stored_is_refused_with_its_code(app: TestApp) {
+async fn invalid_values_are_rejected_with_their_code(app: TestApp) {
     for (input, code, field) in refused_inputs() {
         let answer = create(&app, input.clone()).await;
         assert_eq!(answer["image"], Value::Null, "{code}");
@@ -192,7 +192,7 @@ async fn what_cannot_be_stored_is_refused_with_its_code(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn what_just_fits_is_stored(app: TestApp) {
+async fn values_at_their_limits_are_stored(app: TestApp) {
     let alice = app.user("alice");
     for input in [
         json!({ "userId": "猫".repeat(255) }),
@@ -207,7 +207,7 @@ async fn what_just_fits_is_stored(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn metadata_comes_back_with_the_same_values(app: TestApp) {
+async fn metadata_is_returned_with_the_same_values(app: TestApp) {
     let metadata = json!({
         "numbers": [9_007_199_254_740_993_i64, i64::MIN, u64::MAX, 0.1, 1e308, 5e-324, 1.5e-7, -2.5, 0, 1.0],
         "texts": ["", "é\u{301}", "\u{1F389}", "\"\\/\n", "\u{FEFF}"],

@@ -7,7 +7,7 @@ use crate::harness::{TestApp, Way, on_sqlite};
 const OFF: &str = "--graphql-introspection=false";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_schema_can_be_asked_for_however_it_comes() {
+async fn introspection_works_with_every_transport() {
     on_sqlite(&[], async |app: TestApp| {
         for way in Way::ALL {
             let reply = way
@@ -26,7 +26,7 @@ async fn the_schema_can_be_asked_for_however_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn turned_off_it_is_refused_wherever_it_hides_and_however_it_comes() {
+async fn disabled_introspection_is_rejected_everywhere_with_every_transport() {
     on_sqlite(&[OFF], async |app: TestApp| {
         for document in [
             "{ __schema { queryType { name } } }",
@@ -58,7 +58,7 @@ async fn turned_off_it_is_refused_wherever_it_hides_and_however_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn turned_off_a_type_still_says_its_name() {
+async fn disabled_introspection_still_allows_typename() {
     on_sqlite(&[OFF], async |app: TestApp| {
         let names = json!({ "query": "{ __typename images { __typename edges { node { __typename } } } }" });
         for way in Way::ALL {
@@ -74,7 +74,7 @@ async fn turned_off_a_type_still_says_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn turned_off_no_error_suggests_a_name() {
+async fn disabled_introspection_suggests_no_names() {
     let near_misses = [
         "{ image { totalCount } imagess { totalCount } }",
         "{ images { totalCont } }",

@@ -96,7 +96,7 @@ async fn subscribers_and_how_far_they_are_is_read(app: TestApp) {
         )
         .await;
     app.user("alice").create_image().await;
-    socket.hear().await;
+    socket.receive().await;
     assert_eq!(sample(&app, "image_gallery_subscribers").await, 1.0);
     let is_told = async || {
         let samples = samples(&app).await;
@@ -178,7 +178,7 @@ async fn connections_in_use_and_units_that_wait_for_one_are_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_operation_whose_caller_hangs_up_is_counted_as_abandoned() {
+async fn an_operation_of_a_disconnected_client_counts_as_abandoned() {
     on_postgres(&[], async |app: TestApp| {
         app.user("alice").create_image().await;
         let mut other = <sqlx::PgConnection as sqlx::Connection>::connect(&app.database().url())
@@ -207,7 +207,7 @@ async fn an_operation_whose_caller_hangs_up_is_counted_as_abandoned() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_one_signs_in_the_page_is_for_its_token_and_for_programs() {
+async fn with_authentication_metrics_require_their_token_or_full_access() {
     let settings = [
         "--auth-mode=supabase",
         "--metrics-token=the-token-of-prometheus",

@@ -35,7 +35,7 @@ fn assert_is(reply: &Reply, status: u16, content_type: &str, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_most_welcome_type_is_answered() {
+async fn the_preferred_type_is_used() {
     on_sqlite(&[], async |app: TestApp| {
         let query = json!({ "query": "{ __typename }" });
         for (accept, expected) in [
@@ -71,7 +71,7 @@ async fn the_most_welcome_type_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn plain_json_is_a_success_and_the_newer_type_tells_what_failed() {
+async fn plain_json_has_status_200_and_the_newer_type_an_error_status() {
     on_sqlite(&["--graphql-max-aliases=2"], async |app: TestApp| {
         let cases = [
             ("{ images { totalCount } }", json!({}), None, true),
@@ -132,7 +132,7 @@ async fn plain_json_is_a_success_and_the_newer_type_tells_what_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_graphql_request_is_400_in_both_types() {
+async fn an_invalid_graphql_request_is_400_in_both_types() {
     on_sqlite(&[], async |app: TestApp| {
         for (accept, content_type) in [
             ("application/json", PLAIN),
@@ -244,7 +244,7 @@ async fn ask(app: &TestApp, method: Method, path: &str) -> reqwest::Response {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn options_tells_the_methods_of_a_path() {
+async fn options_returns_the_methods_of_a_path() {
     on_sqlite(&[], async |app: TestApp| {
         for path in ["/graphql", "/graphql/"] {
             let options = ask(&app, Method::OPTIONS, path).await;
@@ -286,7 +286,7 @@ async fn a_slash_at_the_end_of_the_endpoint_makes_no_difference(app: TestApp) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_path_where_there_is_nothing_is_answered_with_those_there_are() {
+async fn an_unknown_path_returns_the_existing_paths() {
     on_sqlite(&[], async |app: TestApp| {
         for path in [
             "/",
@@ -325,7 +325,7 @@ async fn post_with(app: &TestApp, headers: &[(&str, &str)]) -> Reply {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn headers_may_be_empty_or_come_more_than_once() {
+async fn headers_may_be_empty_or_repeated() {
     on_sqlite(&[], async |app: TestApp| {
         let json = ("content-type", "application/json");
         for (more, status, content_type) in [
@@ -381,7 +381,7 @@ async fn headers_may_be_empty_or_come_more_than_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_depends_on_accept_says_so() {
+async fn a_response_that_depends_on_accept_has_vary() {
     on_sqlite(
         &["--cors-allowed-origins=https://app.example"],
         async |app: TestApp| {

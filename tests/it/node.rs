@@ -63,7 +63,7 @@ async fn image_shows_the_trash_only_when_asked(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn an_id_that_is_none_or_malformed_is_null(app: TestApp) {
+async fn an_unknown_or_malformed_id_is_null(app: TestApp) {
     app.user("alice").create_image().await;
     let query = "query($id: ID!) { node(id: $id) { id } image(id: $id, includeDeleted: true) { id } nodes(ids: [$id]) { id } }";
     let nothing = json!({ "node": null, "image": null, "nodes": [null] });
@@ -79,7 +79,7 @@ async fn an_id_that_is_none_or_malformed_is_null(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn ids_in_capitals_are_found_and_given_out_in_lower_case(app: TestApp) {
+async fn ids_in_capitals_are_found_and_returned_in_lower_case(app: TestApp) {
     let id = app.user("alice").create_image().await;
     let query =
         "query($id: ID!) { node(id: $id) { id } image(id: $id) { id } nodes(ids: [$id]) { id } }";
@@ -125,7 +125,7 @@ async fn nodes_take_a_hundred_ids_and_no_more(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn the_transformation_goes_right_behind_upload(app: TestApp) {
+async fn the_transformation_follows_upload(app: TestApp) {
     let id = uuid();
     let url = image_url(&id);
     let image = app.user("alice").create(json!({ "imageUrl": url })).await;
@@ -161,7 +161,7 @@ async fn the_transformation_goes_right_behind_upload(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn signed_urls_and_those_without_upload_come_back_as_stored(app: TestApp) {
+async fn signed_urls_and_those_without_upload_are_returned_as_stored(app: TestApp) {
     for path in [
         "image/upload/s--AbC_12-x--/v1",
         "image/fetch",

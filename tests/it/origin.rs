@@ -143,7 +143,7 @@ async fn pages_of_foreign_origins_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_foreign_origin_changes_nothing() {
+async fn requests_of_other_origins_change_nothing() {
     on_sqlite(&[], async |app: TestApp| {
         let id = app.user("alice").create_image().await;
         let body =
@@ -163,7 +163,7 @@ async fn a_foreign_origin_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_sites_may_lead_to_the_page_and_no_further() {
+async fn other_sites_may_link_to_the_page_only() {
     on_sqlite(&[], async |app: TestApp| {
         let visit = [
             ("sec-fetch-site", "cross-site"),
@@ -216,7 +216,7 @@ async fn other_sites_may_lead_to_the_page_and_no_further() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_page_other_sites_lead_nowhere() {
+async fn without_pages_links_of_other_sites_are_rejected() {
     on_sqlite(&["--graphiql=false"], async |app: TestApp| {
         let visit = [
             ("sec-fetch-site", "cross-site"),
@@ -288,7 +288,7 @@ async fn listed_origins_get_what_their_browsers_ask_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_open_address_serves_any_host_but_still_no_foreign_page() {
+async fn a_public_address_accepts_any_host_but_no_other_origin() {
     on_sqlite(
         &["--host=0.0.0.0", "--allow-open-access=true"],
         async |app: TestApp| {

@@ -187,7 +187,7 @@ async fn every_order_reads_both_ways_with_ties_broken_by_id(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn any_page_arguments_are_answered_by_the_truth(app: TestApp) {
+async fn any_page_arguments_return_correct_pages(app: TestApp) {
     let mut dice = Dice::new();
     let rows = rows(40, &mut dice);
     db_insert(&app, &rows).await;
@@ -259,7 +259,7 @@ async fn any_page_arguments_are_answered_by_the_truth(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn rows_that_come_and_go_while_paging_neither_repeat_nor_hide_others(app: TestApp) {
+async fn rows_added_or_deleted_while_paging_do_not_affect_others(app: TestApp) {
     let mut dice = Dice::new();
     let rows: Vec<Row> = rows(60, &mut dice)
         .into_iter()
@@ -327,7 +327,7 @@ async fn rows_that_come_and_go_while_paging_neither_repeat_nor_hide_others(app: 
 }
 
 #[apply(each_database!)]
-async fn twenty_come_when_no_number_is_given_newest_first(app: TestApp) {
+async fn the_default_page_has_the_newest_twenty(app: TestApp) {
     let rows: Vec<Row> = (10..40)
         .map(|second| Row::at(&format!("2026-01-15T10:30:{second}.000000Z")))
         .collect();
@@ -449,7 +449,7 @@ async fn the_active_gallery_cannot_be_ordered_by_deletion(app: TestApp) {
 
 /// Only Postgres supports such times; those outside RFC 3339 are printed as the nearest valid one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn instants_that_rfc_3339_cannot_write_are_paged_across() {
+async fn paging_includes_times_outside_rfc_3339() {
     let sql_instants = [
         "-infinity",
         "4000-03-01 00:00:00+00 BC",

@@ -106,7 +106,7 @@ async fn only_valid_documents_under_their_own_hash_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mutation_that_is_known_still_goes_by_post_only() {
+async fn a_cached_mutation_still_requires_post() {
     on_sqlite(&[], async |app: TestApp| {
         let mutation = "mutation { emptyTrash(all: true) { purgedCount } }";
         let known = extensions(&sha256(mutation));
@@ -121,7 +121,7 @@ async fn a_mutation_that_is_known_still_goes_by_post_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_persisted_query_is_refused() {
+async fn an_invalid_persisted_query_is_rejected() {
     on_sqlite(&[], async |app: TestApp| {
         for (version, hash) in [
             (2, sha256(QUERY)),

@@ -106,7 +106,7 @@ async fn assert_nothing_is_prepared(pooled_url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_clients_at_once_each_get_their_own_answers() {
+async fn many_concurrent_clients_get_their_own_responses() {
     on_pgbouncer(true, &["--database-max-connections=30"], async |app: TestApp| {
         let clients = (0..16).map(|number| {
             let user = app.user(&format!("user{number}"));
@@ -207,7 +207,7 @@ async fn subscribers_follow_with_a_direct_url_and_without() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn migrations_go_by_the_direct_url_or_say_that_there_is_none() {
+async fn migrations_use_the_direct_url_or_report_that_it_is_missing() {
     on_pgbouncer(true, &[], async |app: TestApp| {
         let pooled = app.setting("--database-url");
         let through_pooler = || {
@@ -274,7 +274,7 @@ async fn migrations_go_by_the_direct_url_or_say_that_there_is_none() {
 
 /// The lock would stay in the pooler's session and block all migrations.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn migrations_are_refused_where_a_transaction_pooler_is_taken_for_the_database() {
+async fn migrations_refuse_to_run_through_a_transaction_pooler() {
     on_pgbouncer(true, &[], async |app: TestApp| {
         let pooled = app.setting("--database-url");
         let unnamed = Program::new().with("DATABASE_URL", &pooled);

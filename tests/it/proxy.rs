@@ -48,7 +48,7 @@ const KEEPS_HOST: &str = "proxy_set_header Host $host;";
 const REPLACES_HOST: &str = "";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn behind_a_proxy_public_url_tells_whose_pages_are_its_own() {
+async fn behind_a_proxy_public_url_defines_the_own_origin() {
     on_sqlite(
         &["--public-url=https://gallery.example.com"],
         async |app: TestApp| {
@@ -74,7 +74,7 @@ async fn behind_a_proxy_public_url_tells_whose_pages_are_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn behind_a_proxy_without_public_url_no_page_gets_in_by_a_foreign_name() {
+async fn behind_a_proxy_without_public_url_other_host_names_are_rejected() {
     on_sqlite(&[], async |app: TestApp| {
         let Some(keeping) = nginx_before(app.address(), KEEPS_HOST).await else {
             return;
@@ -106,7 +106,7 @@ async fn stall(app: &TestApp, sent: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_does_not_come_is_given_up() {
+async fn a_body_that_does_not_arrive_times_out() {
     on_sqlite(&["--request-timeout-seconds=1"], async |app: TestApp| {
         let head = "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
         let answer = stall(&app, head).await;
@@ -119,7 +119,7 @@ async fn a_body_that_does_not_come_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_does_not_come_is_given_up() {
+async fn headers_that_do_not_arrive_time_out() {
     on_sqlite(&[], async |app: TestApp| {
         // Also if nothing is sent at all.
         let (begun, silent, preface) = tokio::join!(

@@ -44,7 +44,7 @@ async fn without_the_setting_there_is_no_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_asks_too_often_is_told_when_to_come_back() {
+async fn a_rate_limited_caller_gets_retry_after() {
     on_sqlite(&["--rate-limit-per-minute=2"], async |app: TestApp| {
         for left in [1, 0] {
             let reply = app.graphql(QUERY, json!({})).await;
@@ -61,7 +61,7 @@ async fn whoever_asks_too_often_is_told_when_to_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn behind_a_trusted_proxy_each_client_is_counted_apart() {
+async fn behind_a_trusted_proxy_clients_are_counted_separately() {
     let settings = ["--rate-limit-per-minute=2", "--trusted-proxies=127.0.0.0/8"];
     on_sqlite(&settings, async |app: TestApp| {
         for forged in ["1.1.1.1", "2.2.2.2"] {
@@ -77,7 +77,7 @@ async fn behind_a_trusted_proxy_each_client_is_counted_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn users_are_counted_by_their_subject_and_strangers_by_their_address() {
+async fn users_are_counted_by_subject_and_anonymous_callers_by_address() {
     let settings = ["--rate-limit-per-minute=2", "--auth-mode=supabase"];
     on_sqlite(&settings, async |app: TestApp| {
         let query = "{ images { totalCount } }";

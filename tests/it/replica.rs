@@ -54,7 +54,7 @@ async fn create(app: &TestApp) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_replica_serves_who_asks_for_it_and_the_primary_who_wants_to_see_more() {
+async fn the_replica_serves_on_request_unless_it_lags_behind() {
     on_own_cluster(&[], &[], async |direct: TestApp| {
         let standby = Standby::of(direct.database()).await;
         let app = with_replica(direct.database(), &standby.database.url()).await;

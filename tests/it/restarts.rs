@@ -196,7 +196,7 @@ async fn timed(app: &TestApp, query: &str, variables: Value) -> (Reply, Duration
 }
 
 #[track_caller]
-fn assert_given_up(reply: &Reply, elapsed: Duration) {
+fn assert_size_limit(reply: &Reply, elapsed: Duration) {
     let code = reply.error_code();
     assert!(
         ["TIMEOUT", "SERVICE_UNAVAILABLE"].contains(&code.as_str()),
@@ -207,7 +207,7 @@ fn assert_given_up(reply: &Reply, elapsed: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_died_without_a_word_are_noticed_and_replaced() {
+async fn silently_dead_connections_are_detected_and_replaced() {
     on_postgres(&[], async |direct: TestApp| {
         let settings = &[
             "--request-timeout-seconds=2",
@@ -239,20 +239,20 @@ async fn connections_that_died_without_a_word_are_noticed_and_replaced() {
         wire.cut();
         for reply in join_all(waiting).await {
             let (reply, elapsed) = reply.expect("it ends");
-            assert_given_up(&reply, elapsed);
+            assert_size_limit(&reply, elapsed);
         }
         for (reply, elapsed) in join_all((0..12).map(|_| timed(&app, COUNT, json!({})))).await {
-            assert_given_up(&reply, elapsed);
+            assert_size_limit(&reply, elapsed);
         }
         other.execute("ROLLBACK").await.expect("it answers");
-        wire.mend();
-        let mended = Instant::now();
+        wire.repair();
+        let with_remedy = Instant::now();
         eventually("it works again", async || {
             let reply = app.graphql(COUNT, json!({})).await;
             (reply.status == 200 && reply.body.get("errors").is_none()).then_some(())
         })
         .await;
-        assert!(mended.elapsed() < SOON, "{:?}", mended.elapsed());
+        assert!(with_remedy.elapsed() < SOON, "{:?}", with_remedy.elapsed());
         for (reply, _) in join_all((0..20).map(|_| timed(&app, COUNT, json!({})))).await {
             reply.into_data();
         }
@@ -263,13 +263,13 @@ async fn connections_that_died_without_a_word_are_noticed_and_replaced() {
 
 /// No requests while the wire is cut: the first one afterwards finds only dead connections.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_died_while_they_were_idle_cost_no_request_more_than_a_moment() {
+async fn dead_idle_connections_delay_requests_only_briefly() {
     on_postgres(&[], async |direct: TestApp| {
         let (app, wire) =
             by_wire(direct.database().clone(), &["--database-max-connections=6"]).await;
         join_all((0..20).map(|_| app.run(COUNT, json!({})))).await;
         wire.cut();
-        wire.mend();
+        wire.repair();
         for _ in 0..12 {
             let (reply, elapsed) = timed(&app, COUNT, json!({})).await;
             reply.into_data();

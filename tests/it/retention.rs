@@ -105,7 +105,7 @@ async fn purge_at_is_so_many_days_after_the_deletion(app: TestApp) {
 
 #[apply(each_database!)]
 #[settings("--trash-retention-days=30")]
-async fn at_the_start_goes_what_was_in_the_trash_long_enough_whoever_put_it_there(app: TestApp) {
+async fn at_startup_old_trash_of_any_application_is_purged(app: TestApp) {
     let young = [
         trashed(&days_ago(29).to_string()),
         trashed(&days_ago(-400).to_string()),
@@ -178,13 +178,13 @@ async fn subscribers_see_what_another_process_purges(app: TestApp) {
     let mut socket = Socket::begun(&app, json!({})).await;
     socket.subscribe("1", FOLLOW, json!({ "after": end })).await;
     purge_expired(&app, 1).await.expect_success();
-    let heard = socket.hear().await;
+    let heard = socket.receive().await;
     let expected = json!({ "type": "PURGED", "imageId": row.id, "actor": "system" });
     assert_eq!(heard["payload"]["data"]["galleryEvents"], expected);
 }
 
 #[apply(each_database!)]
-async fn several_processes_at_once_purge_each_image_once(app: TestApp) {
+async fn concurrent_processes_purge_each_image_once(app: TestApp) {
     db_fill_trash(&app, 3000).await;
     let programs: Vec<_> = (0..3).map(|_| program(app.database(), 1)).collect();
     let outputs = join_all(
@@ -201,7 +201,7 @@ async fn several_processes_at_once_purge_each_image_once(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn what_a_killed_process_left_the_next_one_purges(app: TestApp) {
+async fn another_process_continues_after_a_killed_one(app: TestApp) {
     db_fill_trash(&app, 10_000).await;
     let first = program(app.database(), 1);
     let process = first.start(&["purge-expired"]);
@@ -219,7 +219,7 @@ async fn what_a_killed_process_left_the_next_one_purges(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn a_database_that_is_not_migrated_is_told_and_left_alone(database: TestDatabase) {
+async fn an_unmigrated_database_is_reported_and_not_changed(database: TestDatabase) {
     let output = program(&database, 1).run(&["purge-expired"]).await;
     assert_eq!(output.code, Some(1), "{output:?}");
     assert_eq!(
@@ -240,7 +240,7 @@ async fn execute(connection: &mut PgConnection, sql: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_image_that_is_restored_at_this_moment_is_not_purged() {
+async fn an_image_restored_concurrently_is_not_purged() {
     on_postgres(&[], async |app: TestApp| {
         let rows: Vec<_> = (0..5)
             .map(|_| trashed("2020-01-15T10:30:00.000000Z"))
@@ -264,7 +264,7 @@ async fn an_image_that_is_restored_at_this_moment_is_not_purged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_waits_for_its_turn_and_goes_on_when_the_other_one_is_gone() {
+async fn a_process_waits_for_the_lock_and_continues_after_the_other_one() {
     on_postgres(&[], async |app: TestApp| {
         db_fill_trash(&app, 3).await;
         let mut other = connect(&app).await;
@@ -334,7 +334,7 @@ async fn infinite_times_are_before_and_after_all_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_time_on_sqlite_stays() {
+async fn invalid_times_on_sqlite_are_kept() {
     crate::harness::on_sqlite(&["--trash-retention-days=30"], async |app: TestApp| {
         let rows = [
             trashed("yesterday"),

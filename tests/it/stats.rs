@@ -61,7 +61,7 @@ fn days_ago(days: i64) -> (String, String) {
 }
 
 #[apply(each_database!)]
-async fn labels_count_whatever_their_letter_case_under_the_commonest_spelling(app: TestApp) {
+async fn labels_are_counted_case_insensitively_by_the_commonest_spelling(app: TestApp) {
     let stored = [
         ("generate", 2),
         ("Generate", 3),
@@ -126,7 +126,7 @@ async fn an_empty_gallery_counts_nothing(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn every_count_is_of_the_owner_who_is_asked_for(app: TestApp) {
+async fn every_count_is_of_the_requested_owner(app: TestApp) {
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let trashed = alice.create_image().await;
     alice.create(json!({ "intent": "EDIT" })).await;
@@ -221,7 +221,7 @@ async fn days_out_of_range_are_bad_user_input(app: TestApp) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn days_are_utc_whatever_the_time_zone_of_the_database_and_infinite_ones_are_none() {
+async fn days_are_utc_in_any_time_zone_and_infinite_times_have_none() {
     on_postgres(&[], async |app: TestApp| {
         let (yesterday, _) = days_ago(1);
         let edges = ["T00:30:00Z", "T23:30:00Z"].map(|time| Row::at(&format!("{yesterday}{time}")));

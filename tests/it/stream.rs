@@ -27,7 +27,7 @@ async fn post(app: &TestApp, accept: &str, query: &str) -> (u16, String, String)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_query_is_a_stream_where_nothing_else_is_accepted() {
+async fn a_query_is_streamed_if_only_streams_are_accepted() {
     on_sqlite(&[], async |app: TestApp| {
         let (status, content_type, body) = post(&app, EVENTS, "{ __typename }").await;
         assert_eq!((status, content_type.split(';').next()), (200, Some(EVENTS)));
@@ -45,7 +45,7 @@ async fn a_query_is_a_stream_where_nothing_else_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_fails_before_it_is_executed_is_one_reply_and_the_end() {
+async fn an_error_before_execution_is_one_reply_and_the_end() {
     on_sqlite(&[], async |app: TestApp| {
         for query in ["{", "{ nothing }"] {
             let (status, _, body) = post(&app, EVENTS, query).await;

@@ -93,13 +93,13 @@ impl Blocks {
 
 /// The gallery's event in the next message of a socket.
 async fn event(socket: &mut Socket) -> Value {
-    let mut message = socket.hear().await;
+    let mut message = socket.receive().await;
     assert_eq!(message["type"], "next", "{message}");
     message["payload"]["data"]["galleryEvents"].take()
 }
 
 #[apply(each_database!)]
-async fn a_socket_gets_what_was_and_then_what_comes(app: TestApp) {
+async fn a_socket_receives_the_backlog_and_then_live_events(app: TestApp) {
     let alice = app.user("alice");
     let first = alice.create_image().await;
     let mut socket = Socket::begun(&app, Value::Null).await;
@@ -120,13 +120,15 @@ async fn a_socket_gets_what_was_and_then_what_comes(app: TestApp) {
         .subscribe("rest", FOLLOW, json!({ "after": seen["cursor"] }))
         .await;
     assert_eq!(event(&mut socket).await["cursor"], live["cursor"]);
-    socket.say(json!({ "type": "complete", "id": "all" })).await;
+    socket
+        .send(json!({ "type": "complete", "id": "all" }))
+        .await;
     app.run(
         "mutation($id: ID!) { purgeImage(id: $id, force: true) { changed } }",
         json!({ "id": first }),
     )
     .await;
-    let message = socket.hear().await;
+    let message = socket.receive().await;
     assert_eq!(message["id"], "rest", "{message}");
     assert_eq!(
         message["payload"]["data"]["galleryEvents"]["type"],
@@ -202,7 +204,7 @@ async fn an_event_source_resumes_by_the_id_of_the_last_event(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn a_part_of_multipart_comes_with_the_boundary_behind_it(app: TestApp) {
+async fn a_multipart_part_is_followed_by_its_boundary(app: TestApp) {
     let id = app.user("alice").create_image().await;
     let mut parts = Blocks::open(&app, "multipart/mixed;subscriptionSpec=1.0", &[], Some("")).await;
     let part = parts.next().await.expect("a part");
@@ -216,7 +218,7 @@ async fn a_part_of_multipart_comes_with_the_boundary_behind_it(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn streams_break_off_when_the_server_stops_so_that_clients_come_back(app: TestApp) {
+async fn streams_are_cut_at_shutdown_so_that_clients_reconnect(app: TestApp) {
     let mut socket = Socket::begun(&app, Value::Null).await;
     socket.subscribe("a", FOLLOW, json!({})).await;
     let mut events = Blocks::open(&app, "text/event-stream", &[], None).await;
@@ -230,7 +232,7 @@ async fn streams_break_off_when_the_server_stops_so_that_clients_come_back(app: 
 }
 
 #[apply(each_database!)]
-async fn a_reader_that_stands_still_does_not_keep_the_server_from_stopping(app: TestApp) {
+async fn a_stalled_client_does_not_prevent_the_shutdown(app: TestApp) {
     let alice = app.user("alice");
     // More than all buffers between the two hold.
     let metadata = json!({ "text": "x".repeat(60_000) });
@@ -253,7 +255,7 @@ async fn a_reader_that_stands_still_does_not_keep_the_server_from_stopping(app: 
             .subscribe(&number.to_string(), query, json!({}))
             .await;
     }
-    assert_eq!(socket.hear().await["type"], "next");
+    assert_eq!(socket.receive().await["type"], "next");
     let started = std::time::Instant::now();
     app.stop().await;
     assert!(
@@ -267,17 +269,17 @@ async fn a_reader_that_stands_still_does_not_keep_the_server_from_stopping(app: 
 #[apply(each_database!)]
 async fn a_message_that_is_too_large_closes_the_socket_with_a_code(app: TestApp) {
     let mut socket = Socket::begun(&app, Value::Null).await;
-    socket.say_text(&" ".repeat(9_000_000)).await;
+    socket.send_text(&" ".repeat(9_000_000)).await;
     assert_eq!(socket.close_code().await, 4400);
 }
 
 #[apply(each_database!)]
-async fn what_keeps_a_subscription_from_beginning_is_told(app: TestApp) {
+async fn a_failed_start_of_a_subscription_is_reported(app: TestApp) {
     let mut socket = Socket::begun(&app, Value::Null).await;
     socket
         .subscribe("a", FOLLOW, json!({ "after": "nonsense" }))
         .await;
-    let error = socket.hear().await;
+    let error = socket.receive().await;
     assert_eq!(error["type"], "error", "{error}");
     assert_eq!(error["payload"][0]["extensions"]["code"], "BAD_USER_INPUT");
     let ask = async |accept: &str| {
@@ -336,7 +338,7 @@ async fn create_until_the_end(address: SocketAddr) -> Vec<String> {
 }
 
 #[apply(each_database!)]
-async fn nothing_acknowledged_is_lost_and_nothing_comes_twice_though_the_server_is_killed(
+async fn no_acknowledged_change_is_lost_or_duplicated_when_the_server_is_killed(
     database: TestDatabase,
 ) {
     let program = Program::new().with("DATABASE_URL", &database.url());
@@ -362,7 +364,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_comes_twice_though_the_server_
         }
         server.kill();
         // Events in flight count too: the next round resumes after them.
-        while let Some(message) = socket.hear_while_open().await {
+        while let Some(message) = socket.receive_while_open().await {
             let event = &message["payload"]["data"]["galleryEvents"];
             event["cursor"]
                 .as_str()
@@ -401,7 +403,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_comes_twice_though_the_server_
 
 #[apply(each_database!)]
 #[settings("--auth-mode=supabase")]
-async fn a_subscriber_hears_of_nothing_of_anothers(app: TestApp) {
+async fn a_subscriber_sees_no_other_owners_events(app: TestApp) {
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut socket = Socket::begun(
         &app,
@@ -420,7 +422,7 @@ async fn a_subscriber_hears_of_nothing_of_anothers(app: TestApp) {
                 json!({}),
             )
             .await;
-        let error = socket.hear().await;
+        let error = socket.receive().await;
         assert_eq!(
             error["payload"][0]["extensions"]["code"], "FORBIDDEN",
             "{error}"
@@ -437,7 +439,7 @@ async fn a_subscriber_hears_of_nothing_of_anothers(app: TestApp) {
     )
     .await;
     let last = alice.create_image().await;
-    let message = socket.hear().await;
+    let message = socket.receive().await;
     assert_eq!(
         (
             &message["id"],
@@ -449,7 +451,7 @@ async fn a_subscriber_hears_of_nothing_of_anothers(app: TestApp) {
 
 #[apply(each_database!)]
 #[settings("--auth-mode=supabase")]
-async fn a_socket_wants_a_token_and_ends_with_it(app: TestApp) {
+async fn a_socket_requires_a_token_and_closes_when_it_expires(app: TestApp) {
     for payload in [
         Value::Null,
         json!({}),
@@ -459,7 +461,7 @@ async fn a_socket_wants_a_token_and_ends_with_it(app: TestApp) {
             .await
             .expect("an upgrade");
         socket
-            .say(json!({ "type": "connection_init", "payload": payload }))
+            .send(json!({ "type": "connection_init", "payload": payload }))
             .await;
         assert_eq!(socket.close_code().await, 4403, "{payload}");
     }
@@ -468,8 +470,8 @@ async fn a_socket_wants_a_token_and_ends_with_it(app: TestApp) {
     let mut socket = Socket::open(&app, "graphql-transport-ws", &by_header)
         .await
         .expect("an upgrade");
-    socket.say(json!({ "type": "connection_init" })).await;
-    assert_eq!(socket.hear().await["type"], "connection_ack");
+    socket.send(json!({ "type": "connection_init" })).await;
+    assert_eq!(socket.receive().await["type"], "connection_ack");
     let mut claims = user_claims("alice");
     claims["exp"] = json!(now() + 2);
     let mut socket = Socket::begun(

@@ -41,7 +41,7 @@ async fn deleted(app: &TestApp) -> i64 {
 }
 
 #[apply(each_database!)]
-async fn whose_trash_it_is_has_to_be_said(app: TestApp) {
+async fn the_owner_of_the_trash_is_required(app: TestApp) {
     trash(&app, "alice").await;
     for verb in ["emptyTrash", "restoreTrash"] {
         for arguments in [
@@ -131,7 +131,7 @@ async fn one_call_takes_ten_thousand_at_most(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn sweeps_at_once_take_each_image_once(app: TestApp) {
+async fn concurrent_sweeps_take_each_image_once(app: TestApp) {
     db_fill_trash(&app, 3_000).await;
     let sweeps = join_all((0..6).map(|_| sweep(&app, "emptyTrash", "all: true"))).await;
     let purged: i64 = sweeps
@@ -146,7 +146,7 @@ async fn sweeps_at_once_take_each_image_once(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn what_was_purged_before_a_failure_is_answered_and_not_lost(app: TestApp) {
+async fn images_purged_before_a_failure_are_reported(app: TestApp) {
     db_fill_trash(&app, 600).await;
     let last = match app.database() {
             TestDatabase::Postgres(_) => "UPDATE image_gallery SET user_id = 'kept', deleted_at = '2027-01-01' \
@@ -176,7 +176,7 @@ async fn what_was_purged_before_a_failure_is_answered_and_not_lost(app: TestApp)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_sweep_ends_within_the_time_of_its_request_and_not_in_a_time_out() {
+async fn a_slow_sweep_ends_before_its_request_times_out() {
     on_postgres(&["--request-timeout-seconds=2"], async |app: TestApp| {
         db_fill_trash(&app, 2000).await;
         let slow = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.6); RETURN null; END $$;

@@ -55,7 +55,7 @@ async fn status(program: &Program) -> Output {
 
 /// Asserts one line on standard error with all of `parts`, without the password, and exit code 1.
 #[track_caller]
-fn assert_told(output: &Output, parts: &[&str]) {
+fn assert_reported(output: &Output, parts: &[&str]) {
     let said = &output.stderr;
     assert_eq!(output.code, Some(1), "{output:?}");
     assert_eq!(said.lines().count(), 1, "{said}");
@@ -70,7 +70,7 @@ fn text(path: &Path) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_right_authority_and_the_right_name_let_it_in_in_every_mode() {
+async fn the_right_ca_and_host_name_connect_in_every_mode() {
     on_tls(async |tls: TlsDatabase| {
         let login = role(&tls.database).await;
         let with_authority = |host: &str, mode: &str| {
@@ -108,35 +108,35 @@ async fn the_right_authority_and_the_right_name_let_it_in_in_every_mode() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_authority_is_told_with_the_setting_for_the_right_one() {
+async fn an_unknown_ca_is_reported_with_the_setting() {
     on_tls(async |tls: TlsDatabase| {
         let login = role(&tls.database).await;
         let expected = ["certificate is not trusted", "SUPABASE_DB_SSLROOTCERT"];
         for mode in ["verify-full", "verify-ca", "require"] {
             let program = login.program("localhost", mode);
             let program = program.with("SUPABASE_DB_SSLROOTCERT", text(&tls.stranger));
-            assert_told(&status(&program).await, &expected);
+            assert_reported(&status(&program).await, &expected);
         }
         // Public CAs have not signed it either.
         for mode in ["verify-full", "verify-ca"] {
-            assert_told(&status(&login.program("localhost", mode)).await, &expected);
+            assert_reported(&status(&login.program("localhost", mode)).await, &expected);
         }
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_certificate_for_another_host_is_told_with_the_name_that_it_is_for() {
+async fn a_certificate_for_another_host_is_reported_with_its_names() {
     on_tls(async |tls: TlsDatabase| {
         let login = role(&tls.database).await;
         let program = login.program("127.0.0.1", "verify-full");
         let program = program.with("SUPABASE_DB_SSLROOTCERT", text(&tls.authority));
-        assert_told(
+        assert_reported(
             &status(&program).await,
             &[
                 "not for the host `127.0.0.1`",
                 "localhost",
-                "connect by a name",
+                "connect by a host name",
             ],
         );
     })
@@ -144,11 +144,11 @@ async fn a_certificate_for_another_host_is_told_with_the_name_that_it_is_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_wants_tls_is_told_where_none_is_used() {
+async fn a_server_that_requires_tls_is_reported_without_it() {
     on_tls(async |tls: TlsDatabase| {
         let login = role(&tls.database).await;
         let output = status(&login.program("127.0.0.1", "disable")).await;
-        assert_told(
+        assert_reported(
             &output,
             &[
                 "no pg_hba.conf entry",
@@ -161,13 +161,13 @@ async fn a_server_that_wants_tls_is_told_where_none_is_used() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_without_tls_is_told_where_it_is_wanted() {
+async fn a_server_without_tls_is_reported_if_it_is_required() {
     on_postgres(&[], async |database: TestDatabase| {
         let login = role(&database).await;
         for mode in ["require", "verify-ca", "verify-full"] {
             let output = status(&login.program("127.0.0.1", mode)).await;
             let wanted = format!("sslmode={mode}");
-            assert_told(&output, &["offers no TLS", &wanted, "sslmode=disable"]);
+            assert_reported(&output, &["offers no TLS", &wanted, "sslmode=disable"]);
         }
         for mode in ["prefer", "disable"] {
             status(&login.program("127.0.0.1", mode))
@@ -179,14 +179,14 @@ async fn a_server_without_tls_is_told_where_it_is_wanted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_server_refuses_is_told_with_a_remedy() {
+async fn rejected_connections_are_reported_with_a_fix() {
     on_postgres(&[], async |database: TestDatabase| {
         let login = role(&database).await;
         let program = || login.program("127.0.0.1", "disable");
         let name = &login.name;
 
         let output = status(&program().with("SUPABASE_DB_PASSWORD", "hunter2 again")).await;
-        assert_told(
+        assert_reported(
             &output,
             &[
                 name,
@@ -197,15 +197,15 @@ async fn what_the_server_refuses_is_told_with_a_remedy() {
         // The driver rejects it, right or wrong.
         let emoji = program().with("SUPABASE_DB_PASSWORD", "hunter2 \u{1f98a}");
         let output = status(&emoji).await;
-        assert_told(
+        assert_reported(
             &output,
             &[name, "SASLprep", "such as an emoji", "ALTER ROLE"],
         );
         assert!(!output.stderr.contains('\u{1f98a}'), "{}", output.stderr);
         let output = status(&program().with("SUPABASE_DB_USER", "nobody_of_this_name")).await;
-        assert_told(&output, &["nobody_of_this_name", "check user and password"]);
+        assert_reported(&output, &["nobody_of_this_name", "check user and password"]);
         let output = status(&program().with("SUPABASE_DB_NAME", "none_of_this_name")).await;
-        assert_told(
+        assert_reported(
             &output,
             &["none_of_this_name", "SUPABASE_DB_NAME", "CREATE DATABASE"],
         );
@@ -216,7 +216,7 @@ async fn what_the_server_refuses_is_told_with_a_remedy() {
             ))
             .await;
         let output = status(&program()).await;
-        assert_told(
+        assert_reported(
             &output,
             &[
                 "permission denied for database",
@@ -231,7 +231,7 @@ async fn what_the_server_refuses_is_told_with_a_remedy() {
             .db_execute(&format!("ALTER ROLE {name} CONNECTION LIMIT 0"))
             .await;
         let output = status(&program()).await;
-        assert_told(
+        assert_reported(
             &output,
             &["too many connections", "DATABASE_MAX_CONNECTIONS"],
         );
@@ -240,16 +240,16 @@ async fn what_the_server_refuses_is_told_with_a_remedy() {
             .db_execute(&format!("ALTER ROLE {name} NOLOGIN"))
             .await;
         let output = status(&program()).await;
-        assert_told(&output, &["not permitted to log in", "check the user"]);
+        assert_reported(&output, &["not permitted to log in", "check the user"]);
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_host_that_is_not_there_is_told_with_what_to_check() {
+async fn an_unknown_host_is_reported_with_a_fix() {
     // Reserved as a name that never exists, <https://www.rfc-editor.org/rfc/rfc6761#section-6.4>.
     let output = status(&supabase("gallery.invalid", 5432)).await;
-    assert_told(
+    assert_reported(
         &output,
         &["`gallery.invalid` is not known", "SUPABASE_DB_HOST"],
     );
@@ -258,7 +258,7 @@ async fn a_host_that_is_not_there_is_told_with_what_to_check() {
     let port = free.local_addr().expect("an address").port();
     drop(free);
     let serve = supabase("127.0.0.1", port);
-    assert_told(
+    assert_reported(
         &serve.run(&["serve", "--port=0"]).await,
         &["nothing listens at", "check host and port"],
     );
@@ -266,33 +266,36 @@ async fn a_host_that_is_not_there_is_told_with_what_to_check() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = silent.local_addr().expect("an address").port();
     let output = status(&supabase("127.0.0.1", port)).await;
-    assert_told(&output, &["does not answer", "firewalls"]);
+    assert_reported(&output, &["does not answer", "firewalls"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_answers_but_is_no_postgres_is_told() {
+async fn a_server_that_is_not_postgres_is_reported() {
     let hangs_up = answering(|_| {});
     let output = status(&supabase("127.0.0.1", hangs_up)).await;
-    assert_told(
+    assert_reported(
         &output,
-        &["ended the connection before it was made", "Postgres' port"],
+        &[
+            "closed the connection during the handshake",
+            "Postgres' port",
+        ],
     );
 
     let web = answering(|mut client| {
         let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
     });
     for (mode, expected) in [
-        ("disable", "ended the connection before it was made"),
-        ("require", "does not speak as Postgres does"),
+        ("disable", "closed the connection during the handshake"),
+        ("require", "does not use Postgres' protocol"),
     ] {
         let program = supabase("127.0.0.1", web).with("SUPABASE_DB_SSLMODE", mode);
-        assert_told(&status(&program).await, &[expected, "port"]);
+        assert_reported(&status(&program).await, &[expected, "port"]);
     }
 }
 
 /// Supavisor's response to a user with an unknown project.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_that_knows_no_such_user_is_told_with_the_form_of_the_right_one() {
+async fn an_unknown_user_of_the_pooler_is_reported_with_the_right_format() {
     let port = answering(|mut client| {
         let _ = client.read(&mut [0; 1024]);
         let fields = b"SFATAL\0VFATAL\0CXX000\0MTenant or user not found\0\0";
@@ -301,7 +304,7 @@ async fn a_pooler_that_knows_no_such_user_is_told_with_the_form_of_the_right_one
         let _ = client.write_all(&message);
     });
     let output = status(&supabase("127.0.0.1", port)).await;
-    assert_told(
+    assert_reported(
         &output,
         &["Tenant or user not found", "postgres.<project>", "region"],
     );

@@ -119,7 +119,7 @@ async fn a_request_its_operation_and_its_sql_are_spans_of_the_callers_trace(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_collector_that_is_away_keeps_nobody_waiting() {
+async fn an_unavailable_collector_delays_nothing() {
     // Nothing listens there.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");

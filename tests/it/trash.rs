@@ -48,7 +48,7 @@ fn error(code: &str, path: &Value) -> Value {
 }
 
 #[apply(each_database!)]
-async fn an_image_goes_to_the_trash_and_back_and_for_good(app: TestApp) {
+async fn an_image_is_soft_deleted_restored_and_purged(app: TestApp) {
     let id = &app.user("alice").create_image().await;
     let deleted = one(&app, "softDeleteImage", id).await;
     assert_eq!(deleted["changed"], json!(true));
@@ -105,7 +105,7 @@ async fn force_purges_an_active_image(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn what_is_not_there_is_not_found(app: TestApp) {
+async fn unknown_images_are_not_found(app: TestApp) {
     for verb in ["softDeleteImage", "restoreImage", "purgeImage"] {
         for id in [MISSING, "", "no id", "99999999999949998999999999999999"] {
             let answer = one(&app, verb, id).await;
@@ -120,7 +120,7 @@ async fn what_is_not_there_is_not_found(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn a_batch_does_what_can_be_done_and_names_the_rest(app: TestApp) {
+async fn a_batch_succeeds_partially_and_reports_the_rest(app: TestApp) {
     let alice = app.user("alice");
     let (a, b, c) = (
         alice.create_image().await,
@@ -197,7 +197,7 @@ async fn more_than_a_hundred_ids_are_too_many_and_nothing_is_done(app: TestApp) 
 }
 
 #[apply(each_database!)]
-async fn batches_that_overlap_all_come_to_their_end(app: TestApp) {
+async fn overlapping_batches_all_complete(app: TestApp) {
     let alice = app.user("alice");
     let ids = join_all((0..40).map(|_| alice.create_image())).await;
     let forwards: Vec<&str> = ids.iter().map(String::as_str).collect();

@@ -86,7 +86,7 @@ fn assert_code(reply: &Value, code: &str, asked: &impl std::fmt::Debug) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_trusted_document_runs_by_any_of_its_names_however_it_comes() {
+async fn a_trusted_document_runs_by_any_id_with_every_transport() {
     for (manifest, id_of) in manifests() {
         with_manifest(&manifest, &[], async |app: TestApp| {
             let id = id_of(COUNT);
@@ -119,7 +119,7 @@ async fn a_trusted_document_runs_by_any_of_its_names_however_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_else_runs_however_it_comes() {
+async fn no_other_document_runs_with_any_transport() {
     let [(manifest, _), ..] = manifests();
     with_manifest(&manifest, &[], async |app: TestApp| {
         let resembling = COUNT.replace("totalCount", "totalCount __typename");
@@ -172,7 +172,7 @@ async fn nothing_else_runs_however_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_persisted_query_is_no_way_past_it() {
+async fn persisted_queries_do_not_bypass_it() {
     let [(manifest, _), ..] = manifests();
     with_manifest(&manifest, &[], async |app: TestApp| {
         let hash = sha256(UNTRUSTED);
@@ -229,7 +229,7 @@ async fn mutations_and_subscriptions_run_by_id() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_manifest_an_id_alone_is_no_request() {
+async fn without_a_manifest_an_id_is_not_a_request() {
     on_sqlite(&[], async |app: TestApp| {
         for way in Way::ALL {
             for name in ["documentId", "doc_id", "id"] {
@@ -305,7 +305,7 @@ async fn in_report_mode_others_run_and_are_logged_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_trusted_document_that_does_not_fit_is_named_at_the_start() {
+async fn an_invalid_trusted_document_is_logged_at_startup() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let manifest = json!({
         "good": COUNT,
@@ -327,7 +327,7 @@ async fn a_trusted_document_that_does_not_fit_is_named_at_the_start() {
     let log = server.output().await.stderr;
     let warned: Vec<&str> = log
         .lines()
-        .filter(|line| line.contains("will be refused"))
+        .filter(|line| line.contains("will be rejected"))
         .collect();
     assert_eq!(warned.len(), 4, "{log}");
     for parts in [

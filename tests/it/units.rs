@@ -102,25 +102,25 @@ async fn maintenance_takes_its_time(app: TestApp) {
 
 #[apply(each_database!)]
 #[settings("--request-timeout-seconds=1")]
-async fn a_statement_ends_before_its_request_does(app: TestApp) {
+async fn a_statement_times_out_before_its_request(app: TestApp) {
     endless_statements_end(app).await;
 }
 
 #[apply(each_database!)]
 #[settings("--request-timeout-seconds=1")]
-async fn work_that_no_request_waits_for_takes_its_time(app: TestApp) {
+async fn background_work_has_a_long_timeout(app: TestApp) {
     maintenance_takes_its_time(app).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn behind_a_transaction_pooler_statements_end_and_maintenance_goes_on() {
+async fn behind_a_transaction_pooler_statements_time_out_and_maintenance_continues() {
     let settings = &["--request-timeout-seconds=1"];
     on_pgbouncer(true, settings, endless_statements_end).await;
     on_pgbouncer(true, settings, maintenance_takes_its_time).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mutation_that_waits_for_a_lock_leaves_nobody_waiting_in_the_database() {
+async fn a_timed_out_mutation_leaves_no_waiting_session() {
     with_and_without_pooler(&["--request-timeout-seconds=1"], async |app: TestApp| {
         let id = app.user("alice").create_image().await;
         let mut other = sqlx::PgConnection::connect(&app.database().url())
@@ -149,7 +149,7 @@ async fn a_mutation_that_waits_for_a_lock_leaves_nobody_waiting_in_the_database(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_comes_after_the_end_of_a_batchs_time_is_not_begun() {
+async fn operations_after_a_batchs_deadline_are_not_started() {
     on_postgres(&["--request-timeout-seconds=1"], async |app: TestApp| {
         let id = app.user("alice").create_image().await;
         let mut other = sqlx::PgConnection::connect(&app.database().url())
@@ -214,7 +214,7 @@ async fn the_database_s_own_isolation_level_does_not_matter() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn trail_reads_under_contention_never_fail_whatever_the_database_s_isolation_level() {
+async fn trail_reads_under_contention_never_fail_at_any_isolation_level() {
     with_and_without_pooler(&[], async |app: TestApp| {
         set_default_isolation(&app, "repeatable read").await;
         app.restart().await;
@@ -229,7 +229,7 @@ async fn trail_reads_under_contention_never_fail_whatever_the_database_s_isolati
                         "{ trailCursor galleryEvents(last: 1) { nodes { type } } }",
                         json!({})
                     ),
-                    process.settled_trail(),
+                    process.sequenced_trail(),
                 );
                 trail.into_data();
                 settled.expect("it is settled");
@@ -316,7 +316,7 @@ impl Contest {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_of_two_that_lock_each_other_out_is_run_again_and_nothing_is_done_twice() {
+async fn a_deadlock_is_retried_without_repeating_changes() {
     with_and_without_pooler(&[], async |app: TestApp| {
         let contest = Contest::on(&app).await;
         tokio::join!(
@@ -329,7 +329,7 @@ async fn one_of_two_that_lock_each_other_out_is_run_again_and_nothing_is_done_tw
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_serialization_failure_is_run_again_and_nothing_is_done_twice() {
+async fn a_serialization_failure_is_retried_without_repeating_changes() {
     with_and_without_pooler(&[], async |app: TestApp| {
         let contest = Contest::on(&app).await;
         let setup = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
@@ -355,7 +355,7 @@ async fn attempts_of(database: &Database, sql: &'static str) -> (usize, Result<(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_fails_for_ever_is_tried_a_few_times_and_a_lost_commit_never_again() {
+async fn permanent_conflicts_are_retried_a_few_times_and_lost_commits_never() {
     with_and_without_pooler(&[], async |app: TestApp| {
         let database = connect(&app).await;
         let conflict = "DO $$ BEGIN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END $$";
@@ -391,7 +391,7 @@ async fn what_fails_for_ever_is_tried_a_few_times_and_a_lost_commit_never_again(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transaction_whose_process_stands_still_is_ended() {
+async fn an_idle_transaction_is_ended() {
     with_and_without_pooler(&["--request-timeout-seconds=1"], async |app: TestApp| {
         let database = connect(&app).await;
         let outcome = database.write(None, |unit| {

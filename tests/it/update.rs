@@ -27,7 +27,7 @@ fn text<'a>(image: &'a Value, field: &str) -> &'a str {
 }
 
 #[apply(each_database!)]
-async fn left_out_is_unchanged_and_null_clears(app: TestApp) {
+async fn absent_is_unchanged_and_null_clears(app: TestApp) {
     let before = stored(&app).await;
     let cases = [
         (
@@ -96,7 +96,7 @@ async fn left_out_is_unchanged_and_null_clears(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn what_changes_nothing_does_not_move_updated_at(app: TestApp) {
+async fn updates_without_changes_keep_updated_at(app: TestApp) {
     let before = stored(&app).await;
     for changes in [
         json!({}),
@@ -129,7 +129,7 @@ async fn a_variable_that_was_not_sent_leaves_its_field(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn updated_at_moves_forward_though_it_lies_in_the_future(app: TestApp) {
+async fn updated_at_moves_forward_from_a_future_value(app: TestApp) {
     let before = stored(&app).await;
     for (stored, forward) in [
         ("2999-12-31T23:59:59.000009Z", "2999-12-31T23:59:59.000010Z"),
@@ -199,9 +199,7 @@ async fn only_the_first_of_two_that_read_the_same_state_changes_it(app: TestApp)
 }
 
 #[apply(each_database!)]
-async fn an_updated_at_that_rfc_3339_cannot_write_is_no_conflict_when_it_comes_back_as_printed(
-    app: TestApp,
-) {
+async fn an_updated_at_outside_rfc_3339_is_no_conflict_when_sent_as_printed(app: TestApp) {
     let before = stored(&app).await;
     let instants: &[&str] = match app.database() {
         TestDatabase::Postgres(_) => &[
@@ -265,7 +263,7 @@ async fn an_image_keeps_its_id_when_its_url_changes(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn what_is_wrong_comes_in_its_order(app: TestApp) {
+async fn errors_are_in_the_order_of_the_fields(app: TestApp) {
     let before = stored(&app).await;
     let missing = json!("99999999-9999-4999-8999-999999999999");
     let wrong = json!({ "originalPrompt": "\0", "metadata": {}, "metadataPatch": {}, "ifUpdatedAt": "2020-01-01T00:00:00Z" });
@@ -317,7 +315,7 @@ async fn what_is_wrong_comes_in_its_order(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn a_patch_is_held_to_the_limits_by_its_result(app: TestApp) {
+async fn the_result_of_a_patch_is_checked_against_the_limits(app: TestApp) {
     let before = stored(&app).await;
     update(
         &app,
@@ -347,7 +345,7 @@ async fn a_patch_is_held_to_the_limits_by_its_result(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn a_patch_rewrites_no_number_that_it_was_not_given(app: TestApp) {
+async fn a_patch_changes_no_other_numbers(app: TestApp) {
     let before = stored(&app).await;
     let numbers = r#"{"huge": 1e400, "long": 0.1234567890123456789012345, "in": {"big": 123456789012345678901234567890, "x": 1}}"#;
     app.db_execute(&format!("UPDATE image_gallery SET metadata = '{numbers}'"))

@@ -234,7 +234,7 @@ fn wrong_moves(active: &Value) -> Vec<(&'static str, &'static str, Value, &'stat
 }
 
 #[apply(each_database!)]
-async fn a_user_error_leads_to_the_field_at_fault(app: TestApp) {
+async fn a_user_error_has_the_path_of_its_field(app: TestApp) {
     let alice = app.user("alice");
     app.user("bob")
         .create(json!({ "imageUrl": image_url(BOBS) }))

@@ -124,7 +124,7 @@ async fn an_unused_fragment_is_refused_for_that_and_not_for_what_it_spreads(app:
 }
 
 #[apply(each_database!)]
-async fn an_empty_operation_name_counts_as_left_out(app: TestApp) {
+async fn an_empty_operation_name_counts_as_absent(app: TestApp) {
     for way in Way::ALL {
         for query in ["{ __typename }", "query Q { __typename }"] {
             let reply = way

@@ -16,8 +16,8 @@ async fn open(app: &TestApp, protocols: &str) -> Socket {
 /// Opens a socket and sends `connection_init`.
 async fn initialised(app: &TestApp, protocols: &str) -> Socket {
     let mut socket = open(app, protocols).await;
-    socket.say(json!({ "type": "connection_init" })).await;
-    assert_eq!(socket.hear().await["type"], "connection_ack");
+    socket.send(json!({ "type": "connection_init" })).await;
+    assert_eq!(socket.receive().await["type"], "connection_ack");
     socket
 }
 
@@ -34,11 +34,11 @@ async fn queries_and_mutations_run_over_a_socket(app: TestApp) {
         .await;
     let data = json!({ "data": { "softDeleteImage": { "changed": true } } });
     assert_eq!(
-        socket.hear().await,
+        socket.receive().await,
         json!({ "type": "next", "id": "a", "payload": data })
     );
     assert_eq!(
-        socket.hear().await,
+        socket.receive().await,
         json!({ "type": "complete", "id": "a" })
     );
     // An id can be reused after its operation has ended.
@@ -46,44 +46,44 @@ async fn queries_and_mutations_run_over_a_socket(app: TestApp) {
         .subscribe("a", "{ deletedImages { nodes { id } } }", json!({}))
         .await;
     assert_eq!(
-        socket.hear().await["payload"]["data"]["deletedImages"]["nodes"][0]["id"],
+        socket.receive().await["payload"]["data"]["deletedImages"]["nodes"][0]["id"],
         json!(id)
     );
-    assert_eq!(socket.hear().await["type"], "complete");
+    assert_eq!(socket.receive().await["type"], "complete");
 }
 
 #[apply(each_database!)]
 async fn the_older_protocol_has_words_of_its_own(app: TestApp) {
     let mut socket = open(&app, LEGACY).await;
     socket
-        .say(json!({ "type": "connection_init", "payload": {} }))
+        .send(json!({ "type": "connection_init", "payload": {} }))
         .await;
-    assert_eq!(socket.hear().await["type"], "connection_ack");
-    socket.say(json!({ "type": "start", "id": "1", "payload": { "query": "{ images { totalCount } }" } })).await;
+    assert_eq!(socket.receive().await["type"], "connection_ack");
+    socket.send(json!({ "type": "start", "id": "1", "payload": { "query": "{ images { totalCount } }" } })).await;
     let data = json!({ "data": { "images": { "totalCount": 0 } } });
     assert_eq!(
-        socket.hear().await,
+        socket.receive().await,
         json!({ "type": "data", "id": "1", "payload": data })
     );
     assert_eq!(
-        socket.hear().await,
+        socket.receive().await,
         json!({ "type": "complete", "id": "1" })
     );
     socket
-        .say(json!({ "type": "start", "id": "2", "payload": { "query": "{ nothing }" } }))
+        .send(json!({ "type": "start", "id": "2", "payload": { "query": "{ nothing }" } }))
         .await;
-    let error = socket.hear().await;
+    let error = socket.receive().await;
     assert_eq!(error["type"], "error");
     assert_eq!(
         error["payload"]["extensions"]["code"],
         "GRAPHQL_VALIDATION_FAILED"
     );
-    socket.say(json!({ "type": "connection_terminate" })).await;
+    socket.send(json!({ "type": "connection_terminate" })).await;
     assert_eq!(socket.close_code().await, 1000);
 }
 
 #[apply(each_database!)]
-async fn a_client_that_closes_gets_its_close_frame_answered(app: TestApp) {
+async fn a_close_frame_is_answered(app: TestApp) {
     for protocol in [NEWER, LEGACY] {
         let start = if protocol == NEWER {
             "subscribe"
@@ -100,12 +100,12 @@ async fn a_client_that_closes_gets_its_close_frame_answered(app: TestApp) {
             );
 
             let mut socket = initialised(&app, protocol).await;
-            socket.say(operation("{ __typename }")).await;
+            socket.send(operation("{ __typename }")).await;
             assert_eq!(
-                socket.hear().await["payload"]["data"]["__typename"],
+                socket.receive().await["payload"]["data"]["__typename"],
                 "Query"
             );
-            assert_eq!(socket.hear().await["type"], "complete");
+            assert_eq!(socket.receive().await["type"], "complete");
             assert_eq!(
                 socket.close(code).await,
                 code,
@@ -114,7 +114,7 @@ async fn a_client_that_closes_gets_its_close_frame_answered(app: TestApp) {
 
             let mut socket = initialised(&app, protocol).await;
             socket
-                .say(operation("subscription { galleryEvents { id } }"))
+                .send(operation("subscription { galleryEvents { id } }"))
                 .await;
             assert_eq!(
                 socket.close(code).await,
@@ -131,19 +131,19 @@ async fn a_client_that_offered_both_protocols_may_speak_either(app: TestApp) {
         let mut socket = initialised(&app, &format!("{LEGACY}, {NEWER}")).await;
         let operation = |id: &str, query: &str| json!({ "type": start, "id": id, "payload": { "query": query } });
         socket
-            .say(operation("1", "{ images { totalCount } }"))
+            .send(operation("1", "{ images { totalCount } }"))
             .await;
         let data = json!({ "data": { "images": { "totalCount": 0 } } });
         assert_eq!(
-            socket.hear().await,
+            socket.receive().await,
             json!({ "type": result, "id": "1", "payload": data })
         );
         assert_eq!(
-            socket.hear().await,
+            socket.receive().await,
             json!({ "type": "complete", "id": "1" })
         );
-        socket.say(operation("2", "{ nothing }")).await;
-        let error = &socket.hear().await["payload"];
+        socket.send(operation("2", "{ nothing }")).await;
+        let error = &socket.receive().await["payload"];
         // The older protocol has one error there, the newer one a list.
         let error = if start == "start" { error } else { &error[0] };
         assert_eq!(
@@ -151,18 +151,18 @@ async fn a_client_that_offered_both_protocols_may_speak_either(app: TestApp) {
             "{start}"
         );
         socket
-            .say(operation("3", "subscription { galleryEvents { id } }"))
+            .send(operation("3", "subscription { galleryEvents { id } }"))
             .await;
-        socket.say(json!({ "type": end, "id": "3" })).await;
-        socket.say(operation("3", "{ __typename }")).await;
-        assert_eq!(socket.hear().await["type"], result);
+        socket.send(json!({ "type": end, "id": "3" })).await;
+        socket.send(operation("3", "{ __typename }")).await;
+        assert_eq!(socket.receive().await["type"], result);
     }
     // It cannot switch protocols later.
     for (first, other) in [("start", "subscribe"), ("subscribe", "start")] {
         let mut socket = initialised(&app, &format!("{NEWER}, {LEGACY}")).await;
         for kind in [first, other] {
             socket
-                .say(json!({ "type": kind, "id": kind, "payload": { "query": "{ __typename }" } }))
+                .send(json!({ "type": kind, "id": kind, "payload": { "query": "{ __typename }" } }))
                 .await;
         }
         assert_eq!(socket.close_code().await, 4400, "{first}, then {other}");
@@ -178,17 +178,17 @@ async fn the_newer_protocol_is_spoken_when_both_are_offered() {
             NEWER.to_owned(),
         ] {
             let mut socket = open(&app, &offers).await;
-            socket.say(json!({ "type": "connection_init" })).await;
+            socket.send(json!({ "type": "connection_init" })).await;
             assert_eq!(
-                socket.hear().await,
+                socket.receive().await,
                 json!({ "type": "connection_ack" }),
                 "{offers}"
             );
             socket
-                .say(json!({ "type": "ping", "payload": { "a": 1 } }))
+                .send(json!({ "type": "ping", "payload": { "a": 1 } }))
                 .await;
             assert_eq!(
-                socket.hear().await,
+                socket.receive().await,
                 json!({ "type": "pong", "payload": { "a": 1 } }),
                 "{offers}"
             );
@@ -206,7 +206,7 @@ async fn the_newer_protocol_is_spoken_when_both_are_offered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_breaks_the_protocol_is_told_by_the_close_code() {
+async fn a_protocol_violation_has_a_close_code() {
     on_sqlite(&[], async |app: TestApp| {
         let init = r#"{"type":"connection_init"}"#;
         let subscribe = r#"{"type":"subscribe","id":"1","payload":{"query":"{ __typename }"}}"#;
@@ -229,7 +229,7 @@ async fn a_client_that_breaks_the_protocol_is_told_by_the_close_code() {
         ] {
             let mut socket = open(&app, NEWER).await;
             for text in &said {
-                socket.say_text(text).await;
+                socket.send_text(text).await;
             }
             assert_eq!(socket.close_code().await, code, "{said:?}");
         }
@@ -238,7 +238,7 @@ async fn a_client_that_breaks_the_protocol_is_told_by_the_close_code() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_does_not_introduce_itself_is_let_go() {
+async fn a_client_without_connection_init_is_disconnected() {
     on_sqlite(&[], async |app: TestApp| {
         assert_eq!(open(&app, NEWER).await.close_code().await, 4408);
     })
@@ -246,7 +246,7 @@ async fn a_client_that_does_not_introduce_itself_is_let_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_operation_is_an_error_of_its_id() {
+async fn an_invalid_operation_is_an_error_of_its_id() {
     on_sqlite(&["--graphql-max-aliases=1"], async |app: TestApp| {
         let mut socket = Socket::begun(&app, Value::Null).await;
         for (payload, code) in [
@@ -268,9 +268,9 @@ async fn what_is_no_operation_is_an_error_of_its_id() {
             (json!({ "query": "[".repeat(2000) }), "QUERY_TOO_COMPLEX"),
         ] {
             socket
-                .say(json!({ "type": "subscribe", "id": "x", "payload": payload }))
+                .send(json!({ "type": "subscribe", "id": "x", "payload": payload }))
                 .await;
-            let error = socket.hear().await;
+            let error = socket.receive().await;
             assert_eq!(
                 (&error["type"], &error["id"]),
                 (&json!("error"), &json!("x")),
@@ -281,7 +281,7 @@ async fn what_is_no_operation_is_an_error_of_its_id() {
         // The socket stays open.
         socket.subscribe("y", "{ __typename }", json!({})).await;
         assert_eq!(
-            socket.hear().await["payload"],
+            socket.receive().await["payload"],
             json!({ "data": { "__typename": "Query" } })
         );
     })

@@ -145,7 +145,7 @@ enum Numbers {
 /// Parses a set of keys. Skips keys of other types, for other purposes, or without an allowed algorithm.
 pub(super) fn read(body: &[u8], allowed: &Algorithms) -> Result<Vec<Key>, String> {
     let published: Published = serde_json::from_slice(body)
-        .map_err(|error| format!("the answer is no set of keys (JWKS): {error}"))?;
+        .map_err(|error| format!("the response is not a set of keys (JWKS): {error}"))?;
     Ok(published
         .keys
         .into_iter()
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_good_for_what_it_says_or_for_all_of_its_kind() {
+    fn a_key_has_its_declared_algorithm_or_all_of_its_type() {
         let rsa = json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" });
         let ps512 = json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB", "alg": "PS512" });
         let okp = json!({ "kty": "OKP", "crv": "Ed25519", "x": "AQAB" });
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_outlives_its_set_for_a_while_and_an_absent_key_server() {
+    fn a_removed_key_stays_valid_for_a_while() {
         let start = Instant::now();
         let mut ring = KeyRing::default();
         ring.adopt(vec![key("a")], start);

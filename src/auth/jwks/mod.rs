@@ -97,7 +97,7 @@ impl KeyServer {
                 let url = self.url.as_str();
                 tracing::warn!(
                     url,
-                    "the keys of tokens could not be fetched: {reason}; those that are known stay good"
+                    "the keys of tokens could not be fetched: {reason}; known keys stay valid"
                 );
             }
         }
@@ -107,12 +107,12 @@ impl KeyServer {
         let response = self.client.get(self.url.clone()).send().await;
         let mut response = response.map_err(|error| reason(&error))?;
         if !response.status().is_success() {
-            return Err(format!("the key server answered {}", response.status()));
+            return Err(format!("the key server returned {}", response.status()));
         }
         let mut body = Vec::new();
         while let Some(part) = response.chunk().await.map_err(|error| reason(&error))? {
             if body.len() + part.len() > MAX_BYTES {
-                return Err(format!("the answer is longer than {MAX_BYTES} bytes"));
+                return Err(format!("the response is longer than {MAX_BYTES} bytes"));
             }
             body.extend_from_slice(&part);
         }

@@ -21,24 +21,25 @@ pub(super) async fn look(settings: &Settings) -> Vec<Finding> {
         Err(error) => findings.push(Finding::wrong(AREA, error.to_string())),
     }
     let mistake = settings.access.secret_mistake();
-    findings.extend(mistake.map(|(what, remedy)| Finding::wrong(KEYS, what).mended(remedy)));
+    findings.extend(mistake.map(|(what, remedy)| Finding::wrong(KEYS, what).with_remedy(remedy)));
     let idle = settings.access.idle_keys();
-    findings.extend(idle.map(|(what, remedy)| Finding::wrong(AREA, what).mended(remedy)));
+    findings.extend(idle.map(|(what, remedy)| Finding::wrong(AREA, what).with_remedy(remedy)));
     findings.extend((settings.access.unbound_keys()).map(|what| {
         Finding::warning(AREA, what)
-            .mended("set JWT_ISSUER to the issuer's `iss`, and JWT_AUDIENCE to its `aud`")
+            .with_remedy("set JWT_ISSUER to the issuer's `iss`, and JWT_AUDIENCE to its `aud`")
     }));
     findings
 }
 
 fn open(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let remedy = "set AUTH_MODE=supabase or AUTH_MODE=jwt, or keep strangers out in front of it";
+    let remedy =
+        "set AUTH_MODE=supabase or AUTH_MODE=jwt, or restrict access in front of the server";
     findings.push(if settings.is_on_loopback() {
-        Finding::ok(AREA, "AUTH_MODE=open: nobody signs in; only this machine, or a proxy on it, reaches the server")
+        Finding::ok(AREA, "AUTH_MODE=open: no authentication; only this machine, or a proxy on it, reaches the server")
     } else {
-        let what = "AUTH_MODE=open: nobody signs in, and everybody who reaches the server may read, change and purge every image";
-        Finding::warning(AREA, what).mended(remedy)
+        let what = "AUTH_MODE=open: no authentication, and every caller may read, change and purge every image";
+        Finding::warning(AREA, what).with_remedy(remedy)
     });
     findings
 }
@@ -50,12 +51,13 @@ async fn key_server(url: url::Url, allowed: auth::Algorithms) -> Finding {
         .to_string();
     match auth::published_keys(url, allowed).await {
         Ok(0) => Finding::wrong(KEYS, format!("{shown} publishes no key for {algorithms}"))
-            .mended("make signing keys at the issuer (Supabase: JWT Keys in the dashboard), or set SUPABASE_JWT_SECRET or JWT_SECRET instead"),
+            .with_remedy("create signing keys at the issuer (Supabase: JWT Keys in the dashboard), or set \
+                     SUPABASE_JWT_SECRET or JWT_SECRET instead"),
         Ok(keys) => Finding::ok(
             KEYS,
             format!("{shown} publishes {keys} key{}", if keys == 1 { "" } else { "s" }),
         ),
-        Err(reason) => Finding::wrong(KEYS, format!("{shown} gives no keys: {reason}"))
-            .mended("check SUPABASE_URL, SUPABASE_JWKS_URL or JWT_JWKS_URL, and that this machine reaches it"),
+        Err(reason) => Finding::wrong(KEYS, format!("{shown} returns no keys: {reason}"))
+            .with_remedy("check SUPABASE_URL, SUPABASE_JWKS_URL or JWT_JWKS_URL, and that this machine reaches it"),
     }
 }

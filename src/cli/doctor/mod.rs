@@ -64,7 +64,7 @@ async fn schema(settings: &Settings, options: &Options) -> Vec<Finding> {
 }
 
 fn unreadable(error: &db::Error) -> String {
-    format!("the tables cannot be looked at: {error}")
+    format!("the tables cannot be checked: {error}")
 }
 
 /// Migrations, the table's shape, and the other checks of `migrate up`.
@@ -83,29 +83,31 @@ fn surveyed(survey: migration::Survey, is_automatic: bool) -> Vec<Finding> {
         if survey.differences.is_empty() && survey.plan.is_empty() {
             findings.push(Finding::ok(
                 "table",
-                "`image_gallery` has the columns and indexes that it should",
+                "`image_gallery` has the expected columns and indexes",
             ));
         }
-        let amiss = |what| Finding::wrong("table", what).mended("run `image-gallery migrate up`");
+        let amiss =
+            |what| Finding::wrong("table", what).with_remedy("run `image-gallery migrate up`");
         findings.extend(survey.plan.into_iter().map(amiss));
     } else {
         let what = format!("pending: {}", pending.join(", "));
         findings.push(if is_automatic && survey.differences.is_empty() {
             Finding::ok("migrations", format!("{what}; the next start runs them"))
         } else {
-            Finding::wrong("migrations", what)
-                .mended("run `image-gallery migrate up` (`migrate status` says what it would do)")
+            Finding::wrong("migrations", what).with_remedy(
+                "run `image-gallery migrate up` (`migrate status` says what it would do)",
+            )
         });
     }
     let other = |what| {
-        Finding::wrong("table", what).mended(
+        Finding::wrong("table", what).with_remedy(
             "change the table (README, Beside Django); until then `migrate up` does nothing",
         )
     };
     findings.extend(survey.differences.into_iter().map(other));
     findings.extend(
         (survey.doubled_indexes.into_iter())
-            .map(|index| Finding::warning("indexes", index.what).mended(index.drop)),
+            .map(|index| Finding::warning("indexes", index.what).with_remedy(index.drop)),
     );
     // Each warning includes its fix.
     findings.extend(

@@ -35,7 +35,7 @@ impl Finding {
     }
 
     /// Adds a fix, unless the finding already describes it.
-    pub(super) fn mended(mut self, remedy: impl Into<String>) -> Self {
+    pub(super) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }

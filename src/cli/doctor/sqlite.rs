@@ -21,7 +21,8 @@ pub(super) async fn look(
         let shown = file.display();
         findings.push(
             Finding::warning("connection", format!("there is no file `{shown}` yet"))
-                .mended("`serve` makes it when DATABASE_URL ends with `?mode=rwc`; if there should be one, check the path and the working directory"),
+                .with_remedy("`serve` creates it if DATABASE_URL ends with `?mode=rwc`; if it should exist, check the path \
+                         and the working directory"),
         );
         return findings;
     }
@@ -30,7 +31,7 @@ pub(super) async fn look(
             let journal = match facts.journal.as_str() {
                 "wal" => "with write-ahead logging".to_owned(),
                 other => format!(
-                    "with the journal `{other}`, which the start turns to write-ahead logging"
+                    "with the journal mode `{other}`, which the server changes to write-ahead logging at startup"
                 ),
             };
             let shown = file.display();
@@ -43,8 +44,9 @@ pub(super) async fn look(
         }
         Err(error) => {
             let what = format!("`{}` cannot be used: {error}", file.display());
-            findings.push(Finding::wrong("connection", what).mended(
-                "check that it is a SQLite file, that this user may write it, and that no other program holds it for long",
+            findings.push(Finding::wrong("connection", what).with_remedy(
+                "check that it is a SQLite file, that this user may write it, and that no other program locks it for \
+                 long",
             ));
         }
     }
@@ -59,11 +61,13 @@ fn directory(file: &Path) -> Finding {
     };
     let shown = directory.display();
     match inspect::can_make_files(directory) {
-        Ok(()) => Finding::ok("directory", format!("files can be made in `{shown}`")),
+        Ok(()) => Finding::ok("directory", format!("files can be created in `{shown}`")),
         Err(error) => Finding::wrong(
             "directory",
-            format!("no file can be made in `{shown}`: {error}"),
+            format!("no file can be created in `{shown}`: {error}"),
         )
-        .mended("make it, or let this user write there: SQLite keeps its log beside the database"),
+        .with_remedy(
+            "create it, or give this user write access: SQLite writes its log beside the database",
+        ),
     }
 }

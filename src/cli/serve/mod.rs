@@ -28,7 +28,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         stopped = &mut stop => return stopped,
     };
     stop.await?;
-    tracing::info!("stopping: requests in flight are brought to their end");
+    tracing::info!("stopping: completing requests in flight");
     server.stop().await
 }
 
@@ -66,7 +66,7 @@ pub async fn start(settings: Settings) -> anyhow::Result<RunningServer> {
         settings.limits.graphql_max_answer_bytes,
         settings.limits.request_timeout,
     );
-    let metrics = Arc::new(Metrics::new().context("cannot set up what is counted")?);
+    let metrics = Arc::new(Metrics::new().context("cannot set up the metrics")?);
     let server = Server::bind(
         listen_address,
         InstrumentedExecutor::new(executor.clone(), Arc::clone(&metrics)),
@@ -126,7 +126,7 @@ async fn prepare_schema(database: &Database, auto_migrate: bool) -> Result<(), d
     }
     match database.require_migrated().await {
         Err(error @ db::Error::MigrationsPending(_)) => {
-            tracing::warn!("{error}; until then requests are answered with SERVICE_UNAVAILABLE");
+            tracing::warn!("{error}; until then requests fail with SERVICE_UNAVAILABLE");
             Ok(())
         }
         other => other,

@@ -65,7 +65,7 @@ async fn pass(gallery: &Gallery, metrics: &Metrics) -> Result<(), gallery::Error
         tracing::info!(
             images,
             events,
-            "purged images and dropped events whose time has come"
+            "purged images and deleted events that were due"
         );
     }
     outcome

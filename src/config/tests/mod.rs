@@ -122,8 +122,8 @@ fn a_collector_is_a_url_of_http() {
 fn a_metrics_token_is_never_shown() {
     assert_eq!(
         line(&["--metrics-token", "two s3cret words"]),
-        "METRICS_TOKEN: `…` is not a token; allowed are ASCII letters, digits and signs without blanks, as \
-         `openssl rand -hex 32` makes them"
+        "METRICS_TOKEN: `…` is not a token; allowed are ASCII letters, digits and punctuation without spaces, e.g. \
+         from `openssl rand -hex 32`"
     );
     let settings = settings(&["--metrics-token", "s3cret"]);
     assert!(!format!("{settings:?}").contains("s3cret"));
@@ -191,7 +191,7 @@ fn which_database() {
 }
 
 #[test]
-fn a_host_beyond_this_machine_needs_leave() {
+fn a_non_loopback_host_must_be_allowed() {
     for (arguments, expected) in [
         (&["--host", "localhost"][..], Some("127.0.0.1:9999")),
         (&["--host", "::1", "--port", "0"], Some("[::1]:0")),
@@ -217,7 +217,7 @@ fn a_host_beyond_this_machine_needs_leave() {
 
 /// E.g. if the dashboard's whole connection string is pasted where only a part of it belongs.
 #[test]
-fn a_password_in_a_url_is_not_shown_whatever_setting_it_is_put_into() {
+fn a_password_in_a_url_is_hidden_in_every_setting() {
     for (flag, shown) in [
         (
             "--supabase-db-host",
@@ -261,7 +261,7 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
-fn where_the_keys_of_tokens_are() {
+fn the_url_of_the_keys() {
     for (arguments, expected) in [
         (
             &["--supabase-url=https://abc.supabase.co"][..],

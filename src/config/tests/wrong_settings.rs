@@ -53,7 +53,7 @@ fn a_wrong_setting_is_one_line() {
         ),
         (
             &["--host", "0.0.0.0"],
-            "HOST: `0.0.0.0` is reached by other machines, and as nobody signs in, each could change and purge \
+            "HOST: `0.0.0.0` can be reached by other machines, and without authentication each could change and purge \
              every image; allowed: a loopback address like `127.0.0.1`, any with AUTH_MODE=supabase or \
              AUTH_MODE=jwt, or any with ALLOW_OPEN_ACCESS=true",
         ),
@@ -109,7 +109,7 @@ fn a_wrong_setting_of_the_database_is_one_line() {
 }
 
 #[test]
-fn a_wrong_way_to_the_database_is_one_line() {
+fn an_invalid_database_setting_is_one_line() {
     for (arguments, expected) in [
         (
             &["--database-pooler", "pgbouncer"][..],
@@ -125,7 +125,7 @@ fn a_wrong_way_to_the_database_is_one_line() {
                 "--database-url=postgres://u:s3cret@h/d",
                 "--database-direct-url=mysql://u:s3cret@h/d",
             ],
-            "DATABASE_DIRECT_URL: `mysql://u:…@h/d` is no database URL; allowed: `postgres://…`, `postgresql://…`, \
+            "DATABASE_DIRECT_URL: `mysql://u:…@h/d` is not a database URL; allowed: `postgres://…`, `postgresql://…`, \
              `sqlite://…`",
         ),
         (
@@ -133,8 +133,8 @@ fn a_wrong_way_to_the_database_is_one_line() {
                 "--database-url=postgres://u:s3cret@h/d",
                 "--database-direct-url=postgres://u:s3cret@h/d?pgbouncer=true",
             ],
-            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` has `pgbouncer=true`, but it has to go past the pooler: give the \
-             address of the server itself, or of a pooler in session mode",
+            "DATABASE_DIRECT_URL: `postgres://u@h:5432/d` has `pgbouncer=true`, but it must bypass the pooler: use \
+             the address of the server itself, or of a pooler in session mode",
         ),
         (
             &[
@@ -149,12 +149,12 @@ fn a_wrong_way_to_the_database_is_one_line() {
                 "--database-url=postgres://u:s3cret@h/d?connection_limit=5",
                 "--database-read-url=postgres://u:s3cret@h/d?connection_limit=5",
             ],
-            "DATABASE_READ_URL: `postgres://u@h:5432/d` has `connection_limit`, which is read in DATABASE_URL only; leave it \
-             out",
+            "DATABASE_READ_URL: `postgres://u@h:5432/d` has `connection_limit`, which is only allowed in \
+             DATABASE_URL; leave it out",
         ),
         (
             &["--database-url=postgres://u:s3cret@h/d?pgbouncer=true&schema=gallery"],
-            "DATABASE_URL: `postgres://u:…@h/d?…` has a `schema`, which Postgres does not know as a part of a connection; \
+            "DATABASE_URL: `postgres://u:…@h/d?…` has a `schema`, which is not a connection parameter of Postgres; \
              leave it out, and set the schema for the user instead: ALTER ROLE … SET search_path = …",
         ),
         (
@@ -172,7 +172,7 @@ fn a_wrong_way_to_the_database_is_one_line() {
         ),
         (
             &["--database-url", "mysql://u:s3cret@h/d"],
-            "DATABASE_URL: `mysql://u:…@h/d` is no database URL; allowed: `postgres://…`, `postgresql://…`, \
+            "DATABASE_URL: `mysql://u:…@h/d` is not a database URL; allowed: `postgres://…`, `postgresql://…`, \
              `sqlite://…`",
         ),
         (
@@ -187,8 +187,8 @@ fn a_wrong_way_to_the_database_is_one_line() {
                 "--supabase-db-user",
                 "u",
             ],
-            "SUPABASE_DB_HOST: `db.example.com` needs SUPABASE_DB_NAME, SUPABASE_DB_USER and SUPABASE_DB_PASSWORD \
-             beside it; not set: SUPABASE_DB_NAME, SUPABASE_DB_PASSWORD",
+            "SUPABASE_DB_HOST: `db.example.com` also needs SUPABASE_DB_NAME, SUPABASE_DB_USER and \
+             SUPABASE_DB_PASSWORD; not set: SUPABASE_DB_NAME, SUPABASE_DB_PASSWORD",
         ),
         (
             &["--supabase-db-sslmode", "on"],
@@ -200,7 +200,8 @@ fn a_wrong_way_to_the_database_is_one_line() {
         ),
         (
             &["--supabase-db-sslrootcert", "Cargo.toml"],
-            "SUPABASE_DB_SSLROOTCERT: `Cargo.toml` holds no certificate; allowed: a file in PEM form, with `-----BEGIN \
+            "SUPABASE_DB_SSLROOTCERT: `Cargo.toml` contains no certificate; allowed: a file in PEM format, with \
+             `-----BEGIN \
              CERTIFICATE-----`",
         ),
         (
@@ -210,8 +211,8 @@ fn a_wrong_way_to_the_database_is_one_line() {
                 "--supabase-db-user=u",
                 "--supabase-db-password=[YOUR-PASSWORD]",
             ],
-            "SUPABASE_DB_PASSWORD: `[YOUR-PASSWORD]` still stands in place of the password; allowed: the database's \
-             password (Project Settings → Database)",
+            "SUPABASE_DB_PASSWORD: `[YOUR-PASSWORD]` is still the placeholder for the password; allowed: the \
+             database's password (Project Settings → Database)",
         ),
     ] {
         assert_eq!(line(arguments), expected, "{arguments:?}");
@@ -227,7 +228,7 @@ fn a_wrong_setting_of_access_is_one_line() {
         ),
         (
             &["--auth-mode", "jwt", "--supabase-jwt-secret", "s3cret"],
-            "AUTH_MODE: `jwt` needs something to check tokens with; set JWT_JWKS_URL, JWT_SECRET, JWT_PUBLIC_KEY or \
+            "AUTH_MODE: `jwt` needs a way to verify tokens; set JWT_JWKS_URL, JWT_SECRET, JWT_PUBLIC_KEY or \
              SERVICE_TOKENS",
         ),
         (
@@ -241,7 +242,7 @@ fn a_wrong_setting_of_access_is_one_line() {
                 "--jwt-secret=s3cret",
                 "--jwt-algorithms=RS256,ES256",
             ],
-            "JWT_ALGORITHMS: none of them is for JWT_SECRET, which is good for HS256, HS384 or HS512; add one, or unset \
+            "JWT_ALGORITHMS: none of them is for JWT_SECRET, which supports HS256, HS384 or HS512; add one, or unset \
              JWT_SECRET",
         ),
         (
@@ -250,7 +251,7 @@ fn a_wrong_setting_of_access_is_one_line() {
                 "--jwt-jwks-url=https://a.example/keys",
                 "--jwt-algorithms=HS512",
             ],
-            "JWT_ALGORITHMS: none of them is for JWT_JWKS_URL, which is good for RS256, RS384, RS512, PS256, PS384, PS512, \
+            "JWT_ALGORITHMS: none of them is for JWT_JWKS_URL, which supports RS256, RS384, RS512, PS256, PS384, PS512, \
              ES256, ES384 or EdDSA; add one, or unset JWT_JWKS_URL",
         ),
         (
@@ -279,23 +280,23 @@ fn a_wrong_setting_of_access_is_one_line() {
         ),
         (
             &["--jwt-jwks-url", "http://issuer.example/keys"],
-            "JWT_JWKS_URL: `http://issuer.example/keys` is not an https URL without user name and password (http is taken \
-             of this machine only)",
+            "JWT_JWKS_URL: `http://issuer.example/keys` is not an https URL without user name and password (http only \
+             on this machine)",
         ),
         (
             &["--auth-mode", "supabase"],
-            "AUTH_MODE: `supabase` needs something to check tokens with; set SUPABASE_URL (or SUPABASE_JWKS_URL), \
+            "AUTH_MODE: `supabase` needs a way to verify tokens; set SUPABASE_URL (or SUPABASE_JWKS_URL), \
              SUPABASE_JWT_SECRET or SERVICE_TOKENS",
         ),
         (
             &["--supabase-url", "http://abc.supabase.co"],
-            "SUPABASE_URL: `http://abc.supabase.co` is not an https URL without user name and password (http is taken \
-             of this machine only)",
+            "SUPABASE_URL: `http://abc.supabase.co` is not an https URL without user name and password (http only on \
+             this machine)",
         ),
         (
             &["--supabase-jwks-url", "abc.supabase.co"],
-            "SUPABASE_JWKS_URL: `abc.supabase.co` is not an https URL without user name and password (http is taken of \
-             this machine only)",
+            "SUPABASE_JWKS_URL: `abc.supabase.co` is not an https URL without user name and password (http only on \
+             this machine)",
         ),
         (
             &["--supabase-jwt-secret", "sb_secret_s3cret"],

@@ -13,12 +13,12 @@ use super::error::at_connecting;
 use super::options::{is_supabase_direct, is_supabase_pooler};
 use super::sqlstate;
 
-const POOLER: &str = "take the session pooler's host instead (in Supabase's dashboard Connect → Session pooler: \
+const POOLER: &str = "use the session pooler's host instead (in Supabase's dashboard Connect → Session pooler: \
                       aws-<n>-<region>.pooler.supabase.com, user postgres.<project>)";
 const CA_FILE: &str = "`sslrootcert` (SUPABASE_DB_SSLROOTCERT)";
 
 /// Adds the cause and a fix to a connection error.
-pub(super) async fn explained(error: sqlx::Error, target: &PgConnectOptions) -> Error {
+pub(super) async fn diagnose(error: sqlx::Error, target: &PgConnectOptions) -> Error {
     match &error {
         sqlx::Error::Database(reported) => refusal(reported.as_ref(), target),
         sqlx::Error::Tls(cause) => Error::Unavailable(no_tls(cause.as_ref(), target)),
@@ -27,7 +27,7 @@ pub(super) async fn explained(error: sqlx::Error, target: &PgConnectOptions) -> 
             None => Error::Unavailable(unreachable(cause, target).await),
         },
         sqlx::Error::Protocol(what) => Error::Unavailable(format!(
-            "what answers at {} does not speak as Postgres does ({what}); check host and port",
+            "the server at {} does not use Postgres' protocol ({what}); check host and port",
             place(target)
         )),
         sqlx::Error::Configuration(cause) => match unprepared(&cause.to_string(), target) {
@@ -59,7 +59,7 @@ fn unprepared(cause: &str, target: &PgConnectOptions) -> Option<String> {
 }
 
 /// The error for a connection that timed out.
-pub(super) async fn without_answer(target: &PgConnectOptions) -> Error {
+pub(super) async fn diagnose_timeout(target: &PgConnectOptions) -> Error {
     if target.get_socket().is_some() {
         return Error::Unavailable(format!("{} does not answer", place(target)));
     }
@@ -89,7 +89,7 @@ async fn unreachable(cause: &io::Error, target: &PgConnectOptions) -> String {
     }
     match tokio::net::lookup_host((host, port)).await {
         Err(cause) => unknown_host(host, &cause),
-        Ok(addresses) => without_way(cause, target, &addresses.collect::<Vec<_>>()),
+        Ok(addresses) => route_error(cause, target, &addresses.collect::<Vec<_>>()),
     }
 }
 
@@ -97,15 +97,16 @@ fn unknown_host(host: &str, cause: &io::Error) -> String {
     let found = format!("the host `{host}` is not known ({cause})");
     if is_supabase_direct(host) {
         return format!(
-            "{found}; it is gone while a project is paused, and has an IPv6 address only: where this machine has no IPv6, {POOLER}"
+            "{found}; it does not exist while a project is paused, and has an IPv6 address only: if this machine has \
+             no IPv6, {POOLER}"
         );
     }
     format!(
-        "{found}; check it in DATABASE_URL or SUPABASE_DB_HOST, and that this machine reaches a name server"
+        "{found}; check it in DATABASE_URL or SUPABASE_DB_HOST, and that this machine can reach a name server"
     )
 }
 
-fn without_way(cause: &io::Error, target: &PgConnectOptions, addresses: &[SocketAddr]) -> String {
+fn route_error(cause: &io::Error, target: &PgConnectOptions, addresses: &[SocketAddr]) -> String {
     let place = place(target);
     match cause.kind() {
         ErrorKind::ConnectionRefused => format!(
@@ -116,18 +117,20 @@ fn without_way(cause: &io::Error, target: &PgConnectOptions, addresses: &[Socket
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe => {
             format!(
-                "{place} ended the connection before it was made ({cause}); check that it is Postgres' port, and whether a \
-                 firewall or a pooler in between wants TLS (sslmode=require) or another address to come from"
+                "{place} closed the connection during the handshake ({cause}); check that it is Postgres' port, and \
+                 whether a firewall or a pooler requires TLS (sslmode=require) or another client address"
             )
         }
         ErrorKind::TimedOut => silent(target, addresses),
         _ if is_only_ipv6(addresses) => format!(
-            "the host `{}` has an IPv6 address only, and this machine's network has no way there ({cause}); {}",
+            "the host `{}` has an IPv6 address only, and this machine has no route to it ({cause}); {}",
             target.get_host(),
             without_ipv6(target.get_host())
         ),
         _ => {
-            format!("no way leads to {place} ({cause}); check the host, and this machine's network")
+            format!(
+                "there is no route to {place} ({cause}); check the host and this machine's network"
+            )
         }
     }
 }
@@ -137,7 +140,7 @@ fn silent(target: &PgConnectOptions, addresses: &[SocketAddr]) -> String {
     if is_only_ipv6(addresses) {
         let remedy = without_ipv6(target.get_host());
         return format!(
-            "{found}, and has an IPv6 address only; where this machine has no IPv6, {remedy}"
+            "{found}, and has an IPv6 address only; if this machine has no IPv6, {remedy}"
         );
     }
     format!(
@@ -165,8 +168,8 @@ fn no_tls(cause: &(dyn StdError + 'static), target: &PgConnectOptions) -> String
     let text = cause.to_string();
     if text.contains("does not support TLS") {
         return format!(
-            "the server offers no TLS, which sslmode={} wants; turn it on there (`ssl = on`), or, only where nobody can \
-             listen in between, set sslmode=disable (SUPABASE_DB_SSLMODE)",
+            "the server offers no TLS, which sslmode={} requires; enable it there (`ssl = on`) or, only on a trusted \
+             network, set sslmode=disable (SUPABASE_DB_SSLMODE)",
             mode_name(target.get_ssl_mode())
         );
     }
@@ -177,8 +180,8 @@ fn broken_tls(error: &rustls::Error, target: &PgConnectOptions) -> String {
     let host = target.get_host();
     match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => format!(
-            "the server's certificate is not trusted: it is signed neither by an authority in {CA_FILE} nor by a public one; \
-             set that to the file of the server's own authority (Supabase: Project Settings → Database → SSL Configuration)"
+            "the server's certificate is not trusted: it is signed neither by a CA in {CA_FILE} nor by a public one; \
+             set that to the file of the server's CA (Supabase: Project Settings → Database → SSL Configuration)"
         ),
         rustls::Error::InvalidCertificate(CertificateError::NotValidForName) => {
             other_name(host, "another name")
@@ -192,12 +195,12 @@ fn broken_tls(error: &rustls::Error, target: &PgConnectOptions) -> String {
         ) => "the server's certificate has expired; renew it there, and check this machine's clock".to_owned(),
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-        ) => "the server's certificate is not good yet; check this machine's clock".to_owned(),
+        ) => "the server's certificate is not valid yet; check this machine's clock".to_owned(),
         rustls::Error::InvalidCertificate(CertificateError::Other(cause))
             if format!("{cause:?}").contains("CaUsedAsEndEntity") =>
         {
-            "the server's certificate is an authority's own (`CA:TRUE`), which cannot vouch for a server; give the server one \
-             that the authority has signed"
+            "the server's certificate is a CA certificate (`CA:TRUE`), which servers cannot use; give the server one \
+             that the CA has signed"
                 .to_owned()
         }
         rustls::Error::InvalidCertificate(CertificateError::BadEncoding) => {
@@ -209,8 +212,8 @@ fn broken_tls(error: &rustls::Error, target: &PgConnectOptions) -> String {
 
 fn other_name(host: &str, presented: &str) -> String {
     format!(
-        "the server's certificate is not for the host `{host}`, but for {presented}; connect by a name that it is for, or \
-         give the server one for this name"
+        "the server's certificate is not for the host `{host}`, but for {presented}; connect by a host name that it \
+         covers, or give the server a certificate for this name"
     )
 }
 
@@ -248,8 +251,8 @@ fn remedy(code: &str, message: &str, target: &PgConnectOptions) -> Option<String
     let (user, host) = (target.get_username(), target.get_host());
     if says(&["tenant or user not found", "tenant/user"]) || is_plain_user_of_pooler(user, host) {
         return Some(format!(
-            "behind Supabase's pooler the user is postgres.<project> (here it is `{user}`), and the host that of the project's \
-             region, as the dashboard's Connect shows them"
+            "behind Supabase's pooler the user is postgres.<project> (here it is `{user}`), and the host is that of \
+             the project's region, as shown by Connect in the dashboard"
         ));
     }
     if code == sqlstate::TOO_MANY_CONNECTIONS
@@ -263,10 +266,10 @@ fn remedy(code: &str, message: &str, target: &PgConnectOptions) -> Option<String
     }
     if says(&["no pg_hba.conf entry", "pg_hba.conf rejects"]) {
         let remedy = if says(&["no encryption", "ssl off"]) {
-            "it may take such connections with TLS only: set sslmode=require or more (SUPABASE_DB_SSLMODE); else let this user \
-             in from this machine, in the server's pg_hba.conf"
+            "it may accept such connections with TLS only: set sslmode=require or stricter (SUPABASE_DB_SSLMODE); \
+             else allow this user from this machine in the server's pg_hba.conf"
         } else {
-            "let this user in from this machine, in the server's pg_hba.conf"
+            "allow this user from this machine in the server's pg_hba.conf"
         };
         return Some(remedy.to_owned());
     }
@@ -278,22 +281,23 @@ fn remedy(code: &str, message: &str, target: &PgConnectOptions) -> Option<String
         ])
     {
         return Some(
-            "check user and password (Supabase: the database's password, from Project Settings → Database, no API key)"
+            "check user and password (Supabase: the database's password, from Project Settings → Database, not an API \
+             key)"
                 .to_owned(),
         );
     }
     if code == sqlstate::NO_SUCH_DATABASE || says(&["no such database"]) {
         return Some(
-            "name another one in DATABASE_URL or SUPABASE_DB_NAME (Supabase: `postgres`), or make it: CREATE DATABASE"
+            "set another one in DATABASE_URL or SUPABASE_DB_NAME (Supabase: `postgres`), or create it: CREATE DATABASE"
                 .to_owned(),
         );
     }
     match code {
         sqlstate::INVALID_AUTHORIZATION => Some(format!(
-            "check the user, `{user}`, and whether it may sign in"
+            "check the user, `{user}`, and whether it may log in"
         )),
         sqlstate::INSUFFICIENT_PRIVILEGE => Some(format!(
-            "give the user the right: GRANT CONNECT ON DATABASE … TO \"{user}\""
+            "give the user the privilege: GRANT CONNECT ON DATABASE … TO \"{user}\""
         )),
         sqlstate::CANNOT_CONNECT_NOW => Some("try again when it is up".to_owned()),
         _ => None,

@@ -10,7 +10,7 @@ fn target(url: &str) -> PgConnectOptions {
 }
 
 #[test]
-fn an_address_that_this_network_has_no_way_to_is_told_by_its_kind() {
+fn an_unreachable_address_is_reported_by_its_kind() {
     let direct = target("postgres://postgres:s3cret@db.abc.supabase.co/postgres");
     let own = target("postgres://u:s3cret@db.example.com/d");
     let v6: SocketAddr = "[2001:db8::1]:5432".parse().expect("an address");
@@ -19,19 +19,19 @@ fn an_address_that_this_network_has_no_way_to_is_told_by_its_kind() {
     let refused = io::Error::from(ErrorKind::ConnectionRefused);
     for (said, expected) in [
         (
-            without_way(&unreachable, &direct, &[v6]),
+            route_error(&unreachable, &direct, &[v6]),
             "session pooler's host",
         ),
         (
-            without_way(&unreachable, &own, &[v6]),
+            route_error(&unreachable, &own, &[v6]),
             "has an IPv6 address only",
         ),
         (
-            without_way(&unreachable, &own, &[v6, v4]),
-            "no way leads to db.example.com:5432",
+            route_error(&unreachable, &own, &[v6, v4]),
+            "there is no route to db.example.com:5432",
         ),
         (
-            without_way(&refused, &own, &[v6]),
+            route_error(&refused, &own, &[v6]),
             "nothing listens at db.example.com:5432",
         ),
         (silent(&direct, &[v6]), "session pooler's host"),
@@ -48,12 +48,12 @@ fn an_address_that_this_network_has_no_way_to_is_told_by_its_kind() {
             "{said}"
         );
     }
-    let other = without_way(&unreachable, &own, &[v4]);
+    let other = route_error(&unreachable, &own, &[v4]);
     assert!(!other.contains("pooler"), "{other}");
 }
 
 #[test]
-fn what_a_server_or_a_pooler_answers_comes_with_its_remedy() {
+fn errors_of_servers_and_poolers_include_a_fix() {
     let direct = "postgres://postgres:s3cret@db.abc.supabase.co/postgres";
     let pooler = "postgres://postgres.abc:s3cret@aws-0-eu-central-1.pooler.supabase.com/postgres";
     let plain = "postgres://postgres:s3cret@aws-0-eu-central-1.pooler.supabase.com/postgres";
@@ -123,13 +123,13 @@ fn what_a_server_or_a_pooler_answers_comes_with_its_remedy() {
             direct,
             "28000",
             "no pg_hba.conf entry for host \"1.2.3.4\", user \"u\", database \"d\", SSL encryption",
-            Some("let this user"),
+            Some("allow this user"),
         ),
         (
             direct,
             "28000",
             "role \"u\" is not permitted to log in",
-            Some("may sign in"),
+            Some("may log in"),
         ),
         (direct, "XX000", "something else", None),
     ] {
@@ -144,7 +144,7 @@ fn what_a_server_or_a_pooler_answers_comes_with_its_remedy() {
 }
 
 #[test]
-fn what_is_wrong_with_a_certificate_is_told() {
+fn certificate_errors_are_reported() {
     use rustls::Error::InvalidCertificate;
 
     let target = target("postgres://u:s3cret@db.example.com/d?sslmode=verify-full");
@@ -152,7 +152,7 @@ fn what_is_wrong_with_a_certificate_is_told() {
         (InvalidCertificate(CertificateError::Expired), "has expired"),
         (
             InvalidCertificate(CertificateError::NotValidYet),
-            "not good yet",
+            "not valid yet",
         ),
         (
             InvalidCertificate(CertificateError::UnknownIssuer),

@@ -157,7 +157,7 @@ impl ConnectionUrl {
                 })
             }
             _ => Err(
-                "is no database URL; allowed: `postgres://…`, `postgresql://…`, `sqlite://…`"
+                "is not a database URL; allowed: `postgres://…`, `postgresql://…`, `sqlite://…`"
                     .to_owned(),
             ),
         };
@@ -350,7 +350,7 @@ pub fn certificate_file(text: &str) -> Result<PathBuf, String> {
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(path),
         _ => Err(
-            "holds no certificate; allowed: a file in PEM form, with `-----BEGIN CERTIFICATE-----`"
+            "contains no certificate; allowed: a file in PEM format, with `-----BEGIN CERTIFICATE-----`"
                 .to_owned(),
         ),
     }

@@ -104,7 +104,7 @@ impl UrlParameters {
             "schema" if value == DEFAULT_SCHEMA || value.is_empty() => {}
             "schema" => {
                 return Err(
-                    "has a `schema`, which Postgres does not know as a part of a connection; leave it out, and set the \
+                    "has a `schema`, which is not a connection parameter of Postgres; leave it out, and set the \
                      schema for the user instead: ALTER ROLE … SET search_path = …"
                         .to_owned(),
                 );

@@ -29,7 +29,7 @@ fn unquoted(debug: &str) -> String {
 }
 
 #[test]
-fn any_password_may_stand_in_the_url() {
+fn the_url_may_contain_any_password() {
     for (written, meant) in [
         ("secret", "secret"),
         ("p%40ss", "p@ss"),
@@ -160,11 +160,12 @@ fn tls_is_as_the_url_says() {
 
 #[test]
 fn a_wrong_url_is_one_line_without_the_password() {
-    const PORT: &str = "has no valid port behind the host; allowed: 1 to 65535";
+    const PORT: &str = "has no valid port after the host; allowed: 1 to 65535";
     const HOST: &str = "has no valid host; allowed: a host name, an IP address (IPv6 in brackets), or the directory of a Unix socket";
     const SCHEME: &str =
-        "is no database URL; allowed: `postgres://…`, `postgresql://…`, `sqlite://…`";
-    const MEMORY: &str = "names no file, and in memory every connection would have a database of its own; allowed: a file, as in `sqlite://gallery.db?mode=rwc`";
+        "is not a database URL; allowed: `postgres://…`, `postgresql://…`, `sqlite://…`";
+    const MEMORY: &str = "has no file, and in memory every connection would have its own database; allowed: a file, \
+                          as in `sqlite://gallery.db?mode=rwc`";
     const PARAMETERS: &str = "allowed: `sslmode`, `sslrootcert`, `application_name`, `host`, `pgbouncer`, `connection_limit`, `connect_timeout`";
     for (url, shown, reason) in [
         ("mysql://u:secret@h/d", "mysql://u:…@h/d", SCHEME),
@@ -189,7 +190,7 @@ fn a_wrong_url_is_one_line_without_the_password() {
         (
             "postgres://u:se#cret",
             "postgres://u:…",
-            "has a `#` behind the host; write it as %23",
+            "has a `#` after the host; write it as %23",
         ),
         (
             "postgres://u:secret@h one/d",
@@ -201,7 +202,7 @@ fn a_wrong_url_is_one_line_without_the_password() {
         (
             "postgres://u:secret@h/d#x",
             "postgres://u:…@h/d?…",
-            "has a `#` behind the host; write it as %23",
+            "has a `#` after the host; write it as %23",
         ),
         (
             "postgres://u:[YOUR-PASSWORD]@h/d",
@@ -226,7 +227,8 @@ fn a_wrong_url_is_one_line_without_the_password() {
         (
             "postgres://u:secret@h/d?sslrootcert=Cargo.toml",
             "postgres://u:…@h/d?…",
-            "has the sslrootcert `Cargo.toml`, which holds no certificate; allowed: a file in PEM form, with `-----BEGIN \
+            "has the sslrootcert `Cargo.toml`, which contains no certificate; allowed: a file in PEM format, with \
+             `-----BEGIN \
              CERTIFICATE-----`",
         ),
         (
@@ -255,7 +257,7 @@ fn a_wrong_url_is_one_line_without_the_password() {
         (
             "sqlite://a.db?mode=ro",
             "sqlite://a.db?mode=ro",
-            "has the mode `ro`; allowed: `rwc` (made when it is not there), `rw`",
+            "has the mode `ro`; allowed: `rwc` (creates a missing file), `rw`",
         ),
         (
             "sqlite://a.db?cache=shared",
@@ -356,7 +358,7 @@ fn a_url_may_be_as_prisma_and_supabase_write_it() {
         ),
         (
             "pgbouncer=true&schema=gallery",
-            "has a `schema`, which Postgres does not know as a part of a connection; leave it out, and set the schema for the \
+            "has a `schema`, which is not a connection parameter of Postgres; leave it out, and set the schema for the \
              user instead: ALTER ROLE … SET search_path = …",
         ),
         (

@@ -19,7 +19,7 @@ pub(super) fn sqlite(text: &str) -> Result<SqliteConnectOptions, String> {
             ("mode", "memory") => is_in_memory = true,
             ("mode", _) => {
                 return Err(format!(
-                    "has the mode `{value}`; allowed: `rwc` (made when it is not there), `rw`"
+                    "has the mode `{value}`; allowed: `rwc` (creates a missing file), `rw`"
                 ));
             }
             _ => return Err(unknown_parameter(name, &["mode"])),
@@ -27,8 +27,8 @@ pub(super) fn sqlite(text: &str) -> Result<SqliteConnectOptions, String> {
     }
     if is_in_memory {
         return Err(
-            "names no file, and in memory every connection would have a database of its own; \
-             allowed: a file, as in `sqlite://gallery.db?mode=rwc`"
+            "has no file, and in memory every connection would have its own database; allowed: a file, as in \
+             `sqlite://gallery.db?mode=rwc`"
                 .to_owned(),
         );
     }
@@ -63,7 +63,7 @@ pub(super) fn refuse_rest(text: &str) -> Result<(), String> {
         return Err(unknown(found.map_or("", |(name, _)| name)));
     }
     if text.contains('#') {
-        return Err("has a `#` behind the host; write it as %23".to_owned());
+        return Err("has a `#` after the host; write it as %23".to_owned());
     }
     Ok(())
 }
@@ -77,7 +77,7 @@ pub(super) fn split_port(address: &str) -> Result<(&str, u16), String> {
         return Ok((host, DEFAULT_POSTGRES_PORT));
     }
     match port.parse() {
-        Ok(0) | Err(_) => Err("has no valid port behind the host; allowed: 1 to 65535".to_owned()),
+        Ok(0) | Err(_) => Err("has no valid port after the host; allowed: 1 to 65535".to_owned()),
         Ok(port) => Ok((host, port)),
     }
 }

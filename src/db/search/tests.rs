@@ -50,7 +50,7 @@ fn postgres_looks_for_words_in_its_index_and_for_phrases_in_the_text() {
 }
 
 #[test]
-fn every_text_has_a_meaning() {
+fn every_text_is_a_valid_search() {
     let cases = [
         ("", "blank"),
         (" \t\n", "blank"),
@@ -111,7 +111,7 @@ fn fts5_has_no_not_without_something_before_it() {
 }
 
 #[test]
-fn what_holds_a_word_that_cannot_be_looked_for_finds_nothing() {
+fn a_search_with_an_unsearchable_word_finds_nothing() {
     let long = "x".repeat(8_000);
     assert_eq!(canonical(&long), format!("\"{long}\""));
     let longer = "x".repeat(8_001);

@@ -140,7 +140,7 @@ impl Gallery {
         let guard = self.feed.add_subscriber()?;
         let head = guard.0.head.subscribe();
         let generation = head.borrow().generation;
-        let bounds = self.database.settled_trail().await?;
+        let bounds = self.database.sequenced_trail().await?;
         let cursor = match start {
             Start::Now => TrailCursor(bounds.last),
             Start::Beginning => TrailCursor(bounds.pruned),
@@ -246,7 +246,7 @@ impl Shared {
 
     /// Reads everything behind the published head, or starts at the end of the trail.
     async fn catch_up(&self, has_begun: bool) -> Result<(), Error> {
-        let settled = async { Ok(self.database.settled_trail().await?) };
+        let settled = async { Ok(self.database.sequenced_trail().await?) };
         let Bounds { last, .. } = in_time(settled).await?;
         let mut known = self.head.borrow().position;
         if !has_begun || known > last {

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_are_counted_apart_and_memory_is_bounded() {
+    fn callers_are_counted_separately_and_memory_is_bounded() {
         let now = Instant::now();
         let mut buckets = buckets(now);
         for number in 0..(3 * MAX_BUCKETS) {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_caller() {
+    fn an_ipv6_network_is_one_caller() {
         for (address, expected) in [
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
             ("::ffff:192.0.2.7", "192.0.2.7"),

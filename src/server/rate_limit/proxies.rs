@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_trusted_proxies_say_counts() {
+    fn only_trusted_proxies_set_the_client_address() {
         let proxies: TrustedProxies = "10.0.0.0/8, 192.0.2.1 ,fd00::/8".parse().expect("a list");
         for (peer, forwarded_for, expected) in [
             ("203.0.113.9", &[][..], "203.0.113.9"),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn an_invalid_network_is_rejected() {
         for text in [
             "proxy.example.com",
             "10.0.0.0/33",

@@ -98,7 +98,7 @@ pub(super) async fn answer<Q: Send + Sync>(
         outcome.unwrap_or_else(|error| Err(Rejection::of_call(error)))
     };
     let mut response = respond(options, reads.scope(call).await);
-    replica::tell_position(&reads, response.headers_mut());
+    replica::write_position(&reads, response.headers_mut());
     if let Some(allowance) = allowance {
         allowance.write(response.headers_mut());
     }

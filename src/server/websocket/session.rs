@@ -214,7 +214,7 @@ impl Running {
             return Err(Close::new(4429, "Too many initialisation requests").into());
         }
         if let Some(payload) = payload {
-            self.shows_cost |= field(payload, COST).is_some_and(asks_for_it);
+            self.shows_cost |= field(payload, COST).is_some_and(is_one);
         }
         let authorization = payload.and_then(|payload| field(payload, "authorization"));
         if let Some(authorization) = authorization.and_then(Json::as_str) {
@@ -361,7 +361,7 @@ fn field<'p>(payload: &'p Json, name: &str) -> Option<&'p Json> {
 }
 
 /// A number is accepted too, since this is not a header.
-fn asks_for_it(value: &Json) -> bool {
+fn is_one(value: &Json) -> bool {
     *value == "1" || *value == 1
 }
 

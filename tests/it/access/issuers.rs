@@ -408,7 +408,7 @@ async fn tokens_by_hs512_without_role_and_audience() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_is_good_for_the_algorithms_of_its_kind_alone() {
+async fn a_key_is_only_used_with_the_algorithms_of_its_type() {
     const ALL: [&str; 13] = [
         "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
         "ES384", "EdDSA", "none",
@@ -468,7 +468,7 @@ async fn a_key_is_good_for_the_algorithms_of_its_kind_alone() {
 
 /// A secret for HS256 next to a public key: each token is verified with its own key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_keys_stand_beside_each_other() {
+async fn several_keys_can_be_combined() {
     let (own, published, unknown) = (SigningKey::rsa(), SigningKey::rsa(), SigningKey::rsa());
     let keys = KeyServer::start().await;
     keys.publish(&[published.published("published")]);
@@ -503,7 +503,7 @@ async fn several_keys_stand_beside_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_trail_names_a_program_by_its_subject() {
+async fn the_trail_records_a_programs_subject() {
     with_issuer(
         auth0(),
         async |app: TestApp, issuer: Issuer, key: SigningKey| {

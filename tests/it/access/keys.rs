@@ -60,7 +60,7 @@ async fn keys_may_be_rotated_and_the_key_server_may_go_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_keys_cannot_be_had_clients_are_told_to_try_again() {
+async fn without_keys_clients_are_told_to_try_again() {
     on_sqlite(&[], async |SignedApp { app, keys }: SignedApp| {
         let key = SigningKey::rsa();
         let huge = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(300_000));

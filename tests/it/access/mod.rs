@@ -39,7 +39,7 @@ fn input(user_id: Option<&str>) -> Value {
 
 #[apply(each_database!)]
 #[settings("--auth-mode=supabase")]
-async fn nobody_may_look_at_the_schema_and_nothing_else(app: TestApp) {
+async fn anonymous_callers_may_only_query_the_schema(app: TestApp) {
     for (query, variables) in [
         (COUNT, json!({})),
         ("{ deletedImages { nodes { id } } }", json!({})),
@@ -114,7 +114,7 @@ async fn nobody_may_look_at_the_schema_and_nothing_else(app: TestApp) {
 
 #[apply(each_database!)]
 #[settings("--auth-mode=supabase")]
-async fn a_user_has_what_is_theirs(app: TestApp) {
+async fn a_user_has_access_to_their_own_images(app: TestApp) {
     let alice = app.user("alice");
     let created = alice.run(CREATE, json!({ "input": input(None) })).await;
     assert_eq!(created["createImage"]["image"]["userId"], "alice");
@@ -149,7 +149,7 @@ async fn a_user_has_what_is_theirs(app: TestApp) {
 
 #[apply(each_database!)]
 #[settings("--auth-mode=supabase")]
-async fn who_tries_many_ids_of_others_has_to_wait(app: TestApp) {
+async fn probing_many_ids_of_others_is_rate_limited(app: TestApp) {
     let ids = |count| {
         (0..count)
             .map(|_| json!({ "imageUrl": image_url(&uuid()) }))
@@ -178,7 +178,7 @@ async fn who_tries_many_ids_of_others_has_to_wait(app: TestApp) {
 
 #[apply(each_database!)]
 #[settings("--auth-mode=supabase")]
-async fn anothers_user_id_in_any_input_stores_nothing_at_all(app: TestApp) {
+async fn another_user_id_in_any_input_stores_nothing(app: TestApp) {
     let alice = app.user("alice");
     let reply = alice
         .graphql(CREATE, json!({ "input": input(Some("bob")) }))
@@ -289,7 +289,7 @@ async fn services_may_do_everything_on_every_row(app: TestApp) {
 
 #[apply(each_database!)]
 #[settings("--auth-mode=supabase")]
-async fn the_role_anon_may_do_nothing(app: TestApp) {
+async fn the_role_anon_has_no_access(app: TestApp) {
     let anon = authorization(&role_claims("anon"));
     for query in [
         COUNT,
@@ -309,7 +309,7 @@ async fn the_role_anon_may_do_nothing(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn an_open_server_pays_tokens_no_heed(app: TestApp) {
+async fn an_open_server_ignores_tokens(app: TestApp) {
     app.user("alice").create_image().await;
     for authorization in [
         "Bearer x",
@@ -360,14 +360,14 @@ async fn the_closest_log_has_no_token_of_a_socket_in_it() {
     let payload = json!({ "Authorization": "Bearer s3cret" });
     let mut socket = Socket::begun_at(server.address(), payload).await;
     socket.subscribe("1", "{ __typename }", json!({})).await;
-    assert_eq!(socket.hear().await["type"], "next");
+    assert_eq!(socket.receive().await["type"], "next");
     server.terminate();
     let log = server.output().await.stderr;
     assert!(log.contains("TRACE") && !log.contains("s3cret"), "{log}");
 }
 
 #[tokio::test]
-async fn signing_in_without_anything_to_check_tokens_with_stops_the_start() {
+async fn authentication_without_keys_stops_the_start() {
     let refused = Program::new()
         .with("AUTH_MODE", "supabase")
         .run(&["serve"])
@@ -381,11 +381,11 @@ async fn signing_in_without_anything_to_check_tokens_with_stops_the_start() {
 }
 
 #[tokio::test]
-async fn the_log_says_that_everybody_may_do_everything() {
+async fn the_log_warns_of_open_access() {
     let open = Program::new().serve().await;
     open.terminate();
     let log = open.output().await.stderr;
-    assert!(log.contains("nobody signs in"), "{log}");
+    assert!(log.contains("no authentication"), "{log}");
     let closed = Program::new()
         .with("AUTH_MODE", "supabase")
         .with(
@@ -398,7 +398,7 @@ async fn the_log_says_that_everybody_may_do_everything() {
     closed.terminate();
     let log = closed.output().await.stderr;
     assert!(
-        !log.contains("nobody signs in") && !log.contains("s3cret"),
+        !log.contains("no authentication") && !log.contains("s3cret"),
         "{log}"
     );
 }

@@ -31,7 +31,7 @@ async fn is_good(app: &TestApp, token: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_claims_have_to_be() {
+async fn claims_are_checked() {
     on_sqlite(&["--auth-mode=supabase"], async |app: TestApp| {
         let key = SigningKey::shared_secret();
         let long = "é".repeat(255);
@@ -91,7 +91,7 @@ async fn another_audience_can_be_set() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_token_is_refused() {
+async fn an_invalid_metrics_token_is_rejected() {
     on_sqlite(&["--auth-mode=supabase"], async |app: TestApp| {
         let good = authorization(&user_claims("alice"));
         let token = good.strip_prefix("Bearer ").expect("a bearer");
@@ -196,7 +196,7 @@ async fn a_token_is_checked_by_the_algorithm_of_its_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_secret_no_token_is_good_by_hs256() {
+async fn without_a_secret_hs256_tokens_are_invalid() {
     let settings = ["--supabase-jwt-secret=", "--service-tokens="];
     on_sqlite(&settings, async |SignedApp { app, keys }: SignedApp| {
         let rsa = SigningKey::rsa();

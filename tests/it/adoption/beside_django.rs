@@ -20,7 +20,7 @@ fn histories(changes: impl IntoIterator<Item = (String, String)>) -> Histories {
 }
 
 /// The events of the trail after one event.
-async fn told_after(database: &TestDatabase, sequence: i64) -> Histories {
+async fn events_after(database: &TestDatabase, sequence: i64) -> Histories {
     let events = format!(
         "SELECT json_agg(json_build_array(type, image_id) ORDER BY sequence)::text
          FROM image_gallery_event WHERE sequence > {sequence}"
@@ -32,7 +32,7 @@ async fn told_after(database: &TestDatabase, sequence: i64) -> Histories {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn django_goes_on_writing_while_its_table_is_taken_over_and_the_trail_tells_all_of_it() {
+async fn django_keeps_writing_during_the_adoption_and_the_trail_is_complete() {
     on_postgres(&[], async |database: TestDatabase| {
         let Some(django) = Django::on(&database).await else {
             return;
@@ -56,7 +56,7 @@ async fn django_goes_on_writing_while_its_table_is_taken_over_and_the_trail_tell
         let last = "SELECT coalesce(max(sequence), 0)::text FROM image_gallery_event";
         let last = database.db_query_text(last).await.expect("a number");
         let changes = writer.go(150);
-        let told = told_after(&database, last.parse().expect("a number")).await;
+        let told = events_after(&database, last.parse().expect("a number")).await;
         assert_eq!(told, histories(changes));
 
         // Concurrently; Django and the server see each other's changes.
@@ -95,7 +95,7 @@ async fn django_goes_on_writing_while_its_table_is_taken_over_and_the_trail_tell
 
 /// The table that other tests create by hand is identical to Django's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_table_of_the_tests_is_the_one_that_django_makes() {
+async fn the_table_of_the_tests_is_identical_to_djangos() {
     on_postgres(&[], async |database: TestDatabase| {
         let Some(_django) = Django::on(&database).await else {
             return;

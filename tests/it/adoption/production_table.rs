@@ -136,7 +136,7 @@ async fn upsert(worker: &mut PgConnection, id: Uuid, prompt: &str, metadata: Opt
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_is_taken_over_and_given_back_as_it_was() {
+async fn it_is_adopted_and_restored() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
         make_table(&database).await;
         let before = schema(&database).await;
@@ -219,7 +219,7 @@ async fn null_as_metadata_is_an_empty_object_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_row_whose_id_does_not_stand_in_its_url_takes_a_new_version_of_that_url() {
+async fn a_row_whose_id_is_not_in_its_url_accepts_a_new_version_of_that_url() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
         make_table(&database).await;
         let program = program(&database);
@@ -346,7 +346,7 @@ async fn if_updated_at_sees_every_change_though_a_trigger_sets_updated_at() {
 
 /// Its workers save the same images repeatedly, while two servers create and change them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_trail_tells_of_every_upsert_beside_two_servers() {
+async fn the_trail_records_every_upsert_beside_two_servers() {
     const IMAGES: u128 = 12;
     const WORKERS: usize = 4;
 
@@ -404,7 +404,7 @@ async fn the_trail_tells_of_every_upsert_beside_two_servers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn doctor_names_its_doubled_indexes_and_says_which_may_go() {
+async fn doctor_reports_its_duplicate_indexes() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
         make_table(&database).await;
         database

@@ -23,7 +23,7 @@ async fn open_tables(database: &TestDatabase) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_table_that_is_made_here_is_closed_to_the_world() {
+async fn created_tables_are_not_publicly_accessible() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
         database.db_execute(WORLD).await;
         let program = Program::new().with("DATABASE_URL", &database.url());
@@ -35,11 +35,11 @@ async fn every_table_that_is_made_here_is_closed_to_the_world() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_that_is_taken_over_open_to_the_world_is_told_and_left_open() {
+async fn a_publicly_accessible_adopted_table_is_reported_and_not_changed() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
         database.db_execute(&format!("{WORLD} {TABLE}")).await;
         let program = Program::new().with("DATABASE_URL", &database.url());
-        let warning = "warning: row security is off for `image_gallery`, and anon and authenticated may use it";
+        let warning = "warning: row security is off for `image_gallery`, and anon and authenticated can access it";
         let output = program.run(&["migrate", "up"]).await;
         assert!(output.stderr.contains("row security is off"), "{}", output.stderr);
         let up = output.expect_success();
@@ -58,7 +58,7 @@ async fn a_table_that_is_taken_over_open_to_the_world_is_told_and_left_open() {
 /// `django` owns its table; `gallery` migrates and serves as a member of the owner; `stranger` has SELECT, but sees no
 /// rows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn owners_rights_are_enough_and_the_other_application_needs_none_on_the_trail() {
+async fn owners_privileges_suffice_and_the_other_application_needs_none_on_the_trail() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
         database
             .db_execute(&format!(

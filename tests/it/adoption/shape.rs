@@ -100,7 +100,7 @@ async fn each_single_difference_stops_the_migration() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_with_more_than_ours_is_taken_over_and_given_back_as_it_was() {
+async fn a_table_with_additional_columns_is_adopted_and_restored() {
     on_postgres(&[], async |database: TestDatabase| {
         make_table(&database, 50).await;
         database
@@ -136,7 +136,7 @@ async fn a_table_with_more_than_ours_is_taken_over_and_given_back_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_behind_another_schema_of_the_search_path_stops_the_migration() {
+async fn a_table_not_first_in_the_search_path_stops_the_migration() {
     on_postgres(&[], async |database: TestDatabase| {
         make_table(&database, 1).await;
         database
@@ -151,14 +151,14 @@ async fn a_table_behind_another_schema_of_the_search_path_stops_the_migration() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_in_a_schema_off_the_search_path_is_left_alone_and_told() {
+async fn a_table_outside_the_search_path_is_reported_and_not_changed() {
     on_postgres(&[], async |database: TestDatabase| {
         database
             .db_execute("CREATE SCHEMA other; CREATE TABLE other.image_gallery (id integer)")
             .await;
         let status = program(&database).run(&["migrate", "status"]).await;
         let status = status.expect_success();
-        assert!(status.contains("made in the schema public"), "{status}");
+        assert!(status.contains("created in the schema public"), "{status}");
         assert!(
             status.contains("there is one in the schema other"),
             "{status}"
@@ -184,7 +184,7 @@ async fn an_index_that_is_lost_or_invalid_later_is_built_by_the_next_up() {
             .await;
         let status = program.run(&["migrate", "status"]).await.expect_success();
         assert!(status.contains("the indexes image_gallery_trash\n"), "{status}");
-        assert!(status.contains("cut off: the indexes image_gallery_search\n"), "{status}");
+        assert!(status.contains("invalid: the indexes image_gallery_search\n"), "{status}");
         let up = program.run(&["migrate", "up"]).await.expect_success();
         assert_eq!(up, "built the index image_gallery_trash\nbuilt the index image_gallery_search\n");
         assert_eq!(indexes(&database).await, ALL_INDEXES);
@@ -193,7 +193,7 @@ async fn an_index_that_is_lost_or_invalid_later_is_built_by_the_next_up() {
 }
 
 #[apply(each_database!)]
-async fn a_table_of_quite_another_kind_is_not_touched(database: TestDatabase) {
+async fn an_unrelated_table_is_not_changed(database: TestDatabase) {
     database
         .db_execute("CREATE TABLE image_gallery (name text NOT NULL)")
         .await;
@@ -221,7 +221,7 @@ async fn a_table_of_quite_another_kind_is_not_touched(database: TestDatabase) {
 
 /// SQLite has no comments on columns: ours is recognised by the text of its definition.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_prompt_column_that_stood_there_before_stays_on_sqlite_too() {
+async fn an_existing_prompt_column_stays_on_sqlite_too() {
     crate::harness::on_sqlite(&[], async |database: TestDatabase| {
         let program = program(&database);
         let has_prompt = "SELECT group_concat(name) FROM pragma_table_info('image_gallery') WHERE name = 'original_prompt'";
@@ -239,7 +239,7 @@ async fn a_prompt_column_that_stood_there_before_stays_on_sqlite_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_index_of_an_earlier_version_is_built_anew_by_the_next_up() {
+async fn the_index_of_an_earlier_version_is_rebuilt_by_the_next_up() {
     on_postgres(&[], async |app: TestApp| {
         let id = app.user("alice").create(json!({ "refinedPrompt": "a red fox" })).await["id"].take();
         app.db_execute(

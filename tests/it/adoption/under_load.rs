@@ -60,7 +60,7 @@ impl Writer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_write_waits_for_long_while_many_rows_are_taken_over_and_given_back() {
+async fn no_write_waits_for_long_during_up_and_down() {
     on_postgres(&[], async |database: TestDatabase| {
         make_table(&database, ROWS * Dice::scale()).await;
         let mut writer = Writer::of(&database).await;
@@ -107,7 +107,7 @@ async fn a_transaction_that_stays_open_stops_the_migration_and_no_writer() {
         }
         let output = migration.output().await;
         assert_eq!(output.code, Some(1), "{output:?}");
-        for part in ["`image_gallery` could not be locked", "forgetful", "idle in transaction", "goes on where it stopped"] {
+        for part in ["`image_gallery` could not be locked", "forgetful", "idle in transaction", "continues where it stopped"] {
             assert!(output.stderr.contains(part), "{part} in {}", output.stderr);
         }
         writer.assert_not_kept_waiting();
@@ -125,7 +125,7 @@ async fn a_transaction_that_stays_open_stops_the_migration_and_no_writer() {
 
 /// Autovacuum yields only to sessions that have waited for a second, which is too long for a lock that blocks writers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_automatic_vacuum_of_the_table_gives_way() {
+async fn an_autovacuum_of_the_table_yields() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
         database.db_execute("ALTER SYSTEM SET autovacuum_naptime = '1s'").await;
         database.db_execute("SELECT pg_reload_conf()").await;

@@ -87,9 +87,9 @@ impl Stream {
         let mut socket = opened.ok()?;
         let payload = json!({ "Authorization": authorization() });
         socket
-            .say(json!({ "type": "connection_init", "payload": payload }))
+            .send(json!({ "type": "connection_init", "payload": payload }))
             .await;
-        let answer = socket.hear_while_open().await?;
+        let answer = socket.receive_while_open().await?;
         assert_eq!(answer, json!({ "type": "connection_ack" }));
         let variables = json!({ "after": cursor });
         socket.subscribe("1", FOLLOW, variables).await;
@@ -117,7 +117,7 @@ impl Stream {
     async fn next(&mut self) -> Option<Value> {
         match self {
             Self::Socket(socket) => {
-                let mut message = socket.hear_while_open().await?;
+                let mut message = socket.receive_while_open().await?;
                 assert_eq!(message["type"], "next", "{message}");
                 Some(message["payload"]["data"]["galleryEvents"].take())
             }

@@ -97,12 +97,12 @@ enum End {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_killed_costs_nobody_more_than_to_ask_again() {
+async fn a_killed_server_costs_at_most_a_retry() {
     one_of_two_ends(End::Killed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_stopped_costs_nobody_anything() {
+async fn a_stopped_server_loses_no_requests() {
     one_of_two_ends(End::Terminated).await;
 }
 
@@ -211,7 +211,7 @@ async fn batch(client: &reqwest::Client, topology: &Topology, forged: &str) -> S
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_nginx_knows_of_a_request_reaches_the_servers() {
+async fn host_and_client_address_reach_the_servers() {
     on_postgres(&[], async |database: TestDatabase| {
         let Some(topology) = Topology::start(&database).await else {
             return;
@@ -279,7 +279,7 @@ async fn what_nginx_knows_of_a_request_reaches_the_servers() {
 
 /// The files refer to each other by name.
 #[test]
-fn compose_yaml_has_what_the_configuration_files_speak_of() {
+fn compose_yaml_matches_the_configuration_files() {
     let compose = include_str!("../../../compose.yaml");
     for part in [
         "\n  server-1:\n",

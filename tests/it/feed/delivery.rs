@@ -21,7 +21,7 @@ fn rows(count: usize) -> Vec<Row> {
 }
 
 #[apply(each_database!)]
-async fn a_change_of_this_process_comes_at_once(app: TestApp) {
+async fn a_change_by_this_process_arrives_immediately(app: TestApp) {
     let process = Process::beside(&app).await;
     let mut replies = process.follow(IMAGES).await;
     let id = app.user("alice").create_image().await;
@@ -45,7 +45,7 @@ async fn a_change_of_this_process_comes_at_once(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn a_change_that_nobody_announces_comes_within_two_seconds(app: TestApp) {
+async fn a_change_without_notification_arrives_within_two_seconds(app: TestApp) {
     let process = Process::beside(&app).await;
     let mut replies = process.follow(IMAGES).await;
     for _ in 0..3 {
@@ -67,7 +67,7 @@ async fn a_change_that_nobody_announces_comes_within_two_seconds(app: TestApp) {
 
 /// The subscriber falls behind the cached events; the other one is served meanwhile.
 #[apply(each_database!)]
-async fn a_slow_subscriber_gets_everything_and_holds_up_nobody(app: TestApp) {
+async fn a_slow_subscriber_misses_nothing_and_delays_nobody(app: TestApp) {
     let process = Process::beside(&app).await;
     let query = "subscription { galleryEvents { cursor imageId } }";
     let (mut slow, mut fast) = (process.follow(query).await, process.follow(query).await);
@@ -124,7 +124,7 @@ async fn a_change_of_another_process_is_announced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_listening_connection_that_is_lost_is_made_again() {
+async fn a_lost_listening_connection_is_reopened() {
     on_postgres(&[], async |app: TestApp| {
         let process = Process::beside(&app).await;
         let mut replies = process.follow(IMAGES).await;
@@ -152,7 +152,7 @@ async fn a_listening_connection_that_is_lost_is_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_subscription_outlives_the_absence_of_its_database() {
+async fn a_subscription_survives_an_outage_of_its_database() {
     on_own_cluster(&[], &[], async |app: TestApp| {
         let process = Process::beside(&app).await;
         let mut replies = process.follow(IMAGES).await;

@@ -29,7 +29,7 @@ async fn purge(app: &TestApp, id: &str) {
 }
 
 #[apply(each_database!)]
-async fn a_subscriber_sees_what_is_theirs_of_the_backlog_and_live(app: TestApp) {
+async fn a_subscriber_sees_their_own_backlog_and_live_events(app: TestApp) {
     let process = Process::beside(&app).await;
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let (a, b) = (alice.create_image().await, bob.create_image().await);
@@ -76,7 +76,7 @@ async fn a_subscriber_sees_what_is_theirs_of_the_backlog_and_live(app: TestApp) 
 
 /// A page of events contains both owners' events: the image is read once, and shown to one of them.
 #[apply(each_database!)]
-async fn an_image_that_is_anothers_now_is_not_shown_with_its_old_events(app: TestApp) {
+async fn old_events_do_not_show_an_image_of_a_new_owner(app: TestApp) {
     let process = Process::beside(&app).await;
     let id = app.user("alice").create_image().await;
     purge(&app, &id).await;
@@ -123,7 +123,7 @@ async fn an_image_that_is_anothers_now_is_not_shown_with_its_old_events(app: Tes
 }
 
 #[apply(each_database!)]
-async fn who_may_not_look_may_not_follow(app: TestApp) {
+async fn callers_without_access_cannot_subscribe(app: TestApp) {
     let process = Process::beside(&app).await;
     let refusal = async |caller: Caller, variables: Value| {
         process

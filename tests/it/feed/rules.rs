@@ -83,7 +83,7 @@ async fn only_a_subscription_is_followed(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn a_subscription_begins_where_it_is_told_to(app: TestApp) {
+async fn a_subscription_starts_after_its_cursor(app: TestApp) {
     let process = Process::beside(&app).await;
     let alice = app.user("alice");
     let (a, b) = (alice.create_image().await, alice.create_image().await);
@@ -118,7 +118,7 @@ async fn a_subscription_begins_where_it_is_told_to(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn only_what_is_asked_for_comes_of_the_backlog_and_live(app: TestApp) {
+async fn filters_apply_to_the_backlog_and_to_live_events(app: TestApp) {
     let process = Process::beside(&app).await;
     let (a, b) = (
         app.user("alice").create_image().await,
@@ -171,7 +171,7 @@ async fn only_what_is_asked_for_comes_of_the_backlog_and_live(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn there_are_no_more_subscribers_than_may_be(app: TestApp) {
+async fn the_number_of_subscribers_is_limited(app: TestApp) {
     let process = Process::with_max_subscribers(app.database(), 2).await;
     let query = "subscription { galleryEvents { id } }";
     let (_one, two) = (process.follow(query).await, process.follow(query).await);
@@ -197,7 +197,7 @@ async fn a_server_that_stops_ends_its_subscriptions(app: TestApp) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_subscribers_nobody_listens() {
+async fn without_subscribers_there_is_no_listener() {
     on_postgres(&[], async |app: TestApp| {
         let process = Process::beside(&app).await;
         let listeners = async || {

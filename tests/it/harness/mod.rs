@@ -230,11 +230,11 @@ async fn run<F: Fixture>(
 pub(crate) fn requires(variable: &str, hint: &str) {
     let is_required = std::env::var_os(variable).is_some_and(|value| value == "1");
     assert!(!is_required, "{hint} ({variable}=1)");
-    say_skipped(hint);
+    print_skipped(hint);
 }
 
 /// Not with `eprintln!`, which the test runner suppresses for passing tests.
-fn say_skipped(hint: &str) {
+fn print_skipped(hint: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {hint}");

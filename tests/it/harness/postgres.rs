@@ -183,7 +183,7 @@ fn found_or_skipped(server: Result<Option<Arc<Server>>, String>) -> Option<Arc<S
     if server.is_none() {
         let hint = "no PostgreSQL found; set TEST_POSTGRES_URL or install postgresql";
         assert!(!is_required(), "{hint} (REQUIRE_POSTGRES=1)");
-        super::say_skipped(hint);
+        super::print_skipped(hint);
     }
     server
 }
@@ -251,7 +251,7 @@ async fn databases_of_a_finished_run_are_removed() {
 
 /// Tests the harness: a cluster has the requested settings, and is removed completely.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cluster_is_as_asked_for_and_goes_with_its_holder() {
+async fn a_cluster_has_the_requested_settings_and_is_removed() {
     let Some(server) = Server::own_cluster(&["--locale=C.UTF-8"]) else {
         return;
     };

@@ -68,19 +68,19 @@ impl Socket {
         let opened = Self::open_at(address, "graphql-transport-ws", &[]).await;
         let mut socket = opened.expect("the upgrade is answered");
         socket
-            .say(json!({ "type": "connection_init", "payload": payload }))
+            .send(json!({ "type": "connection_init", "payload": payload }))
             .await;
-        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
         socket
     }
 
     /// Sends a message.
-    pub(crate) async fn say(&mut self, message: Value) {
-        self.say_text(&message.to_string()).await;
+    pub(crate) async fn send(&mut self, message: Value) {
+        self.send_text(&message.to_string()).await;
     }
 
     /// Sends any text.
-    pub(crate) async fn say_text(&mut self, text: &str) {
+    pub(crate) async fn send_text(&mut self, text: &str) {
         // If the socket was closed meanwhile, reading it shows why.
         let _ = self.0.send(Message::text(text)).await;
     }
@@ -88,12 +88,12 @@ impl Socket {
     /// Starts an operation.
     pub(crate) async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({ "query": query, "variables": variables });
-        self.say(json!({ "type": "subscribe", "id": id, "payload": payload }))
+        self.send(json!({ "type": "subscribe", "id": id, "payload": payload }))
             .await;
     }
 
     /// The next message; none once the connection has ended for any reason.
-    pub(crate) async fn hear_while_open(&mut self) -> Option<Value> {
+    pub(crate) async fn receive_while_open(&mut self) -> Option<Value> {
         loop {
             match self.0.next().await?.ok()? {
                 Message::Text(text) => return serde_json::from_str(&text).ok(),
@@ -104,7 +104,7 @@ impl Socket {
     }
 
     /// The next message.
-    pub(crate) async fn hear(&mut self) -> Value {
+    pub(crate) async fn receive(&mut self) -> Value {
         match self.next().await {
             Message::Text(text) => serde_json::from_str(&text).expect("JSON"),
             other => panic!("no text: {other:?}"),

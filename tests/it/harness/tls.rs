@@ -43,7 +43,7 @@ pub(crate) struct TlsDatabase {
 pub(crate) async fn on_tls(body: impl AsyncFnOnce(TlsDatabase)) {
     static SHARED: OnceLock<Option<Authorities>> = OnceLock::new();
     let Some(authorities) = SHARED.get_or_init(start) else {
-        return super::say_skipped("no PostgreSQL found for a server with TLS");
+        return super::print_skipped("no PostgreSQL found for a server with TLS");
     };
     let temporary = authorities
         .server

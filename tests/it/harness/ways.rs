@@ -94,12 +94,12 @@ fn between(body: &Value, before: &str, after: &str) -> Value {
 async fn socket(app: &TestApp, protocol: &str, start: &str, parameters: &Value) -> Value {
     let opened = Socket::open(app, protocol, &[]).await;
     let mut socket = opened.expect("the upgrade is answered");
-    socket.say(json!({ "type": "connection_init" })).await;
+    socket.send(json!({ "type": "connection_init" })).await;
     socket
-        .say(json!({ "type": start, "id": "1", "payload": parameters }))
+        .send(json!({ "type": start, "id": "1", "payload": parameters }))
         .await;
     loop {
-        let mut message = socket.hear().await;
+        let mut message = socket.receive().await;
         match message["type"].as_str() {
             Some("next" | "data") => return message["payload"].take(),
             // A list of errors in the newer protocol, one error in the older.

@@ -50,7 +50,7 @@ impl Wire {
     }
 
     /// Forwards new connections again.
-    pub(crate) fn mend(&self) {
+    pub(crate) fn repair(&self) {
         self.state.send_modify(|state| state.is_whole = true);
     }
 }

@@ -34,7 +34,7 @@ async fn image_count(app: &TestApp) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_asks_for_too_much_is_refused() {
+async fn operations_over_the_limit_are_rejected() {
     on_sqlite(&[], async |app: TestApp| {
         let lists = numbered(30, |n| format!("a{n}: images(first: 100) {{ nodes {{ {IMAGE} }} }} "));
         let doubling = numbered(3, |n| {
@@ -81,7 +81,7 @@ async fn what_asks_for_too_much_is_refused() {
 }
 
 #[apply(each_database!)]
-async fn a_mutation_that_asks_for_too_much_changes_nothing(app: TestApp) {
+async fn a_mutation_over_the_complexity_limit_changes_nothing(app: TestApp) {
     let create = |count| {
         numbered(count, |n| {
             format!("a{n}: createImages(input: $inputs) {{
@@ -121,7 +121,7 @@ async fn two_lists_of_a_hundred_and_a_page_of_events_fit(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn a_page_or_list_out_of_range_is_told_by_its_field(app: TestApp) {
+async fn a_page_or_list_out_of_range_is_an_error_of_its_field(app: TestApp) {
     for (document, code) in [
         (
             "{ images(first: 2147483647) { nodes { id } } }",

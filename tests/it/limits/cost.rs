@@ -42,7 +42,7 @@ fn payloads(body: &Value) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_response_tells_its_cost_to_whom_asks() {
+async fn a_response_includes_its_cost_on_request() {
     on_sqlite(&[], async |app: TestApp| {
         let body = json!({ "query": LIST });
         let reply = post(&app, body.clone(), &[(HEADER, "1")]).await;
@@ -83,7 +83,7 @@ async fn a_response_tells_its_cost_to_whom_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_tells_what_was_asked() {
+async fn a_limit_error_reports_the_value() {
     on_sqlite(&[], async |app: TestApp| {
         let deep = format!("{}{}", "{a".repeat(16), "}".repeat(16));
         let aliases = super::numbered(31, |n| format!("a{n}: __typename "));
@@ -132,12 +132,12 @@ async fn a_refusal_tells_what_was_asked() {
 }
 
 #[apply(each_database!)]
-async fn a_socket_tells_the_cost_of_all_its_operations(app: TestApp) {
+async fn a_socket_reports_the_cost_of_all_its_operations(app: TestApp) {
     app.user("alice").create_image().await;
     let by_header = Socket::open(&app, "graphql-transport-ws", &[(HEADER, "1")]).await;
     let mut by_header = by_header.expect("the upgrade is answered");
-    by_header.say(json!({ "type": "connection_init" })).await;
-    assert_eq!(by_header.hear().await["type"], "connection_ack");
+    by_header.send(json!({ "type": "connection_init" })).await;
+    assert_eq!(by_header.receive().await["type"], "connection_ack");
     let payloads = [
         json!({ "X-GraphQL-Cost": "1" }),
         json!({ "headers": { "x-graphql-cost": 1 } }),
@@ -148,27 +148,27 @@ async fn a_socket_tells_the_cost_of_all_its_operations(app: TestApp) {
     }
     for mut socket in sockets {
         socket.subscribe("1", LIST, json!({})).await;
-        let next = socket.hear().await;
+        let next = socket.receive().await;
         assert_eq!(
             next["payload"]["extensions"]["cost"],
             cost_of_list(),
             "{next}"
         );
-        assert_eq!(socket.hear().await["type"], "complete");
+        assert_eq!(socket.receive().await["type"], "complete");
         // The cost of a subscription is that of one event.
         let events = "subscription { galleryEvents(after: \"\") { type image { id } } }";
         socket.subscribe("2", events, json!({})).await;
-        let next = socket.hear().await;
+        let next = socket.receive().await;
         assert_eq!(
             next["payload"]["data"]["galleryEvents"]["type"], "CREATED",
             "{next}"
         );
         assert_eq!(next["payload"]["extensions"]["cost"]["complexity"], 4);
-        socket.say(json!({ "type": "complete", "id": "2" })).await;
+        socket.send(json!({ "type": "complete", "id": "2" })).await;
         // The message is only a list of errors.
         let bomb = "{ images(first: 100) { nodes { events(first: 100) { nodes { id } } } } }";
         socket.subscribe("3", bomb, json!({})).await;
-        let error = socket.hear().await;
+        let error = socket.receive().await;
         assert_eq!(error["type"], "error", "{error}");
         assert_eq!(
             error["payload"][0]["extensions"]["code"],
@@ -182,12 +182,12 @@ async fn a_socket_tells_the_cost_of_all_its_operations(app: TestApp) {
     for payload in [json!({}), json!({ "X-GraphQL-Cost": "0" })] {
         let mut socket = Socket::begun(&app, payload).await;
         socket.subscribe("1", LIST, json!({})).await;
-        assert_eq!(socket.hear().await["payload"].get("extensions"), None);
+        assert_eq!(socket.receive().await["payload"].get("extensions"), None);
     }
 }
 
 #[apply(each_database!)]
-async fn events_tell_their_cost_as_server_sent_events(app: TestApp) {
+async fn server_sent_events_report_their_cost(app: TestApp) {
     app.user("alice").create_image().await;
     let request = app.client().post(format!("{}/graphql", app.url()));
     let request = request

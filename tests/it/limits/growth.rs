@@ -6,7 +6,7 @@ use super::{assert_refused, assert_too_complex, nested, numbered, run};
 use crate::harness::{TestApp, Way, on_sqlite};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn introspection_that_goes_round_and_round_is_refused() {
+async fn recursive_introspection_is_rejected() {
     on_sqlite(&[], async |app: TestApp| {
         for levels in [2, 15, 30] {
             let round = nested("possibleTypes{interfaces{", "name", "}}", levels);
@@ -21,7 +21,7 @@ async fn introspection_that_goes_round_and_round_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn operations_that_are_not_meant_count_as_well() {
+async fn operations_that_are_not_selected_count_too() {
     on_sqlite(&[], async |app: TestApp| {
         let fields = numbered(480, |number| format!("a{number}:id "));
         let images = numbered(19, |number| {

@@ -154,7 +154,7 @@ async fn fragments_that_double_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_ring_of_fragments_is_invalid() {
+async fn a_cycle_of_fragments_is_invalid() {
     on_sqlite(&[], async |app: TestApp| {
         for document in [
             "{ ...a } fragment a on Query { ...a }",

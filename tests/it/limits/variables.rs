@@ -66,7 +66,7 @@ async fn variables_nest_at_most_64_levels() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn variables_are_bounded_by_get_and_over_a_socket_too() {
+async fn variables_are_limited_for_get_and_sockets_too() {
     on_sqlite(&[], async |app: TestApp| {
         let variables = format!(r#"{{"a":{}}}"#, lists(65));
         let url = get_url(&app, &[("query", CONTAINS), ("variables", &variables)]);
@@ -76,14 +76,14 @@ async fn variables_are_bounded_by_get_and_over_a_socket_too() {
         let mut socket = Socket::begun(&app, Value::Null).await;
         let variables: Value = serde_json::from_str(&variables).expect("JSON");
         socket.subscribe("1", CONTAINS, variables).await;
-        let error = socket.hear().await;
+        let error = socket.receive().await;
         assert_eq!(error["type"], "error");
         assert_eq!(
             error["payload"][0]["extensions"]["code"],
             "QUERY_TOO_COMPLEX"
         );
         socket.subscribe("2", "{ __typename }", json!({})).await;
-        assert_eq!(socket.hear().await["type"], "next");
+        assert_eq!(socket.receive().await["type"], "next");
     })
     .await;
 }
@@ -184,7 +184,7 @@ async fn json_that_is_not_counted_is_not_built() {
         );
         let mut socket = Socket::begun(&app, json!({})).await;
         socket
-            .say(json!({ "type": "ping", "payload": "x".repeat(70_000) }))
+            .send(json!({ "type": "ping", "payload": "x".repeat(70_000) }))
             .await;
         assert_eq!(socket.close_code().await, 4400);
     })

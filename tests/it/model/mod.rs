@@ -228,7 +228,7 @@ fn merge_patch(target: &mut Value, patch: &Value) {
 }
 
 #[apply(each_database!)]
-async fn any_sequence_of_operations_does_what_the_model_does(app: TestApp) {
+async fn any_sequence_of_operations_matches_the_model(app: TestApp) {
     let mut model = Model::new(app);
     for _ in 0..300 * Dice::scale() {
         model.step().await;

@@ -100,7 +100,7 @@ async fn a_word_of_more_than_five_hundred_characters_is_found(app: TestApp) {
 
 /// Postgres keeps 255 positions of a word, up to the 16,383rd word.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_phrase_is_found_however_often_its_words_stand_before_it() {
+async fn a_phrase_is_found_after_many_occurrences_of_its_words() {
     on_sqlite(&[], a_phrase_is_found).await;
     on_postgres(&[], a_phrase_is_found).await;
 }

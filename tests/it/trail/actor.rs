@@ -30,7 +30,7 @@ async fn write(
 }
 
 #[apply(each_database!)]
-async fn changes_bear_the_name_of_whoever_made_them_and_no_others(app: TestApp) {
+async fn changes_record_their_actor_and_no_other(app: TestApp) {
     app.user("alice").create_image().await;
     let url = format!("--database-url={}", app.database().url());
     // One connection, so that the next transaction would see what one leaves behind.
@@ -68,7 +68,7 @@ async fn changes_bear_the_name_of_whoever_made_them_and_no_others(app: TestApp) 
 
 #[apply(each_database!)]
 #[settings("--auth-mode=supabase")]
-async fn the_trail_names_who_signed_in(app: TestApp) {
+async fn the_trail_records_authenticated_users(app: TestApp) {
     let id = app.user("alice").create_image().await;
     let purge = "mutation($id: ID!) { purgeImage(id: $id, force: true) { changed } }";
     app.worker().run(purge, json!({ "id": id })).await;

@@ -9,7 +9,7 @@ const TABLE: &str = "CREATE TABLE gallery.image_gallery (
 )";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_adopted_table_in_another_schema_is_captured_whatever_the_writers_search_path() {
+async fn an_adopted_table_in_another_schema_is_captured_for_any_search_path() {
     on_postgres(&[], async |database: TestDatabase| {
         database
             .db_execute(&format!(
@@ -47,7 +47,7 @@ async fn an_adopted_table_in_another_schema_is_captured_whatever_the_writers_sea
 
 /// Supabase gives its public roles all privileges on objects created in `public`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_world_has_no_rights_on_the_trail() {
+async fn public_roles_have_no_privileges_on_the_trail() {
     on_own_cluster(&[], &[], async |database: TestDatabase| {
         database
             .db_execute(

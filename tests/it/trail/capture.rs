@@ -20,7 +20,7 @@ fn pair(kind: &str, id: &str) -> (String, String) {
 }
 
 #[apply(each_database!)]
-async fn every_mutation_leaves_its_event(app: TestApp) {
+async fn every_mutation_creates_its_event(app: TestApp) {
     let alice = app.user("alice");
     let id = alice.create_image().await;
     let update = "mutation($id: ID!) { updateImage(input: { id: $id, refinedPrompt: \"a cat\" }) { userErrors { code } } }";
@@ -67,7 +67,7 @@ async fn every_mutation_leaves_its_event(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn another_applications_changes_are_captured(app: TestApp) {
+async fn changes_of_other_applications_are_captured(app: TestApp) {
     let row = Row::new();
     db_insert(&app, std::slice::from_ref(&row)).await;
     let id = row.id.to_string();
@@ -101,7 +101,7 @@ async fn another_applications_changes_are_captured(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn what_is_rolled_back_is_in_no_trail(app: TestApp) {
+async fn rolled_back_changes_are_not_in_the_trail(app: TestApp) {
     let id = app.user("alice").create_image().await;
     app.db_execute(
         "BEGIN; UPDATE image_gallery SET intent = 'edit'; DELETE FROM image_gallery; ROLLBACK",
@@ -115,7 +115,7 @@ async fn what_is_rolled_back_is_in_no_trail(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn one_statement_makes_an_event_for_each_row_it_changes(app: TestApp) {
+async fn one_statement_creates_an_event_per_changed_row(app: TestApp) {
     let rows: Vec<Row> = (0..250).map(|_| Row::new()).collect();
     db_insert(&app, &rows).await;
     app.db_execute("UPDATE image_gallery SET intent = 'edit'")
@@ -138,7 +138,7 @@ async fn one_statement_makes_an_event_for_each_row_it_changes(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn a_new_owner_is_told_of_it_and_the_old_one_is_not(app: TestApp) {
+async fn a_change_of_owner_is_reported_to_the_new_owner_only(app: TestApp) {
     let id = app.user("alice").create_image().await;
     app.db_execute("UPDATE image_gallery SET user_id = 'bob'")
         .await;
@@ -164,7 +164,7 @@ async fn a_new_owner_is_told_of_it_and_the_old_one_is_not(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn an_image_whose_id_is_changed_is_gone_and_another_is_there(app: TestApp) {
+async fn a_changed_id_is_a_purge_and_a_creation(app: TestApp) {
     let id = app.user("alice").create_image().await;
     let new = Uuid::new_v4().to_string();
     app.db_execute(&format!(
@@ -224,7 +224,7 @@ async fn a_truncated_table_purges_every_image() {
 
 /// The Django application's role, on an adopted table with an additional column.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_role_without_rights_on_the_trail_writes_it_all_the_same() {
+async fn a_role_without_privileges_on_the_trail_creates_events() {
     on_postgres(&[], async |app: TestApp| {
         let name = app
             .db_query_text("SELECT current_database()::text")

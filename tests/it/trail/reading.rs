@@ -28,7 +28,7 @@ async fn db_prune(app: &TestApp, through: usize) {
 }
 
 #[apply(each_database!)]
-async fn pages_tell_the_truth_whichever_way_one_pages(app: TestApp) {
+async fn page_flags_are_correct_in_both_directions(app: TestApp) {
     let alice = app.user("alice");
     for _ in 0..5 {
         alice.create_image().await;
@@ -124,7 +124,7 @@ async fn events_are_narrowed_by_owner_image_and_type(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn cursors_of_the_trail_and_of_lists_are_not_each_others(app: TestApp) {
+async fn cursors_of_the_trail_and_of_lists_are_not_interchangeable(app: TestApp) {
     app.user("alice").create_image().await;
     let data = app.run("{ trailCursor images { edges { cursor } } galleryEvents { edges { cursor node { id } } } }", json!({})).await;
     let of_list = &data["images"]["edges"][0]["cursor"];
@@ -160,7 +160,7 @@ async fn cursors_of_the_trail_and_of_lists_are_not_each_others(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn an_image_shows_what_happened_to_it(app: TestApp) {
+async fn an_image_lists_its_events(app: TestApp) {
     let id = app.user("alice").create_image().await;
     app.user("alice").create_image().await;
     let query = "query($id: ID!) { image(id: $id, includeDeleted: true) { events(last: 2) {
@@ -186,7 +186,7 @@ async fn an_image_shows_what_happened_to_it(app: TestApp) {
 }
 
 #[apply(each_database!)]
-async fn events_are_nodes_and_an_image_that_is_gone_is_null(app: TestApp) {
+async fn events_are_nodes_and_a_purged_image_is_null(app: TestApp) {
     let id = app.user("alice").create_image().await;
     let event = text(&trail(&app).await[0]["id"]).to_owned();
     let query = "query($ids: [ID!]!, $event: ID!) {
@@ -270,7 +270,7 @@ async fn an_empty_trail_has_a_cursor_too(app: TestApp) {
 
 /// Root fields are resolved concurrently: read among them, the cursor could be later than the list.
 #[apply(each_database!)]
-async fn what_a_list_does_not_show_comes_after_the_trail_cursor_of_its_request(app: TestApp) {
+async fn changes_missing_in_a_list_follow_the_trail_cursor_of_its_request(app: TestApp) {
     let writer = tokio::spawn({
         let app = app.clone();
         async move {
@@ -306,7 +306,7 @@ async fn what_a_list_does_not_show_comes_after_the_trail_cursor_of_its_request(a
 
 /// An open transaction holds a low sequence value; the others proceed, and its event appears when it commits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transaction_that_stays_open_holds_nobody_up_and_is_not_skipped() {
+async fn an_open_transaction_delays_nobody_and_is_not_skipped() {
     use sqlx::{AssertSqlSafe, Connection, Executor};
 
     on_postgres(&[], async |app: TestApp| {

@@ -50,7 +50,7 @@ async fn old_events_are_dropped_at_the_start_up_to_the_first_younger_one(app: Te
 
 #[apply(each_database!)]
 #[settings("--event-retention-days=30")]
-async fn a_trail_that_is_old_altogether_goes_and_keeps_its_end(app: TestApp) {
+async fn an_entirely_old_trail_is_deleted_and_keeps_its_end(app: TestApp) {
     let rows: Vec<_> = (0..1500).map(|_| Row::new()).collect();
     db_insert(&app, &rows).await;
     let end = app.run("{ trailCursor }", json!({})).await;

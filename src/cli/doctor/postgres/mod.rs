@@ -21,8 +21,8 @@ const LEEWAY: i64 = 30_000;
 const CONNECTION: &str = "connection";
 const POOLER: &str = "pooler";
 const TLS: &str = "tls";
-const NAME_POOLER: &str = "set DATABASE_POOLER=transaction, and DATABASE_DIRECT_URL for migrations; or connect past the pooler \
-                           (Supabase: port 5432)";
+const NAME_POOLER: &str = "set DATABASE_POOLER=transaction, and DATABASE_DIRECT_URL for migrations; or bypass the \
+                           pooler (Supabase: port 5432)";
 
 /// Checks the server and, if it responds, the tables.
 pub(super) async fn look(
@@ -69,18 +69,24 @@ fn server(facts: &PostgresFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if facts.major < OLDEST_TRIED {
         let what = format!(
-            "PostgreSQL {} is older than what this program is tried with",
+            "PostgreSQL {} is older than the tested versions",
             facts.version
         );
         findings.push(
             Finding::warning(CONNECTION, what)
-                .mended(format!("upgrade the server to {OLDEST_TRIED} or newer")),
+                .with_remedy(format!("upgrade the server to {OLDEST_TRIED} or newer")),
         );
     }
     if facts.is_read_only {
         findings.push(
-            Finding::wrong(CONNECTION, "the server takes no writes: it is a standby, or told so")
-                .mended("name the primary in DATABASE_URL or SUPABASE_DB_HOST, or unset `default_transaction_read_only`"),
+            Finding::wrong(
+                CONNECTION,
+                "the server rejects writes: it is a standby, or configured as read-only",
+            )
+            .with_remedy(
+                "set DATABASE_URL or SUPABASE_DB_HOST to the primary, or unset \
+                         `default_transaction_read_only`",
+            ),
         );
     }
     findings
@@ -92,38 +98,38 @@ fn tls(facts: &PostgresFacts, target: &PgConnectOptions) -> Finding {
         let what = if facts.is_encrypted {
             "encrypted"
         } else {
-            "not encrypted, and it need not be"
+            "not encrypted, which is not necessary"
         };
         return Finding::ok(
             TLS,
-            format!("sslmode={mode}, {what}: it stays on this machine"),
+            format!("sslmode={mode}, {what}: the connection stays on this machine"),
         );
     }
-    let remedy = "set sslmode=verify-full (SUPABASE_DB_SSLMODE) and sslrootcert (SUPABASE_DB_SSLROOTCERT), the file of the \
-                  server's authority";
+    let remedy = "set sslmode=verify-full (SUPABASE_DB_SSLMODE) and sslrootcert (SUPABASE_DB_SSLROOTCERT), the file \
+                  of the server's CA";
     if !facts.is_encrypted {
         let what = format!(
-            "sslmode={mode}, not encrypted: whoever is in between reads the password's proof and every row, and can change them"
+            "sslmode={mode}, not encrypted: an attacker in between can read and change the login and every row"
         );
         let host = target.get_host();
         return if is_supabase_direct(host) || is_supabase_pooler(host) {
-            Finding::wrong(TLS, what).mended(remedy)
+            Finding::wrong(TLS, what).with_remedy(remedy)
         } else {
-            Finding::warning(TLS, what).mended(remedy)
+            Finding::warning(TLS, what).with_remedy(remedy)
         };
     }
     match mode {
         "verify-full" => Finding::ok(TLS, "sslmode=verify-full: encrypted, with the right server"),
         "verify-ca" => Finding::warning(
             TLS,
-            "sslmode=verify-ca: encrypted, but with any server that has a certificate of a public authority",
+            "sslmode=verify-ca: encrypted, but any server with a certificate of a public CA is accepted",
         )
-        .mended(remedy),
+        .with_remedy(remedy),
         _ => Finding::warning(
             TLS,
-            format!("sslmode={mode}: encrypted, but with whoever answers, as no certificate is checked"),
+            format!("sslmode={mode}: encrypted, but the certificate is not verified, so any server is accepted"),
         )
-        .mended(remedy),
+        .with_remedy(remedy),
     }
 }
 
@@ -136,11 +142,11 @@ fn pooler(
     let (Pooler::Session, Some(is_shared)) = (options.pooler, shares_sessions) else {
         let mut findings = unseen_pooler(options, target);
         if findings.is_empty() && options.pooler == Pooler::Session {
-            let what = "a second connection could not be had, so whether a pooler is in between cannot be told";
+            let what = "no second connection could be opened, so a pooler cannot be detected";
             let remedy = "leave more connections free, and try again";
-            findings.push(Finding::warning(POOLER, what).mended(remedy));
+            findings.push(Finding::warning(POOLER, what).with_remedy(remedy));
         } else if options.pooler == Pooler::Transaction {
-            let what = "DATABASE_POOLER=transaction: nothing relies on a session";
+            let what = "DATABASE_POOLER=transaction: no session state is used";
             findings.insert(0, Finding::ok(POOLER, what));
         }
         return findings;
@@ -148,12 +154,12 @@ fn pooler(
     let mut findings = vec![if is_shared {
         Finding::wrong(
             POOLER,
-            "DATABASE_POOLER=session, but connections share sessions: a pooler in transaction mode is in between, and \
-             prepared statements and settings get lost or mixed up",
+            "DATABASE_POOLER=session, but connections share sessions: they go through a pooler in transaction mode, \
+             and prepared statements and settings get lost or mixed up",
         )
-        .mended(NAME_POOLER)
+        .with_remedy(NAME_POOLER)
     } else {
-        let what = "DATABASE_POOLER=session, and each connection has a session of its own";
+        let what = "DATABASE_POOLER=session, and each connection has its own session";
         Finding::ok(POOLER, what)
     }];
     findings.extend(user_of_pooler(target));
@@ -170,14 +176,14 @@ fn unseen_pooler(options: &Options, target: &PgConnectOptions) -> Vec<Finding> {
             let what = format!(
                 "DATABASE_POOLER=session, but port {port} of {host} is Supabase's pooler in transaction mode"
             );
-            findings.push(Finding::wrong(POOLER, what).mended(NAME_POOLER));
+            findings.push(Finding::wrong(POOLER, what).with_remedy(NAME_POOLER));
         }
         Pooler::Transaction if options.direct.is_none() => {
-            let what = "without DATABASE_DIRECT_URL `migrate` refuses, and changes of other processes are looked for once a \
-                        second";
+            let what = "without DATABASE_DIRECT_URL `migrate` refuses to run, and the server polls for changes of \
+                        other processes once a second";
             let remedy =
                 "set DATABASE_DIRECT_URL to the database itself, or to a pooler in session mode";
-            findings.push(Finding::warning(POOLER, what).mended(remedy));
+            findings.push(Finding::warning(POOLER, what).with_remedy(remedy));
         }
         Pooler::Session | Pooler::Transaction => {}
     }
@@ -189,8 +195,11 @@ fn user_of_pooler(target: &PgConnectOptions) -> Option<Finding> {
     let user = target.get_username();
     let is_plain = is_supabase_pooler(target.get_host()) && !user.contains('.');
     is_plain.then(|| {
-        Finding::wrong(POOLER, format!("Supabase's pooler knows no user `{user}`"))
-            .mended("the user is postgres.<project> there, as the dashboard's Connect shows it")
+        Finding::wrong(
+            POOLER,
+            format!("Supabase's pooler does not know the user `{user}`"),
+        )
+        .with_remedy("use postgres.<project>, as shown by Connect in the dashboard")
     })
 }
 
@@ -212,16 +221,16 @@ async fn direct(options: &Options, facts: &PostgresFacts) -> Option<Finding> {
             "DATABASE_DIRECT_URL, {direct}, is another database than {}",
             options.target
         );
-        return Some(Finding::wrong(AREA, what).mended("name the same one in both"));
+        return Some(Finding::wrong(AREA, what).with_remedy("set both to the same database"));
     }
     Some(match found.shares_sessions {
         Some(true) => Finding::wrong(
             AREA,
             format!(
-                "DATABASE_DIRECT_URL, {direct}, leads through a pooler in transaction mode as well"
+                "DATABASE_DIRECT_URL, {direct}, also goes through a pooler in transaction mode"
             ),
         )
-        .mended(
+        .with_remedy(
             "set it to the database itself, or to a pooler in session mode (Supabase: port 5432)",
         ),
         _ => Finding::ok(
@@ -244,13 +253,13 @@ async fn replica(options: &Options) -> Option<Finding> {
             }
             Ok(_) => Finding::warning(
                 AREA,
-                format!("DATABASE_READ_URL, {replica}, is no standby: it takes writes"),
+                format!("DATABASE_READ_URL, {replica}, is not a standby: it accepts writes"),
             )
-            .mended("name a streaming replica of the database, or unset it"),
+            .with_remedy("set it to a streaming replica of the database, or unset it"),
             Err(error) => Finding::warning(
                 AREA,
                 format!(
-                    "cannot connect to DATABASE_READ_URL, {replica}, and the primary serves: {error}"
+                    "cannot connect to DATABASE_READ_URL, {replica}, so the primary serves all reads: {error}"
                 ),
             ),
         },
@@ -263,10 +272,10 @@ fn clock(ahead: i64) -> Finding {
     let direction = if ahead < 0 { "behind" } else { "ahead of" };
     let what = format!("the database's clock is {seconds} s {direction} this machine's");
     let remedy =
-        "set both by NTP: times of images are taken from either, and tokens may be refused";
+        "synchronise both with NTP: images have times of either clock, and tokens may be rejected";
     match ahead.abs() {
-        skew if skew > LEEWAY => Finding::wrong(AREA, what).mended(remedy),
-        skew if skew > SKEW => Finding::warning(AREA, what).mended(remedy),
+        skew if skew > LEEWAY => Finding::wrong(AREA, what).with_remedy(remedy),
+        skew if skew > SKEW => Finding::warning(AREA, what).with_remedy(remedy),
         _ => Finding::ok(AREA, "the database's agrees with this machine's"),
     }
 }
@@ -286,7 +295,8 @@ fn project(settings: &Settings, target: &PgConnectOptions) -> Option<Finding> {
         let what = format!(
             "SUPABASE_URL is the project `{keys}`, but the database is that of `{database}`"
         );
-        Finding::warning("keys", what).mended("name the same project in both, unless that is meant")
+        Finding::warning("keys", what)
+            .with_remedy("set both to the same project, unless this is intended")
     })
 }
 
@@ -295,12 +305,12 @@ fn rights(facts: &PostgresFacts, user: &str) -> Finding {
     if facts.lacking_rights.is_empty() {
         return Finding::ok(
             AREA,
-            format!("`{user}` has those that it needs on the tables"),
+            format!("`{user}` has the required privileges on the tables"),
         );
     }
     let lacking = facts.lacking_rights.join("; ");
     Finding::wrong(AREA, format!("`{user}` lacks {lacking}"))
-        .mended("connect as the tables' owner, or GRANT the owner's role to this one")
+        .with_remedy("connect as the tables' owner, or GRANT the owner's role to this one")
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ fn at(host: &str) -> Options {
 }
 
 #[test]
-fn a_server_elsewhere_should_be_known_by_its_certificate() {
+fn the_certificate_of_a_remote_server_should_be_verified() {
     for (host, mode, is_encrypted, expected) in [
         ("localhost", "prefer", false, "ok "),
         ("127.0.0.1", "disable", false, "ok "),
@@ -91,7 +91,7 @@ fn clocks_may_differ_by_five_seconds() {
 }
 
 #[test]
-fn a_transaction_pooler_is_known_by_what_it_does_or_else_by_its_address() {
+fn a_transaction_pooler_is_detected_by_behaviour_or_address() {
     const POOLER: &str = "aws-0-x.pooler.supabase.com";
     for (host, arguments, seen, expected) in [
         ("db.example.com", &[][..], Some(false), &["ok "][..]),
@@ -132,13 +132,13 @@ fn a_transaction_pooler_is_known_by_what_it_does_or_else_by_its_address() {
     let findings = pooler(&options, target(&options), Some(false));
     let user = findings.last().map(ToString::to_string).unwrap_or_default();
     assert!(
-        user.contains("knows no user `postgres` → the user is postgres.<project>"),
+        user.contains("does not know the user `postgres` → use postgres.<project>"),
         "{user}"
     );
 }
 
 #[test]
-fn without_an_answer_the_settings_alone_are_judged() {
+fn without_a_response_only_the_settings_are_checked() {
     for (host, expected) in [
         ("db.example.com:6543", None),
         ("aws-0-x.pooler.supabase.com:5432", None),
@@ -155,7 +155,7 @@ fn without_an_answer_the_settings_alone_are_judged() {
 }
 
 #[test]
-fn an_old_server_and_one_that_takes_no_writes_are_told() {
+fn an_old_or_read_only_server_is_reported() {
     assert!(server(&facts()).is_empty());
     let old = PostgresFacts {
         major: 14,
@@ -169,13 +169,13 @@ fn an_old_server_and_one_that_takes_no_writes_are_told() {
         "{found:?}"
     );
     assert!(
-        found[1].starts_with("wrong   connection: the server takes no writes"),
+        found[1].starts_with("wrong   connection: the server rejects writes"),
         "{found:?}"
     );
 }
 
 #[test]
-fn keys_of_another_project_than_the_databases_are_told() {
+fn keys_of_another_project_are_reported() {
     for (database, url, expected) in [
         (
             "postgres://postgres.abc@aws-0-x.pooler.supabase.com/d",

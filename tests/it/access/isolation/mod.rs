@@ -192,7 +192,7 @@ async fn every_field_and_argument_of_the_schema_is_in_the_tables() {
     "--graphql-max-depth=50",
     "--graphql-max-complexity=1000000000"
 )]
-async fn no_query_shows_anything_of_anothers(app: TestApp) {
+async fn no_query_shows_other_owners_images(app: TestApp) {
     let schema = Schema::read(&app).await;
     let known = make_both(&app).await;
     let queries = queries(&schema, &known);
@@ -242,7 +242,7 @@ async fn no_query_shows_anything_of_anothers(app: TestApp) {
     "--graphql-max-depth=50",
     "--graphql-max-complexity=1000000000"
 )]
-async fn no_mutation_changes_anything_of_anothers(app: TestApp) {
+async fn no_mutation_changes_other_owners_images(app: TestApp) {
     let schema = Schema::read(&app).await;
     let known = make_both(&app).await;
     let alice = app.user("alice");

@@ -215,7 +215,7 @@ async fn only_trusted_documents_run_where_there_are_some() {
         message.ends_with("its operator may add it (DOCUMENTS)"),
         "{message}"
     );
-    // What no request can execute is found at the start.
+    // Operations that no request can execute are found at startup.
     let trusted = server.front.policy().trusted.as_ref().expect("documents");
     let refused = trusted.iter().filter(|document| {
         let prepared = server.front.prepare_trusted(document, None);

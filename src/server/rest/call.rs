@@ -1,4 +1,5 @@
-//! One REST call from request to response: who asks, how often, what for; then the gallery, then the envelope.
+//! One REST call from request to response: authentication, rate limit and parameters; then the gallery, then the
+//! envelope.
 
 use axum::http::header::{LINK, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
@@ -54,10 +55,10 @@ impl Answer {
     }
 }
 
-/// What the gallery makes of a call.
+/// The gallery's result of a call.
 pub(super) type Outcome = Result<Result<Answer, Rejection>, gallery::Error>;
 
-/// Reads what a caller asks for, and has it done. `run` may be called twice.
+/// Parses a call and runs it. `run` may be called twice.
 pub(super) async fn answer<Q: Send + Sync>(
     rest: &Rest,
     head: &Parts,
@@ -81,7 +82,7 @@ pub(super) async fn answer<Q: Send + Sync>(
     };
     let reads = replica::reads(&head.headers);
     let call = async {
-        // Whoever may do nothing does not learn what else is wrong with the request.
+        // A caller without access does not learn about other errors in the request.
         if let Err(denied) = caller.require_access() {
             let deny = || std::future::ready(Err(denied.clone().into())).boxed();
             return match state.executor.call(&caller, labels, &deny).await {
@@ -105,7 +106,7 @@ pub(super) async fn answer<Q: Send + Sync>(
     response
 }
 
-/// Puts an outcome into the envelope.
+/// Wraps an outcome in the envelope.
 pub(super) fn respond(options: &Options, outcome: Result<Answer, Rejection>) -> Response {
     match outcome {
         Ok(answer) => {
@@ -113,7 +114,7 @@ pub(super) fn respond(options: &Options, outcome: Result<Answer, Rejection>) -> 
             let mut response = options
                 .envelope
                 .result(answer.status, answer.message, result);
-            // Relative to the request's own path, whatever a proxy made of it.
+            // Relative to the request's own path, which a proxy may have changed.
             let link = answer.next.map(|next| format!("<?{next}>; rel=\"next\""));
             if let Some(Ok(link)) = link.map(HeaderValue::try_from) {
                 response.headers_mut().insert(LINK, link);

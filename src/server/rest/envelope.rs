@@ -1,4 +1,4 @@
-//! The two forms of an answer: the one of the replaced application's manual, and the one of its code.
+//! The two formats of a response: that of the replaced application's manual, and that of its code.
 
 use std::collections::BTreeMap;
 

@@ -138,7 +138,7 @@ pub(super) async fn create(Extract(rest): Extract<Rest>, request: Request) -> Re
         Err((rejection, is_broken)) => {
             let mut response = respond(&rest.options, Err(rejection));
             if is_broken {
-                // The rest of the body would be taken for the next request.
+                // Otherwise the rest of the body would be parsed as the next request.
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);
             }
@@ -305,7 +305,7 @@ pub(super) async fn openapi(Extract(rest): Extract<Rest>, request: Request) -> R
     }
 }
 
-/// A path below `REST_PATH` where there is nothing.
+/// An unknown path below `REST_PATH`.
 pub(super) async fn not_found(Extract(rest): Extract<Rest>, request: Request) -> Response {
     refused(
         &rest,
@@ -349,7 +349,7 @@ async fn by_id(
     answer(rest, &head, labels, |_| Ok(ImageId::parse(id)), run).await
 }
 
-/// The head of a request whose body does not matter.
+/// The head of a request whose body is ignored.
 fn head_of(request: Request) -> Parts {
     let (head, body) = request.into_parts();
     if !body.is_end_stream() {
@@ -384,9 +384,9 @@ fn shown(
     Ok(Ok(Answer::new(StatusCode::OK, message, &image)?))
 }
 
-/// The body of a request, or why it was not read, and whether the connection is of no use any more.
+/// The body of a request, or why it was not read, and whether the connection has to be closed.
 async fn read_body(state: &State, head: &Parts, body: Body) -> Result<Bytes, (Rejection, bool)> {
-    // A page of another origin could send any other type without a preflight.
+    // Browsers send other types across origins without a preflight.
     if !is_json(&head.headers) || is_compressed(&head.headers) {
         body::discard(body);
         let message =

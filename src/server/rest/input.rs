@@ -1,4 +1,4 @@
-//! What a request asks for: query parameters and bodies, with an error for each field.
+//! Parses query parameters and bodies, with an error for each field.
 
 use std::collections::HashMap;
 

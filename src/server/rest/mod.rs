@@ -39,7 +39,7 @@ struct Rest {
     options: Arc<Options>,
 }
 
-/// Answers a request that is not served to its origin.
+/// The response to a request that its origin may not send.
 pub(super) fn forbid(options: &Options, request: Request, reason: String) -> Response {
     body::discard(request.into_body());
     call::respond(options, Err(Rejection::new(StatusCode::FORBIDDEN, reason)))

@@ -206,7 +206,7 @@ fn operation(call: Call, envelope: Envelope) -> OperationBuilder {
         .operation_id(Some(call.name))
         .summary(Some(call.summary))
         .parameters(Some(call.parameters))
-        // Where nobody signs in, no token is needed.
+        // Without authentication no token is needed.
         .security(SecurityRequirement::new(BEARER, Vec::<String>::new()))
         .security(SecurityRequirement::default());
     if let Some(body) = call.body {

@@ -1,4 +1,4 @@
-//! Where the REST calls are.
+//! The path of the REST calls.
 
 use std::str::FromStr;
 

@@ -9,7 +9,7 @@ use crate::contract::code::Code;
 use crate::execution::call::CallError;
 use crate::gallery::{InputError, InputField, Refusal};
 
-/// What is wrong, and the status that says so.
+/// An error and its status.
 #[derive(Clone, Debug)]
 pub(super) struct Rejection {
     pub(super) status: StatusCode,

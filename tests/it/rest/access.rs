@@ -1,4 +1,4 @@
-//! Each row of the contract's table of access, over REST.
+//! Each row of the README's access table, over REST.
 
 use macro_rules_attribute::apply;
 use reqwest::Method;
@@ -83,7 +83,7 @@ async fn a_user_sees_and_changes_only_their_own(app: TestApp) {
     ] {
         assert_error(&alice.get(below).await, 403, "another user's images");
     }
-    // A token names somebody, and a call has to name the same.
+    // A call must have the same user id as its token.
     for below in ["/", "/deleted", "/count"] {
         assert_error(&alice.get(below).await, 400, "user_id");
     }
@@ -147,7 +147,7 @@ async fn services_may_do_everything_on_every_row(app: TestApp) {
     }
 }
 
-/// The trail names who did it, as for GraphQL.
+/// The trail records the actor, as for GraphQL.
 #[apply(each_database!)]
 #[settings("--auth-mode=supabase")]
 async fn the_trail_names_the_caller(app: TestApp) {

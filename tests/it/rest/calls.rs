@@ -20,7 +20,7 @@ fn new_image() -> Value {
     })
 }
 
-/// Takes one part of an answer out, after a look at the others.
+/// Returns one part of a response, after checking the others.
 #[track_caller]
 fn unwrapped(mut body: Value, is_code: bool) -> Value {
     let object = body.as_object().expect("an object");

@@ -1,8 +1,9 @@
-//! Two owners against every call: nothing that one of them sends shows or changes anything of the other's.
+//! Tests isolation in every call: nothing that one owner sends shows or changes another owner's data.
 //!
-//! 1. The calls are those of the OpenAPI document: one that is added there, and not to the table, makes the test fail.
-//! 2. Alice sends each with all that she may know of Bob's: her answers hold nothing of his, and his images stay as they are.
-//! 3. Bob's images are purged, and she sends them again: the answers are the same.
+//! 1. The calls are those of the OpenAPI document: the test fails if one is not in the table.
+//! 2. Alice sends each call with values of Bob's images: her responses contain nothing of his, and his images stay
+//!    unchanged.
+//! 3. Bob's images are purged, and she sends the calls again: the responses are the same.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use super::Caller;
 use crate::harness::{Reply, TestApp, each_database, image_url};
 
-/// Each call, with `ID` in the place of one of Bob's ids, and `CURSOR` of one of his cursors.
+/// Each call, with `ID` as a placeholder for one of Bob's ids, and `CURSOR` for one of his cursors.
 const CALLS: [(&str, &str, &[&str]); 8] = [
     (
         "GET",
@@ -82,7 +83,7 @@ async fn cursor(owner: &Caller, below: &str) -> String {
     cursor.split('>').next().expect("a cursor").to_owned()
 }
 
-/// Everything of Bob's, as a service sees it.
+/// All of Bob's images, as a service sees them.
 async fn bobs(service: &Caller) -> [Value; 3] {
     let mut answers = Vec::new();
     for below in ["/?user_id=bob", "/deleted/?user_id=bob"] {
@@ -138,7 +139,7 @@ async fn send_all(
     replies
 }
 
-/// What Alice learns of a call that stores nothing.
+/// What Alice learns from calls that store nothing.
 fn learnt(replies: &[(String, Reply)]) -> Vec<(&str, u16, &Value)> {
     let is_create = |call: &str| call.starts_with("POST / ");
     let replies = replies.iter().filter(|(call, _)| !is_create(call));
@@ -186,7 +187,7 @@ async fn no_call_shows_or_changes_anything_of_anothers(app: TestApp) {
     }
     assert_eq!(bobs(&service).await, before, "nothing of Bob's changed");
 
-    // Now they are gone, and reads and changes of what is not there look the same.
+    // Now they are purged, and calls for images that do not exist look the same.
     for list in ["/?user_id=bob", "/deleted/?user_id=bob"] {
         for id in super::ids(&service.get(list).await) {
             service.delete(&format!("/{id}/permanent")).await;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::harness::token::user_authorization;
 use crate::harness::{Reply, TestApp, image_url};
 
-/// Somebody who calls REST.
+/// A caller of the REST API.
 #[derive(Clone)]
 struct Caller {
     app: TestApp,
@@ -67,7 +67,7 @@ impl Caller {
         self.send(Method::DELETE, below, None).await
     }
 
-    /// Stores an image of a new URL, and gives its id.
+    /// Creates an image with a new URL, and returns its id.
     async fn create(&self, user_id: &str) -> String {
         let body =
             json!({ "user_id": user_id, "image_url": image_url(&Uuid::new_v4().to_string()) });

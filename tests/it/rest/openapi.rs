@@ -1,4 +1,4 @@
-//! The OpenAPI document describes what the server answers.
+//! The OpenAPI document describes the server's responses.
 
 use reqwest::Method;
 use serde_json::{Value, json};

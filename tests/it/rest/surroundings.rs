@@ -1,4 +1,4 @@
-//! REST is held to the same limits, checks and counts as GraphQL.
+//! REST has the same limits, checks and metrics as GraphQL.
 
 use macro_rules_attribute::apply;
 use reqwest::{Method, StatusCode};
@@ -187,7 +187,7 @@ async fn calls_are_counted_as_operations(app: TestApp) {
     }
 }
 
-/// One line for each call, with its caller only as a hash, and nothing of what was sent.
+/// One line per call, with the caller only as a hash, and without request data.
 #[tokio::test]
 async fn calls_are_logged_as_operations() {
     let server = Program::new().with("LOG_FORMAT", "json").serve().await;
@@ -224,7 +224,7 @@ async fn calls_are_logged_as_operations() {
     assert!(line.to_string().contains("rest_write"), "{line}");
 }
 
-/// As GraphQL: 503 until the schema is there.
+/// Like GraphQL: 503 until the schema exists.
 #[apply(each_database!)]
 async fn before_the_migrations_callers_are_told_to_come_back(database: TestDatabase) {
     let program = Program::new()

@@ -1,8 +1,8 @@
-//! The codes of errors, in `extensions.code`.
+//! Error codes for `extensions.code`.
 
 use async_graphql::{ErrorExtensionValues, ServerError};
 
-/// The code of an error that this crate gives, in `extensions.code`.
+/// The code of an error of this crate, in `extensions.code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     /// The document does not parse.
@@ -32,7 +32,7 @@ impl Code {
         }
     }
 
-    /// An error with this code.
+    /// Creates an error with this code.
     pub(crate) fn error(self, message: impl Into<String>) -> ServerError {
         let mut error = ServerError::new(message, None);
         set_code(&mut error.extensions, self.as_str());

@@ -1,4 +1,4 @@
-//! Fields that an operation selects more than once under one key are executed once, with all of their selections,
+//! Merges fields that an operation selects more than once under one key, so that they are executed once,
 //! <https://spec.graphql.org/October2021/#sec-Field-Collection>.
 //!
 //! The library executes each of them and merges the values: a mutation would run twice, and a list that is read twice could
@@ -6,9 +6,9 @@
 //! it is executed:
 //!
 //! 1. A fragment on the same type as the selection set is expanded there, once for each selection set.
-//! 2. Fields with the same key, name, arguments and directives become one, with the selection sets of all.
-//! 3. The directives of `__typename` move to an inline fragment around it: the library does not validate directives of the
-//!    field itself, and considers the variables in them unused.
+//! 2. Fields with the same key, name, arguments and directives are merged, including their selection sets.
+//! 3. The directives of `__typename` move to an inline fragment around it, because the library does not validate
+//!    directives on that field, and treats the variables in them as unused.
 //!
 //! Fields that differ stay as they are: validation, which comes next, rejects them.
 

@@ -1,4 +1,4 @@
-//! Questions about a parsed document: the selected operation and the fields at the roots.
+//! Queries on a parsed document: the selected operation, its type, and the fields at its roots.
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet,
@@ -8,8 +8,8 @@ use async_graphql::{Name, Positioned, ServerError};
 use super::code::Code;
 use super::naming::shortened;
 
-/// The operation to execute, <https://spec.graphql.org/October2021/#GetOperation()>. Fails if no operation has
-/// the name, and if the document has several operations and there is no name.
+/// The operation to execute, <https://spec.graphql.org/October2021/#GetOperation()>. Fails for an unknown name, and for
+/// a document of several operations without a name.
 pub(crate) fn get_operation<'d>(
     document: &'d ExecutableDocument,
     name: Option<&str>,
@@ -53,7 +53,7 @@ fn selects_field(set: &SelectionSet, name: &str) -> bool {
     })
 }
 
-/// The name of one of the document's operations: the first in alphabetical order.
+/// The alphabetically first name of the document's operations.
 pub(crate) fn first_operation(document: &ExecutableDocument) -> Option<&Name> {
     let operations = document.operations.iter();
     operations.filter_map(|(name, _)| name).min()

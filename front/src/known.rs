@@ -21,10 +21,10 @@ const OVERHEAD_BYTES: u64 = 1024;
 /// The usual size of a document, from which the cache estimates its capacity.
 const USUAL_BYTES: u64 = 32 * 1024;
 
-/// A document with one of its operations selected: parsed, within the limits, with its fields collected.
+/// A document with a selected operation: parsed, within the limits, with merged fields.
 #[derive(Debug)]
 pub(crate) struct KnownDocument {
-    /// What is executed.
+    /// The document to execute.
     pub(crate) document: ExecutableDocument,
     /// The name that selects its operation, if there are several.
     pub(crate) operation_name: Option<Box<str>>,
@@ -32,7 +32,7 @@ pub(crate) struct KnownDocument {
     pub(crate) operation_type: OperationType,
     /// The length of its text in bytes.
     pub(crate) text_bytes: usize,
-    /// Its tokens.
+    /// The number of its tokens.
     pub(crate) tokens: usize,
     /// Depth and aliases of the selected operation.
     pub(crate) measured: Measured,
@@ -47,7 +47,7 @@ impl KnownDocument {
     }
 }
 
-/// The store. Clones are the same store.
+/// The cache. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownDocuments(Arc<Cache<Key, Arc<KnownDocument>, Size>>);
 
@@ -97,13 +97,13 @@ impl Weighter<Key, Arc<KnownDocument>> for Size {
 }
 
 impl KnownDocuments {
-    /// An empty store.
+    /// An empty cache.
     pub(crate) fn new() -> Self {
         let documents = usize::try_from(MAX_BYTES / USUAL_BYTES).unwrap_or(usize::MAX);
         Self(Arc::new(Cache::with_weighter(documents, MAX_BYTES, Size)))
     }
 
-    /// The document of a text, with the operation of this name selected.
+    /// The cached document of a text, with the operation of this name.
     pub(crate) fn find(
         &self,
         text: &str,

@@ -37,7 +37,7 @@ pub fn inexact_in_json(json: &str) -> Option<&str> {
     }
 }
 
-/// Parses a document. As in [`read_variables`], a number that would lose digits becomes an enum value of its text.
+/// Parses a document. As in [`read_variables`], a number that would lose digits becomes an enum value with its text.
 pub(crate) fn parse_document(text: &str) -> Result<ExecutableDocument, ServerError> {
     let numbers = numbers_in_document(text);
     let Some((_, inexact)) = numbers.iter().find(|(_, number)| !is_exact(number)) else {
@@ -91,7 +91,7 @@ fn numbers_in_document(text: &str) -> Vec<(usize, &str)> {
 /// The texts of a document's numbers that are still to be put into it, in document order.
 struct NumberTexts<I> {
     rest: I,
-    /// Whether there was one for each number.
+    /// Whether there was a text for each number.
     is_complete: bool,
 }
 
@@ -192,7 +192,7 @@ impl<'t, I: Iterator<Item = &'t str>> NumberTexts<I> {
         }
     }
 
-    /// The next text, where its number would lose digits.
+    /// The next text, if its number would lose digits.
     fn next_inexact(&mut self) -> Option<Name> {
         let Some(number) = self.rest.next() else {
             self.is_complete = false;
@@ -202,13 +202,13 @@ impl<'t, I: Iterator<Item = &'t str>> NumberTexts<I> {
     }
 }
 
-/// The number that a text begins with.
+/// The number at the start of a text.
 fn number_at(text: &str) -> &str {
     let end = text.find(|letter| !matches!(letter, '0'..='9' | '.' | 'e' | 'E' | '+' | '-'));
     end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
-/// The length of the string that a JSON text begins with, its quotes included.
+/// The length of the string at the start of a JSON text, including its quotes.
 fn string_length(text: &str) -> usize {
     let mut is_escaped = false;
     for (place, byte) in text.bytes().enumerate().skip(1) {

@@ -30,7 +30,7 @@ pub enum Document {
     Persist(String, DocumentHash),
     /// Only `extensions.persistedQuery.sha256Hash`, as sent.
     Persisted(String),
-    /// Only its id among the trusted documents.
+    /// Only the id of a trusted document.
     Trusted {
         /// The request's parameter.
         parameter: &'static str,
@@ -48,14 +48,14 @@ pub struct Parameters {
     pub query: Option<String>,
     /// Its id, as GraphQL over HTTP and graphql-codegen call it. Ids are ignored if there is a `query`.
     pub document_id: Option<String>,
-    /// The same, as Relay's documentation calls it.
+    /// The same, as named by Relay's documentation.
     #[serde(rename = "doc_id")]
     pub doc_id: Option<String>,
     /// The same. Some clients number their requests with it, so it may be a number.
     pub id: Option<Box<RawValue>>,
     /// Selects one of its operations.
     pub operation_name: Option<String>,
-    /// Values of its variables, by name.
+    /// The values of its variables, by name.
     pub variables: Option<Box<RawValue>>,
     /// Extensions; only `persistedQuery` is read.
     pub extensions: Option<Extensions>,
@@ -87,7 +87,7 @@ impl Parameters {
         serde_json::from_slice(json).map_err(|error| not_a_request(json_error(&error)))
     }
 
-    /// The operation that they describe.
+    /// The operation of these parameters.
     pub fn into_operation(self) -> Result<Operation, ServerError> {
         let name = |parameter, id: Option<String>| id.map(|id| Document::Trusted { parameter, id });
         let persisted = match self.extensions {
@@ -153,7 +153,7 @@ fn read_variables(
     Ok(Ok(variables))
 }
 
-/// Reads `extensions.persistedQuery.sha256Hash`.
+/// Parses `extensions.persistedQuery.sha256Hash`.
 pub(crate) fn parse_hash(sha256_hash: &str) -> Result<DocumentHash, ServerError> {
     DocumentHash::parse(sha256_hash).ok_or_else(|| {
         Code::BadUserInput.error(

@@ -27,7 +27,7 @@ impl DocumentHash {
         Self(Sha256::digest(text).into())
     }
 
-    /// Reads 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits.
     pub fn parse(hexadecimal: &str) -> Option<Self> {
         let mut hash = [0; 32];
         let is_hexadecimal = hexadecimal.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -50,7 +50,7 @@ impl fmt::Display for DocumentHash {
     }
 }
 
-/// The documents that are known by their hash.
+/// The documents that are known by hash.
 #[derive(Clone, Debug)]
 pub(crate) struct PersistedDocuments(Arc<Cache<DocumentHash, Arc<str>, TextLength>>);
 

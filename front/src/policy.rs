@@ -101,7 +101,7 @@ impl DocumentPolicy {
                 is_untrusted: false,
             });
         };
-        // Before hashing, which takes time in proportion to the text.
+        // Before hashing, which takes time proportional to the text.
         let tokens = scan(&text, limits).map_err(|limit| limit.to_error())?;
         if let Some(text) = trusted.of_text(&text) {
             return Ok(AllowedText::trusted(&text));

@@ -1,4 +1,5 @@
-//! From a request's text and variables to an operation that is safe to execute, with its cost: the order of all checks.
+//! Turns a request's text and variables into an operation that is safe to execute, with its cost: the order of all
+//! checks.
 //!
 //! 1. [`DocumentPolicy`]: whether the document is allowed.
 //! 2. For a document that is not in the cache, everything that depends only on its text (`Checks::read`):
@@ -39,7 +40,7 @@ use super::variables::InputTypes;
 pub struct Options {
     /// Which documents may run.
     pub policy: DocumentPolicy,
-    /// Of one request.
+    /// The limits of one request.
     pub limits: Limits,
     /// Costs that cannot be derived from the schema.
     pub prices: &'static Prices,
@@ -56,7 +57,7 @@ impl Default for Options {
     }
 }
 
-/// Checks operations before they are executed. Clones are the same.
+/// Checks operations before execution. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Front {
     policy: DocumentPolicy,
@@ -68,7 +69,7 @@ pub struct Front {
     persisted: PersistedDocuments,
 }
 
-/// An operation that is safe to execute once it is valid.
+/// An operation that is safe to execute if it is valid.
 #[derive(Clone, Debug)]
 pub struct PreparedOperation {
     text: String,
@@ -84,11 +85,11 @@ pub struct PreparedOperation {
 /// Why an operation is rejected, and what is known about it.
 #[derive(Debug)]
 pub struct Rejection {
-    /// What is wrong.
+    /// The error.
     pub error: ServerError,
-    /// Whether it is a query, a mutation or a subscription.
+    /// The operation's type.
     pub operation_type: Option<OperationType>,
-    /// What was measured.
+    /// The measured cost.
     pub cost: Cost,
 }
 
@@ -324,7 +325,7 @@ impl<'f> Checks<'f> {
 }
 
 impl PreparedOperation {
-    /// Whether it is a query, a mutation or a subscription.
+    /// The operation's type.
     pub fn operation_type(&self) -> OperationType {
         self.document.operation_type
     }

@@ -32,7 +32,7 @@ pub(crate) struct SchemaIndex {
     roots: Roots,
 }
 
-/// The types that operations begin at, <https://spec.graphql.org/October2021/#sec-Root-Operation-Types>.
+/// The root types, <https://spec.graphql.org/October2021/#sec-Root-Operation-Types>.
 #[derive(Debug)]
 struct Roots {
     query: Name,
@@ -70,7 +70,7 @@ pub(crate) struct IndexedField {
 }
 
 impl SchemaIndex {
-    /// Reads it from a schema.
+    /// Builds it from a schema.
     pub(crate) fn of_schema(schema: &ServiceDocument) -> Self {
         let mut index = Self {
             types: HashMap::new(),
@@ -101,7 +101,7 @@ impl SchemaIndex {
         index
     }
 
-    /// The type that an operation begins at.
+    /// The root type of an operation.
     pub(crate) fn root(&self, operation_type: OperationType) -> &Name {
         match operation_type {
             OperationType::Query => &self.roots.query,
@@ -199,7 +199,7 @@ fn indexed_field(field: &Positioned<FieldDefinition>) -> (Name, IndexedField) {
     (name.node.clone(), indexed)
 }
 
-/// The named type within a type reference.
+/// The named type of a type reference.
 fn named(reference: &Type) -> &Name {
     match &reference.base {
         BaseType::Named(name) => name,

@@ -1,4 +1,4 @@
-//! A schema that only validates.
+//! An extension that only validates.
 
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ use super::collect_fields::note_spreads;
 use super::naming::shortened;
 use super::walk::{definitions, directives, selections};
 
-/// Checks a document as it was sent, with every operation and fragment.
+/// Checks a document as sent, with all operations and fragments.
 pub(crate) fn validate(document: &ExecutableDocument) -> Result<(), ServerError> {
     for (_, operation) in document.operations.iter() {
         validate_variables(&operation.node)?;
@@ -47,7 +47,7 @@ fn validate_variables(operation: &OperationDefinition) -> Result<(), ServerError
     Err(invalid(message, directive.pos))
 }
 
-/// `if` is a `Boolean!`, so a variable in it has to be one, or has a default,
+/// `if` is a `Boolean!`, so its variable must have this type or a default,
 /// <https://spec.graphql.org/October2021/#sec-All-Variable-Usages-are-Allowed>.
 fn require_conditions(
     document: &ExecutableDocument,

@@ -24,7 +24,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Nothing measured yet.
+    /// Nothing is measured yet.
     pub(crate) fn within(limits: &Limits) -> Self {
         Self {
             complexity: None,

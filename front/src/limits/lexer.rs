@@ -75,7 +75,7 @@ fn token_length(text: &str, first: char) -> usize {
     }
 }
 
-/// A string ends with its line at the latest.
+/// A string ends at the end of the line at the latest.
 fn line_string_length(text: &str) -> usize {
     let mut is_escaped = false;
     for (place, character) in text.char_indices().skip(1) {
@@ -90,7 +90,7 @@ fn line_string_length(text: &str) -> usize {
     text.len()
 }
 
-/// Length of a block string's content, up to the first `"""` that has no backslash before it.
+/// Length of a block string's content, up to the first `"""` without a backslash before it.
 fn block_length(content: &str) -> Option<usize> {
     let mut ends = content.match_indices("\"\"\"");
     ends.find(|(place, _)| {

@@ -159,7 +159,7 @@ mod tests {
     fn what_only_looks_like_a_string_hides_no_brackets() {
         let brackets = "[".repeat(1600);
         for text in [
-            // Without an end this is an empty string, and a string that begins behind it.
+            // Without an end this is an empty string followed by a string.
             format!("{{f(x:[\"\"\" \" {brackets}"),
             format!("{{f(x:\"\n{brackets}"),
             format!("{{f #\r{brackets}"),
@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// Each beginning used to be searched for its end anew: a minute for eight megabytes.
+    /// The end used to be searched from each beginning: a minute for eight megabytes.
     #[test]
     fn block_strings_that_do_not_end_are_searched_once() {
         let text = "\\\"\"\"\n".repeat(1_600_000);
@@ -218,7 +218,7 @@ mod tests {
         }
     }
 
-    /// Minutes, if the end were looked for at each of them.
+    /// Would take minutes if the end were searched from each beginning.
     #[test]
     fn block_strings_without_an_end_are_found_out_once() {
         let unit = "\n\\\"\"\"";
@@ -247,7 +247,7 @@ mod tests {
             let _ = scanned(&mixed);
         }
 
-        /// Where a document parses and holds neither strings nor comments, the scan sees just its brackets.
+        /// In a valid document without strings and comments, the scan counts exactly its brackets.
         #[test]
         fn brackets_of_plain_documents_are_all_seen(text in "[\\[\\](){}a:, ]{0,150}", levels in 0_usize..100) {
             let text = format!("{}{text}", "{a".repeat(levels));

@@ -125,7 +125,7 @@ mod tests {
                 Err(Limit::VariableNesting(levels))
             );
         }
-        // The list is a value as well.
+        // The list counts as a value.
         assert_eq!(check_variables(&listed(999_999)), Ok(()));
         assert_eq!(
             limit_of(&listed(1_000_000)),

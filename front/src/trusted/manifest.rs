@@ -33,7 +33,7 @@ pub enum ManifestError {
     /// No documents.
     #[error("holds no documents; allowed are manifests with at least one")]
     Empty,
-    /// Two texts under one id.
+    /// Two texts with one id.
     #[error("has two documents of the id `{0}`; allowed is one text for each id")]
     Ambiguous(String),
     /// An empty id or text.
@@ -44,9 +44,9 @@ pub enum ManifestError {
         "has a document `{id}` that cannot be used: {reason}; allowed are GraphQL documents within the limits of a request"
     )]
     Unreadable {
-        /// Which one.
+        /// The document's id.
         id: String,
-        /// What is wrong with it.
+        /// The error.
         reason: String,
     },
 }
@@ -69,7 +69,7 @@ struct ApolloOperation {
 /// The fields of an object in order, including duplicates.
 struct Fields(Vec<(String, Box<RawValue>)>);
 
-/// The ids and texts of a manifest, each id once.
+/// Parses the ids and texts of a manifest; ids are unique.
 pub(crate) fn read(json: &[u8]) -> Result<Vec<(String, String)>, ManifestError> {
     if json.len() > MAX_BYTES {
         return Err(ManifestError::TooLarge);

@@ -31,7 +31,7 @@ const HASH_PREFIX: &str = "sha256:";
 pub enum Mode {
     /// It is rejected.
     Enforce,
-    /// It runs, and is logged once.
+    /// They run, and each is logged once.
     Report,
 }
 
@@ -74,8 +74,8 @@ impl TrustedDocument {
     }
 }
 
-/// The hash of a text's tokens, definition by definition: equal for texts that differ only in white space, commas, comments
-/// and the order of their definitions, which Apollo's tool sorts and its client does not.
+/// The hash of a text's tokens, definition by definition: equal for texts that differ only in white space, commas,
+/// comments and the order of definitions, which Apollo's tool sorts and its client does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Tokens([u8; 32]);
 
@@ -127,7 +127,7 @@ impl TrustedDocuments {
         self.mode
     }
 
-    /// All of them, in the manifest's order.
+    /// All documents, in the manifest's order.
     pub fn iter(&self) -> impl Iterator<Item = &TrustedDocument> {
         self.index.documents.iter().map(AsRef::as_ref)
     }
@@ -303,7 +303,7 @@ mod tests {
     }
 
     proptest! {
-        /// Any definition that is taken for another consists of the same tokens.
+        /// Definitions that are considered equal have the same tokens.
         #[test]
         fn texts_of_other_tokens_are_told_apart(one in "[ab1.,\" {(#\n-]{0,12}", other in "[ab1.,\" {(#\n-]{0,12}") {
             let same = tokens(&one).eq(tokens(&other));

@@ -1,6 +1,6 @@
-//! The values of variables, checked against the types that an operation declares for them,
-//! <https://spec.graphql.org/October2021/#sec-Coercing-Variable-Values>. The library would check them as
-//! arguments, at each use, and report an invalid document.
+//! Checks the values of variables against the types that an operation declares,
+//! <https://spec.graphql.org/October2021/#sec-Coercing-Variable-Values>. The library would check them as arguments at
+//! each use, and report the document as invalid.
 //!
 //! Values stay as they were sent: the library coerces them with the same rules. Custom scalars parse their own values.
 
@@ -21,7 +21,7 @@ use crate::naming::shortened;
 #[derive(Debug)]
 pub(crate) struct InputTypes {
     types: HashMap<Name, InputType>,
-    /// Whether an error may list what the schema allows.
+    /// Whether errors may list the values that the schema allows.
     names_values: bool,
 }
 
@@ -55,7 +55,7 @@ struct Mismatch {
 }
 
 impl InputTypes {
-    /// Reads them from a schema.
+    /// Builds them from a schema.
     pub(crate) fn of_schema(schema: ServiceDocument, names_values: bool) -> Self {
         let types = schema.definitions.into_iter().filter_map(|definition| {
             let TypeSystemDefinition::Type(definition) = definition else {

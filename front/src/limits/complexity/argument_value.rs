@@ -1,4 +1,4 @@
-//! The value of an argument: a literal of the document, a variable of the request, or a variable's default.
+//! The value of an argument: a literal in the document, a variable in the request, or a variable's default.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -22,9 +22,9 @@ pub(super) type LookedAt = RefCell<BTreeSet<Name>>;
 /// A value that is present and not null.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ArgumentValue<'a> {
-    /// In the document; it may hold variables.
+    /// A literal in the document, which may contain variables.
     Literal(&'a Literal),
-    /// Sent as a variable, or the default of one.
+    /// The value of a variable, or its default.
     Sent(&'a Sent),
 }
 

@@ -1,4 +1,4 @@
-//! The cost of a field by itself, and how often its selection set is resolved.
+//! The cost of a field itself, and how often its selection set is resolved.
 //!
 //! Connections and lists that a field processes item by item are known from the schema ([`SchemaIndex`]); the rest is in
 //! [`Prices`].
@@ -14,19 +14,19 @@ use crate::schema_index::{ConnectionRole, SchemaError, SchemaIndex};
 pub struct Prices {
     /// Fields with a cost of their own.
     pub fields: &'static [FieldPrice],
-    /// Fields that return as many items as an argument says.
+    /// Fields whose number of items is given by an argument.
     pub sized_lists: &'static [SizedList],
-    /// Input fields that make a field more expensive, wherever an argument has them.
+    /// Input fields that make a field more expensive, in any argument.
     pub inputs: &'static [InputPrice],
     /// `totalCount` of a connection.
     pub total_count: usize,
     /// A connection below the root, which is read for each object.
     pub nested_connection: usize,
-    /// Length of a page without `first` and `last`.
+    /// Page size without `first` and `last`.
     pub default_page: usize,
-    /// The longest page.
+    /// Maximum page size.
     pub max_page: usize,
-    /// The longest list that a field accepts as a required argument.
+    /// Maximum length of a list in a required argument.
     pub max_list: usize,
 }
 
@@ -67,11 +67,11 @@ pub struct FieldPrice {
     pub parent: &'static str,
     /// The field's name.
     pub field: &'static str,
-    /// Its cost, without its selection set.
+    /// Its cost without its selection set.
     pub cost: usize,
 }
 
-/// A field that returns as many items as an argument says.
+/// A field whose number of items is given by an argument.
 #[derive(Clone, Copy, Debug)]
 pub struct SizedList {
     /// The object type.
@@ -82,7 +82,7 @@ pub struct SizedList {
     pub argument: &'static str,
     /// The number of items without the argument.
     pub default: usize,
-    /// The most items.
+    /// Maximum number of items.
     pub max: usize,
 }
 
@@ -109,14 +109,14 @@ pub(crate) struct CostModel<'a> {
 /// The cost of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FieldCost {
-    /// By itself.
+    /// The cost of the field itself.
     pub(super) own: usize,
     /// How often its selection set is resolved.
     pub(super) times: usize,
 }
 
 impl CostModel<'_> {
-    /// The cost of a field that is no part of a connection.
+    /// The cost of a field that is not part of a connection.
     pub(super) fn field_cost(
         self,
         values: Values<'_>,

@@ -12,7 +12,7 @@ use super::{CostVisitor, Priced};
 #[derive(Debug)]
 pub(crate) struct OperationCost {
     pub(crate) complexity: usize,
-    /// The variables that it depends on, as they were sent.
+    /// The variables that it depends on, with their values.
     depends_on: Vec<(Name, Option<Sent>)>,
     /// Upper bounds: the size of arguments without variables, and the number of uses of variables.
     literal_bytes: usize,

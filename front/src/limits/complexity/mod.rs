@@ -39,7 +39,7 @@ use super::{Limit, LimitExceeded, Limits};
 use crate::schema_index::ConnectionRole;
 use crate::walk::{Fragments, directives};
 
-/// An operation with the values of its variables, and how it is priced.
+/// An operation with the values of its variables, and its cost model.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Priced<'a> {
     pub(crate) document: &'a ExecutableDocument,

@@ -1,4 +1,4 @@
-//! Documents and what they cost.
+//! Tests of the cost of documents.
 
 use async_graphql::Variables;
 use async_graphql::parser::parse_query;
@@ -10,7 +10,7 @@ use crate::collect_fields::collect_fields;
 
 const IMAGE: &str = "id userId imageUrl originalPrompt refinedPrompt intent intentLabel metadata createdAt updatedAt deletedAt";
 
-/// As the executor prices it: when fields that are selected twice are one.
+/// The cost as in production: after field merging.
 fn priced_with(text: &str, variables: Value) -> usize {
     let index = sample::index();
     let mut document = parse_query(text).expect("the test's document parses");
@@ -45,7 +45,7 @@ fn a_field_costs_one_and_a_page_its_length() {
             1 + 3 * 2,
         ),
         ("{ images(first: 3) { __typename nodes { id } } }", 2 + 3),
-        // Both are given out.
+        // Both are returned.
         (
             "{ images(first: 3) { nodes { id } edges { node { id } } } }",
             1 + 3 + 3,
@@ -143,7 +143,7 @@ fn what_is_dear_has_its_price() {
             "mutation { restoreTrash { restoredIds hasMore } }",
             1000 + 2,
         ),
-        // Statements of its own for each image.
+        // Separate statements for each image.
         (
             "{ images(first: 100) { nodes { events(first: 2) { nodes { type } } } } }",
             1 + 100 * (20 + 2),
@@ -214,7 +214,7 @@ fn a_list_counts_its_items() {
             r#"mutation { createImages(input: [{ imageUrl: "a" }, { imageUrl: "b" }]) { results { image { id } created } } }"#,
             1 + 2 * 4,
         ),
-        // A list that is only a condition.
+        // A list that is only a filter.
         (
             "{ galleryEvents(first: 2, types: [CREATED, UPDATED, PURGED]) { nodes { id } } }",
             1 + 2,
@@ -226,7 +226,7 @@ fn a_list_counts_its_items() {
         (json!({ "ids": ["a", "b", "c"] }), 3),
         (json!({ "ids": "a" }), 1),
         (json!({ "ids": vec!["a"; 100] }), 100),
-        // Refused by the field, and nothing is done.
+        // Rejected by the field before it does anything.
         (json!({ "ids": vec!["a"; 5000] }), 100),
     ] {
         assert_eq!(priced_with(text, variables.clone()), 1 + items);
@@ -240,15 +240,15 @@ fn fragments_are_priced_where_they_are_spread() {
             "{ images(first: 5) { ...c } } fragment c on ImageConnection { nodes { ...i } } fragment i on Image { id userId }",
             1 + 5 * 2,
         ),
-        // One field, however often it is selected.
+        // Repeated fields count once.
         ("{ ...q ...q ... on Query { ...q } } fragment q on Query { images(first: 5) { nodes { id id } } }", 1 + 5),
-        // Kept apart by their directives, on pages of different lengths.
+        // Not merged because of their directives, with different page sizes.
         (
             "query($t: Boolean = true) { a: images(first: 5) { ...c @include(if: $t) } b: images(first: 7) { ...c @include(if: $t) } }
              fragment c on ImageConnection { totalCount nodes { id } }",
             1 + 50 + 5 + 1 + 50 + 7,
         ),
-        // An object is of one type.
+        // An object has one type.
         (
             r#"{ node(id: "a") { id ... on Image { userId metadata } ... on GalleryEvent { type } } }"#,
             1 + 1 + 2,

@@ -246,7 +246,7 @@ mod tests {
         let aliases: Vec<_> = (0..30).map(alias).collect();
         let text = format!("query($s: [ID!]!) {{ {} }}", aliases.concat());
         assert!(is_refused(&text, json!({ "s": vec!["x"; 900_000] })));
-        // Validation looks at what is left out, too, and at what another operation or nobody uses.
+        // Validation also visits excluded fields, and those in other operations or unused fragments.
         for text in [
             format!("query($s: JSON) {{ nodes(ids: [{uses}]) @skip(if: true) {{ id }} }}"),
             format!("query($s: JSON) {{ __typename @skip(if: [{uses}]) }}"),
@@ -259,7 +259,7 @@ mod tests {
         ] {
             assert!(is_refused(&text, json!({ "s": vec![0; 50_000] })), "{text}");
         }
-        // Once for each of a hundred images, through a fragment too.
+        // Once for each of a hundred images, also through a fragment.
         let text =
             "query($s: String) { images(first: 100) { nodes { ... @include(if: true) { ...f } } } }
             fragment f on Image { events(after: $s) { nodes { id } } }";

@@ -58,7 +58,7 @@ pub fn measure_document(
         let size = size.map_err(LimitExceeded::without_path)?;
         of_fragments.push((&fragment.node.selection_set.node, size.selections));
     }
-    // Every definition is expanded and validated, whichever operation is selected.
+    // All definitions are expanded and validated, whichever operation is selected.
     measure.check_selections(&of_operations)?;
     for of_fragment in of_fragments {
         let checked = measure.check_selections(&[of_fragment]);

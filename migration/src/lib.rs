@@ -14,6 +14,7 @@ mod lock;
 mod m0001_image_gallery;
 mod m0002_search;
 mod m0003_trail;
+mod m0004_once_keys;
 mod query;
 mod rights;
 mod session;
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_image_gallery::Migration),
             Box::new(m0002_search::Migration),
             Box::new(m0003_trail::Migration),
+            Box::new(m0004_once_keys::Migration),
         ]
     }
 

@@ -38,7 +38,7 @@ pub(super) enum UserErrorCode {
     /// Not a JSON object, larger than 64 KiB, deeper than 32 levels, or with a number that cannot be stored exactly; or
     /// metadata and metadataPatch were both sent.
     InvalidMetadata,
-    /// U+0000, which no database stores.
+    /// U+0000, which no database stores; or a blank onceKey.
     InvalidText,
     /// intent and intentLabel contradict each other, OTHER stands without a label, or the label is blank.
     InvalidIntent,
@@ -84,6 +84,7 @@ fn name(field: InputField) -> &'static str {
         InputField::OriginalPrompt => "originalPrompt",
         InputField::RefinedPrompt => "refinedPrompt",
         InputField::IntentLabel => "intentLabel",
+        InputField::OnceKey => "onceKey",
         InputField::Metadata => "metadata",
         InputField::MetadataPatch => "metadataPatch",
         InputField::IfUpdatedAt => "ifUpdatedAt",
@@ -127,7 +128,9 @@ fn code(refusal: &Refusal) -> UserErrorCode {
         Refusal::NotDeleted => UserErrorCode::ImageNotDeleted,
         Refusal::Conflict(_) => UserErrorCode::Conflict,
         Refusal::Metadata(_) => UserErrorCode::InvalidMetadata,
-        Refusal::Nul | Refusal::UserId(UserIdError::Nul) => UserErrorCode::InvalidText,
+        Refusal::Nul | Refusal::BlankOnceKey | Refusal::UserId(UserIdError::Nul) => {
+            UserErrorCode::InvalidText
+        }
         Refusal::Intent(_) => UserErrorCode::InvalidIntent,
         Refusal::UserId(UserIdError::Blank) | Refusal::OwnerMissing => UserErrorCode::InvalidUserId,
         Refusal::TooLong { .. } | Refusal::UserId(UserIdError::TooLong(_)) => {

@@ -4,6 +4,7 @@ pub mod gallery_event;
 pub mod image;
 mod json;
 mod metadata;
+pub mod once_key;
 mod timestamp;
 
 pub use metadata::Metadata;

@@ -7,6 +7,8 @@ use super::{InputError, InputField, Refusal};
 
 /// Maximum length of a prompt in Unicode scalar values.
 pub const MAX_PROMPT_CHARACTERS: usize = 20_000;
+/// Maximum length of a key under which an image is created once, in Unicode scalar values.
+pub const MAX_ONCE_KEY_CHARACTERS: usize = 255;
 /// Maximum length of a label in Unicode scalar values.
 pub const MAX_LABEL_CHARACTERS: usize = 100;
 /// Maximum size of metadata in bytes of compact UTF-8 JSON.

@@ -47,7 +47,7 @@ pub use crate::entity::gallery_event::Kind;
 pub use crate::entity::image::{Column, Columns, Model as Image, Partial as PartialImage};
 pub use argument::ArgumentError;
 pub use change::Change;
-pub use create::{Created, NewImage};
+pub use create::{Created, IfExists, NewImage};
 pub use cursor::{CursorError, EventId, ListCursor, TrailCursor};
 pub use events::EventBatch;
 pub use feed::{Start, Subscription};
@@ -169,6 +169,9 @@ pub enum Refusal {
     /// The text contains U+0000.
     #[error("contains U+0000, which cannot be stored")]
     Nul,
+    /// The key is blank.
+    #[error("must not be blank; omit it, or send null, for none")]
+    BlankOnceKey,
     /// Intent and label are invalid together.
     #[error(transparent)]
     Intent(#[from] IntentError),
@@ -206,6 +209,8 @@ pub enum InputField {
     RefinedPrompt,
     /// The label of the intent.
     IntentLabel,
+    /// The owner's own name for an image.
+    OnceKey,
     /// The metadata.
     Metadata,
     /// The merge patch of the metadata.

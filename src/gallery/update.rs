@@ -41,13 +41,13 @@ pub struct ImageUpdate {
 
 /// A valid input, checked as far as possible without the stored image.
 #[derive(Clone, Debug)]
-struct Changes {
-    url: Option<ImageUrl>,
-    original_prompt: Change<String>,
-    refined_prompt: Change<String>,
-    intent: Change<String>,
-    metadata: MetadataChange,
-    if_updated_at: Option<Timestamp>,
+pub(super) struct Changes {
+    pub(super) url: Option<ImageUrl>,
+    pub(super) original_prompt: Change<String>,
+    pub(super) refined_prompt: Change<String>,
+    pub(super) intent: Change<String>,
+    pub(super) metadata: MetadataChange,
+    pub(super) if_updated_at: Option<Timestamp>,
 }
 
 impl Gallery {
@@ -146,18 +146,22 @@ async fn apply(
     changes: Changes,
     hosts: &HostPatterns,
 ) -> Result<Result<Image, Vec<InputError>>, Error> {
-    let of_this_id = image::Column::ImageId.eq(id);
     let found = visible(scope)
-        .filter(of_this_id.clone())
+        .filter(image::Column::ImageId.eq(id))
         .lock_exclusive()
         .one(unit)
         .await?;
     let Some(stored) = found else {
         return Ok(Err(vec![changes.not_found(Some(id))]));
     };
+    if let Some(Err(refusal)) =
+        (changes.url.as_ref()).map(|url| check_same_asset(url, &stored, hosts))
+    {
+        return Ok(Err(vec![InputError::of(InputField::ImageUrl, refusal)]));
+    }
     let if_updated_at = changes.if_updated_at;
     let metadata = changes.metadata.apply(&stored);
-    let columns = match changes.columns(&stored, hosts, metadata, unit.dialect()) {
+    let columns = match changes.columns(&stored, metadata, unit.dialect()) {
         Ok(columns) => columns,
         Err(error) => return Ok(Err(vec![error])),
     };
@@ -178,25 +182,41 @@ async fn apply(
     if columns.is_empty() {
         return Ok(Ok(stored));
     }
-    let mut update = image::Entity::update_many().filter(of_this_id).col_expr(
-        image::Column::UpdatedAt,
-        unit.dialect().next_updated_at(now()),
-    );
-    if if_updated_at.is_some()
-        && let Some(is_still) = unit.dialect().is_still_updated_at(stored.updated_at)
-    {
-        update = update.filter(is_still);
-    }
-    for (column, value) in columns {
-        update = update.col_expr(column, value);
-    }
-    let mut changed = images(unit, update.into_query().returning(returning_rows(unit))).await?;
-    Ok(changed.pop().ok_or_else(|| {
+    let is_still =
+        if_updated_at.and_then(|_| unit.dialect().is_still_updated_at(stored.updated_at));
+    let changed = write_columns(unit, id, columns, is_still).await?;
+    Ok(changed.ok_or_else(|| {
         vec![InputError::of(
             InputField::IfUpdatedAt,
             Refusal::Conflict(Box::new(stored)),
         )]
     }))
+}
+
+/// New values of columns.
+pub(super) type NewValues = Vec<(image::Column, SimpleExpr)>;
+
+/// Writes new values to an image, and returns it; none where the condition does not hold of it.
+pub(super) async fn write_columns(
+    unit: &UnitOfWork,
+    id: Uuid,
+    columns: NewValues,
+    condition: Option<SimpleExpr>,
+) -> Result<Option<Image>, Error> {
+    let mut update = image::Entity::update_many()
+        .filter(image::Column::ImageId.eq(id))
+        .col_expr(
+            image::Column::UpdatedAt,
+            unit.dialect().next_updated_at(now()),
+        );
+    if let Some(condition) = condition {
+        update = update.filter(condition);
+    }
+    for (column, value) in columns {
+        update = update.col_expr(column, value);
+    }
+    let mut changed = images(unit, update.into_query().returning(returning_rows(unit))).await?;
+    Ok(changed.pop())
 }
 
 impl Changes {
@@ -212,20 +232,17 @@ impl Changes {
     }
 
     /// The columns whose values change, with the new values.
-    fn columns(
+    pub(super) fn columns(
         self,
         stored: &Image,
-        hosts: &HostPatterns,
         metadata: Result<Option<Metadata>, InputError>,
         dialect: Dialect,
-    ) -> Result<Vec<(image::Column, SimpleExpr)>, InputError> {
+    ) -> Result<NewValues, InputError> {
         let mut columns = Vec::new();
-        if let Some(url) = self.url {
-            check_same_asset(&url, stored, hosts)
-                .map_err(|refusal| InputError::of(InputField::ImageUrl, refusal))?;
-            if url.as_str() != stored.image_url {
-                columns.push((image::Column::ImageUrl, url.as_str().into()));
-            }
+        if let Some(url) = self.url
+            && url.as_str() != stored.image_url
+        {
+            columns.push((image::Column::ImageUrl, url.as_str().into()));
         }
         for (column, change, stored) in [
             (

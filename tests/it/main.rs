@@ -21,6 +21,7 @@ mod model;
 mod negotiation;
 mod node;
 mod numbers;
+mod once;
 mod origin;
 mod paging;
 mod persisted;

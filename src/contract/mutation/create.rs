@@ -1,6 +1,6 @@
 //! `createImage`, `createImages`.
 
-use async_graphql::{Context, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 
 use crate::contract::error::Result;
 use crate::contract::image::Image;
@@ -10,6 +10,8 @@ use crate::contract::scalar::{Json, Url};
 use crate::contract::user_error::UserError;
 use crate::contract::{caller, gallery};
 use crate::gallery::{self, Created, InputError, NewImage};
+
+use super::update::stored_image;
 
 /// An image to store.
 #[derive(Debug, InputObject)]
@@ -29,16 +31,36 @@ pub(super) struct CreateImageInput {
     intent_label: Option<String>,
     /// A JSON object, at most 64 KiB and 32 levels; `{}` when left out.
     metadata: Option<Json>,
+    /// The caller's own name for this image, e.g. `task:0a83d2ae#0`, at most 255 characters: one image for each owner
+    /// and key, whatever the URL. A repeat returns the first one, created: false. Purging the image frees the key.
+    once_key: Option<String>,
+    /// What becomes of an image that is stored already under the same id or key.
+    #[graphql(default_with = "IfExists::Keep")]
+    if_exists: IfExists,
 }
 
-/// created is false when the image was already there: the stored one comes back unchanged (it may be in the trash). If
-/// a response is lost, possibly no call returns true.
+/// What becomes of an image that is stored already.
+#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
+#[graphql(remote = "gallery::IfExists")]
+pub(super) enum IfExists {
+    /// It stays as it is.
+    Keep,
+    /// What is sent replaces prompts, intent and imageUrl, and metadata is merged (RFC 7396); never the owner. What is
+    /// omitted or null stays. One in the trash: `IMAGE_DELETED`. A URL of another owner's image: `IMAGE_ID_TAKEN`.
+    Update,
+}
+
+/// created is false when the image was already there: the stored one comes back, with ifExists: KEEP unchanged (it may be
+/// in the trash). If a response is lost, possibly no call returns true: what must happen once depends on the CREATED
+/// event.
 #[derive(Debug, SimpleObject)]
 pub(super) struct CreateImagePayload {
-    /// The stored image; null when there are userErrors.
+    /// The stored image; null when there are userErrors, but for `IMAGE_DELETED`.
     image: Option<Immediate<Image>>,
     /// Whether this call stored it.
     created: bool,
+    /// With ifExists: UPDATE: whether a stored value changed.
+    updated: bool,
     /// What is wrong with the input; then nothing was stored.
     user_errors: Vec<UserError>,
 }
@@ -57,7 +79,7 @@ pub(super) struct CreateMutation;
 
 #[Object]
 impl CreateMutation {
-    /// Idempotent: the same URL again gives the same image, once.
+    /// Idempotent: the same URL, or the same onceKey, again gives the same image, once.
     async fn create_image(
         &self,
         ctx: &Context<'_>,
@@ -100,11 +122,13 @@ impl CreateImagePayload {
             Ok(created) => Self {
                 image: Some(Image::from(created.image).into()),
                 created: created.is_new,
+                updated: created.is_updated,
                 user_errors: Vec::new(),
             },
             Err(faults) => Self {
-                image: None,
+                image: faults.iter().find_map(stored_image),
                 created: false,
+                updated: false,
                 user_errors: faults
                     .iter()
                     .map(|fault| UserError::of_input(fault, path))
@@ -124,6 +148,8 @@ impl From<CreateImageInput> for NewImage {
             intent: input.intent.map(Into::into),
             intent_label: input.intent_label,
             metadata: input.metadata.map(Json::into_value),
+            once_key: input.once_key,
+            if_exists: input.if_exists.into(),
         }
     }
 }

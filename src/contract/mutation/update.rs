@@ -75,8 +75,8 @@ impl UpdateMutation {
     }
 }
 
-/// The stored image that conflicts with the update.
-fn stored_image(fault: &InputError) -> Option<Immediate<Image>> {
+/// The stored image that conflicts with the input.
+pub(super) fn stored_image(fault: &InputError) -> Option<Immediate<Image>> {
     match &fault.refusal {
         Refusal::Conflict(image) | Refusal::Deleted(image) => {
             Some(Image::from(image.as_ref().clone()).into())

@@ -1,0 +1,2 @@
+DROP TRIGGER image_gallery_once_key_delete;
+DROP TABLE image_gallery_once_key;

@@ -22,7 +22,7 @@ use clap::{Args, Command, FromArgMatches};
 
 use crate::cloudinary::hosts::HostPatterns;
 use crate::db::options::Options;
-use crate::gallery;
+use crate::gallery::{self, IntentAliases};
 use crate::server;
 use crate::server::middleware::origin::{Origin, Origins};
 
@@ -37,7 +37,7 @@ pub use rate::RateSettings;
 pub use rest::RestSettings;
 pub use retention::RetentionSettings;
 pub use telemetry::TelemetrySettings;
-use value::{Checked, address, boolean, host_patterns, origin, port, whole_number};
+use value::{Checked, address, boolean, host_patterns, intent_aliases, origin, port, whole_number};
 
 const LISTENING: &str = "Listening";
 const SUBSCRIPTIONS: &str = "Subscriptions";
@@ -85,6 +85,13 @@ pub struct Settings {
     #[arg(long, env, value_name = "HOSTS", help_heading = CONTENT, value_parser = Checked(host_patterns),
         default_value = "res.cloudinary.com,*-res.cloudinary.com")]
     pub cloudinary_hosts: HostPatterns,
+
+    /// `INTENT_ALIASES`, none by default: another application's labels that count as an intent when images are read
+    ///
+    /// Pairs like `image_generation=generate,upscale=enhance`, at most 100, with `generate`, `edit` or `enhance` behind the
+    /// `=`, in any letter case. `Image.intent`, `filter.intents` and `byIntent` go by them; labels stay as they are stored.
+    #[arg(long, env, value_name = "PAIRS", help_heading = CONTENT, value_parser = Checked(intent_aliases))]
+    intent_aliases: Option<IntentAliases>,
 
     /// `GRAPHIQL`, default `true`: serve GraphiQL to browsers that open `/graphql`
     #[arg(long, env, value_name = "BOOLEAN", help_heading = CONTENT, default_value = "true",
@@ -148,6 +155,7 @@ impl Settings {
             request_timeout: self.limits.request_timeout,
             retention: self.retention.policy(),
             max_subscribers: self.max_subscribers,
+            intent_aliases: self.intent_aliases.clone().unwrap_or_default(),
         }
     }
 

@@ -14,6 +14,7 @@ use url::Url;
 use super::error::wrong_value;
 use crate::cloudinary::hosts::HostPatterns;
 use crate::db::options::Host;
+use crate::gallery::IntentAliases;
 use crate::loopback::is_loopback;
 use crate::server::middleware::origin::Origin;
 
@@ -47,6 +48,11 @@ pub(super) fn secret(value: &str) -> Result<SecretString, String> {
 #[expect(clippy::unnecessary_wraps, reason = "the form of a reader")]
 pub(super) fn text(value: &str) -> Result<String, String> {
     Ok(value.to_owned())
+}
+
+/// Labels and the intents that they count as.
+pub(super) fn intent_aliases(value: &str) -> Result<IntentAliases, String> {
+    IntentAliases::parse(value)
 }
 
 /// An origin, as in `https://gallery.example.com`.

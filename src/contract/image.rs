@@ -15,7 +15,6 @@ use super::scalar::{DateTime, Json, Url};
 use super::transform::ImageTransform;
 use crate::cloudinary::transform::delivery_url;
 use crate::gallery;
-use crate::gallery::intent::Intent;
 use crate::gallery::{Column, Columns, OwnedImage};
 
 /// Any object that can be found by its id.
@@ -125,9 +124,10 @@ impl Image {
         present(&self.0.refined_prompt, String::as_str)
     }
 
-    /// What the image was made for; null if not known.
-    async fn intent(&self) -> Option<Result<ImageIntent>> {
-        let intent = self.label()?.map(Intent::of_label);
+    /// What the image was made for; null if not known. Another application's labels may count as one of these
+    /// (`INTENT_ALIASES`).
+    async fn intent(&self, ctx: &Context<'_>) -> Option<Result<ImageIntent>> {
+        let intent = self.label()?.map(|label| gallery(ctx).intent_of(label));
         intent.transpose().map(|intent| intent.map(Into::into))
     }
 

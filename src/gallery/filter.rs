@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use super::ArgumentError;
 use super::input::check_metadata;
 use super::intent::Intent;
+use super::intent_aliases::IntentAliases;
 use crate::db::Dialect;
 use crate::db::search::Search;
 use crate::entity::{Timestamp, image};
@@ -62,9 +63,9 @@ impl Filter {
         Ok(())
     }
 
-    pub(super) fn condition(&self, dialect: Dialect) -> Condition {
+    pub(super) fn condition(&self, dialect: Dialect, aliases: &IntentAliases) -> Condition {
         Condition::all()
-            .add_option(self.intents_condition(dialect))
+            .add_option(self.intents_condition(dialect, aliases))
             .add_option(self.labels_condition(dialect))
             .add_option(
                 self.created_after
@@ -81,17 +82,16 @@ impl Filter {
             )
     }
 
-    fn intents_condition(&self, dialect: Dialect) -> Option<Condition> {
+    fn intents_condition(&self, dialect: Dialect, aliases: &IntentAliases) -> Option<Condition> {
         if self.intents.is_empty() {
             return None;
         }
-        let labels = self.intents.iter().filter_map(|intent| intent.label());
-        let labels: BTreeSet<&str> = labels.collect();
+        let labels: BTreeSet<&str> = aliases.labels_of(&self.intents).collect();
         let mut any = Condition::any().add(dialect.has_label(labels));
         if self.intents.contains(&Intent::Other) {
             let other = Condition::all()
                 .add(image::Column::Intent.ne(""))
-                .add(dialect.has_label(Intent::KNOWN_LABELS).not());
+                .add(dialect.has_label(aliases.known_labels()).not());
             any = any.add(other);
         }
         Some(any)

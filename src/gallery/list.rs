@@ -116,7 +116,7 @@ impl Gallery {
 
     fn rows(&self, caller: &Caller, list: &List) -> Result<Rows, Denied> {
         let dialect = self.database.dialect();
-        let filter = list.filter.condition(dialect);
+        let filter = list.filter.condition(dialect, &self.intent_aliases);
         Ok(Rows {
             scope: caller.scope(list.user_id.clone())?,
             collection: list.collection,

@@ -12,6 +12,7 @@ mod find;
 mod id_probe_limiter;
 pub mod input;
 pub mod intent;
+mod intent_aliases;
 mod list;
 mod metadata;
 mod page;
@@ -41,7 +42,7 @@ use crate::db::{self, Database, Sql, UnitOfWork};
 use crate::entity::{Timestamp, image};
 use feed::Feed;
 use id_probe_limiter::IdProbeLimiter;
-use intent::IntentError;
+use intent::{Intent, IntentError};
 
 pub use crate::entity::gallery_event::Kind;
 pub use crate::entity::image::{Column, Columns, Model as Image, Partial as PartialImage};
@@ -53,6 +54,7 @@ pub use events::EventBatch;
 pub use feed::{Start, Subscription};
 pub use filter::Filter;
 pub use input::{GivenJson, InexactNumber};
+pub use intent_aliases::IntentAliases;
 pub use list::{Collection, List, Parts, Slice};
 pub use page::{Direction, End, Field, Order, Page, Side, SortKey};
 pub use retention::{Expired, Retention};
@@ -76,6 +78,7 @@ pub struct Gallery {
     /// The time in which a bulk call starts new transactions.
     sweep_time: Duration,
     retention: Retention,
+    intent_aliases: IntentAliases,
 }
 
 /// What the gallery is set to.
@@ -89,6 +92,8 @@ pub struct Options {
     pub retention: Retention,
     /// Maximum number of subscribers of this process.
     pub max_subscribers: usize,
+    /// Labels that count as a known intent when images are read.
+    pub intent_aliases: IntentAliases,
 }
 
 /// An image's identifier: the UUID taken from its URL.
@@ -245,7 +250,13 @@ impl Gallery {
             id_probe_limiter: IdProbeLimiter::new(),
             sweep_time: sweep::time_within(options.request_timeout),
             retention: options.retention,
+            intent_aliases: options.intent_aliases,
         }
+    }
+
+    /// What a stored label counts as; none for the empty label.
+    pub fn intent_of(&self, label: &str) -> Option<Intent> {
+        self.intent_aliases.intent_of(label)
     }
 
     /// The database, for monitoring.

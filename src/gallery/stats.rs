@@ -7,6 +7,7 @@ use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, SimpleExpr};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
 
 use super::intent::Intent;
+use super::intent_aliases::IntentAliases;
 use super::{ArgumentError, Error, Gallery, now, visible};
 use crate::auth::{Caller, Denied, UserId};
 use crate::db::UnitOfWork;
@@ -57,7 +58,7 @@ impl Gallery {
                 })
             })
             .await?;
-        Ok(by_label(spellings))
+        Ok(by_label(spellings, &self.intent_aliases))
     }
 
     /// Counts active images created on each of the last `days` UTC days, oldest first, today included.
@@ -122,7 +123,7 @@ async fn count_days(
 }
 
 /// Merges the spellings of each label under the most frequent one.
-fn by_label(spellings: Vec<(Option<String>, i64)>) -> Vec<LabelCount> {
+fn by_label(spellings: Vec<(Option<String>, i64)>, aliases: &IntentAliases) -> Vec<LabelCount> {
     let mut groups: HashMap<Option<String>, Vec<(Option<String>, u64)>> = HashMap::new();
     for (spelling, rows) in spellings {
         let spelling = spelling.filter(|spelling| !spelling.is_empty());
@@ -137,7 +138,7 @@ fn by_label(spellings: Vec<(Option<String>, i64)>) -> Vec<LabelCount> {
         .map(|(label, mut spellings)| {
             spellings.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
             LabelCount {
-                intent: label.as_deref().and_then(Intent::of_label),
+                intent: label.as_deref().and_then(|label| aliases.intent_of(label)),
                 count: spellings.iter().map(|(_, rows)| rows).sum(),
                 label: spellings
                     .into_iter()
@@ -184,6 +185,6 @@ mod tests {
             row(Some("Generate"), Some(Intent::Generate), 5),
             row(Some("ÄPFEL"), Some(Intent::Other), 2),
         ];
-        assert_eq!(by_label(spellings), expected);
+        assert_eq!(by_label(spellings, &IntentAliases::default()), expected);
     }
 }

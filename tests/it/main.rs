@@ -14,6 +14,7 @@ mod filter;
 mod harness;
 mod http;
 mod input;
+mod intent_aliases;
 mod introspection;
 mod limits;
 mod metrics;

@@ -67,6 +67,11 @@ fn a_wrong_setting_is_one_line() {
              `off`, or a list like `info,image_gallery=debug`",
         ),
         (
+            &["--intent-aliases", "upscale"],
+            "INTENT_ALIASES: `upscale` has `upscale`, which is no pair; allowed are pairs like upscale=enhance, separated by \
+             commas, with generate, edit or enhance behind the =",
+        ),
+        (
             &["--trusted-documents", "/not/there"],
             "TRUSTED_DOCUMENTS: `/not/there` is not a file that can be read",
         ),

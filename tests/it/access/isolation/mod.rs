@@ -46,7 +46,11 @@ async fn make_images(owner: &User, label: &str) -> [Value; 2] {
         "originalPrompt": format!("{name}secret"), "refinedPrompt": format!("a cat, {name}secret"),
         "intentLabel": label, "metadata": { "owner": name },
     });
-    let (active, trashed) = (owner.create(input.clone()).await, owner.create(input).await);
+    let mut keyed = input.clone();
+    if name == "bob" {
+        keyed["onceKey"] = json!("bobkey");
+    }
+    let (active, trashed) = (owner.create(keyed).await, owner.create(input).await);
     let delete = "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }";
     owner.run(delete, json!({ "id": trashed["id"] })).await;
     [active, trashed]

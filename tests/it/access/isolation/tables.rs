@@ -105,6 +105,22 @@ pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[
                 r#"(input: { imageUrl: "BOB_URL", originalPrompt: "a", refinedPrompt: "a", intent: OTHER, intentLabel: "a", metadata: {} })"#,
                 "IMAGE_ID_TAKEN",
             ),
+            (
+                r#"(input: { imageUrl: "BOB_URL", ifExists: UPDATE, originalPrompt: "a" })"#,
+                "IMAGE_ID_TAKEN",
+            ),
+            (
+                r#"(input: { imageUrl: "BOB_URL", onceKey: "bobkey", ifExists: UPDATE })"#,
+                "IMAGE_ID_TAKEN",
+            ),
+            (
+                r#"(input: { imageUrl: "ALICE_URL", onceKey: "bobkey", ifExists: UPDATE })"#,
+                "",
+            ),
+            (
+                r#"(input: { imageUrl: "ALICE_URL", onceKey: "bobkey", userId: "bob" })"#,
+                "FORBIDDEN",
+            ),
         ],
     ),
     (
@@ -119,7 +135,7 @@ pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[
                 "FORBIDDEN",
             ),
             (
-                r#"(input: { imageUrl: "BOB_TRASHED_URL", originalPrompt: "a", refinedPrompt: "a", intent: OTHER, intentLabel: "a", metadata: {} })"#,
+                r#"(input: { imageUrl: "BOB_TRASHED_URL", originalPrompt: "a", refinedPrompt: "a", intent: OTHER, intentLabel: "a", metadata: {}, onceKey: "bobkey", ifExists: UPDATE })"#,
                 "IMAGE_ID_TAKEN",
             ),
         ],

@@ -4,26 +4,63 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jsonwebtoken::Algorithm;
+use jsonwebtoken::{Algorithm, DecodingKey};
+
+use self::SigningAlgorithm::Library;
+use super::es512;
 
 /// A set of algorithms.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Algorithms(Vec<Algorithm>);
+pub struct Algorithms(Vec<SigningAlgorithm>);
+
+/// An algorithm, and who verifies it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SigningAlgorithm {
+    /// The library.
+    Library(Algorithm),
+    /// [`es512`].
+    Es512,
+}
+
+/// A key to verify with.
+#[derive(Clone, Debug)]
+pub(super) enum VerifyingKey {
+    /// Of an algorithm of the library.
+    Library(DecodingKey),
+    /// Of ES512.
+    P521(es512::Point),
+}
+
+impl From<Algorithm> for SigningAlgorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        Self::Library(algorithm)
+    }
+}
+
+impl SigningAlgorithm {
+    /// The algorithm that a token's header names; none for `none` and unknown names.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let mut known = NAMES.iter();
+        let (_, algorithm) = known.find(|(known, _)| *known == name)?;
+        Some(*algorithm)
+    }
+}
 
 /// Every supported algorithm, with its name in a token's header, <https://www.rfc-editor.org/rfc/rfc7518#section-3.1>.
-const NAMES: [(&str, Algorithm); 12] = [
-    ("HS256", Algorithm::HS256),
-    ("HS384", Algorithm::HS384),
-    ("HS512", Algorithm::HS512),
-    ("RS256", Algorithm::RS256),
-    ("RS384", Algorithm::RS384),
-    ("RS512", Algorithm::RS512),
-    ("PS256", Algorithm::PS256),
-    ("PS384", Algorithm::PS384),
-    ("PS512", Algorithm::PS512),
-    ("ES256", Algorithm::ES256),
-    ("ES384", Algorithm::ES384),
-    ("EdDSA", Algorithm::EdDSA),
+const NAMES: [(&str, SigningAlgorithm); 13] = [
+    ("HS256", Library(Algorithm::HS256)),
+    ("HS384", Library(Algorithm::HS384)),
+    ("HS512", Library(Algorithm::HS512)),
+    ("RS256", Library(Algorithm::RS256)),
+    ("RS384", Library(Algorithm::RS384)),
+    ("RS512", Library(Algorithm::RS512)),
+    ("PS256", Library(Algorithm::PS256)),
+    ("PS384", Library(Algorithm::PS384)),
+    ("PS512", Library(Algorithm::PS512)),
+    ("ES256", Library(Algorithm::ES256)),
+    ("ES384", Library(Algorithm::ES384)),
+    ("ES512", SigningAlgorithm::Es512),
+    ("EdDSA", Library(Algorithm::EdDSA)),
 ];
 
 impl Algorithms {
@@ -34,17 +71,21 @@ impl Algorithms {
 
     /// The algorithms of Supabase Auth: HS256 with the legacy secret, ES256 and RS256 with signing keys.
     pub fn of_supabase() -> Self {
-        Self(vec![Algorithm::HS256, Algorithm::ES256, Algorithm::RS256])
+        Self::of_library(&[Algorithm::HS256, Algorithm::ES256, Algorithm::RS256])
+    }
+
+    fn of_library(algorithms: &[Algorithm]) -> Self {
+        Self(algorithms.iter().copied().map(Library).collect())
     }
 
     /// The algorithms of a shared secret.
     pub fn of_secret() -> Self {
-        Self(vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512])
+        Self::of_library(&[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512])
     }
 
     /// The algorithms of an RSA key.
     pub(super) fn of_rsa() -> Self {
-        Self(vec![
+        Self::of_library(&[
             Algorithm::RS256,
             Algorithm::RS384,
             Algorithm::RS512,
@@ -64,8 +105,8 @@ impl Algorithms {
     }
 
     /// The only algorithm of a key on one curve.
-    pub(super) fn only(algorithm: Algorithm) -> Self {
-        Self(vec![algorithm])
+    pub(super) fn only(algorithm: impl Into<SigningAlgorithm>) -> Self {
+        Self(vec![algorithm.into()])
     }
 
     /// The algorithms in both sets.
@@ -80,7 +121,7 @@ impl Algorithms {
     }
 
     /// Whether the set contains an algorithm.
-    pub(super) fn contains(&self, algorithm: Algorithm) -> bool {
+    pub(super) fn contains(&self, algorithm: SigningAlgorithm) -> bool {
         self.0.contains(&algorithm)
     }
 
@@ -96,8 +137,7 @@ impl Algorithms {
 
     /// The algorithm with this name, if it is in the set; otherwise an empty set.
     pub(super) fn named(&self, name: &str) -> Self {
-        let named = NAMES.iter().find(|(known, _)| *known == name);
-        let algorithm = named.map(|(_, algorithm)| *algorithm);
+        let algorithm = SigningAlgorithm::named(name);
         Self(
             algorithm
                 .filter(|algorithm| self.contains(*algorithm))
@@ -161,7 +201,10 @@ mod tests {
     #[test]
     fn names_are_parsed_or_rejected() {
         let both: Algorithms = "HS512, RS256,".parse().expect("two");
-        assert_eq!(both, Algorithms(vec![Algorithm::HS512, Algorithm::RS256]));
+        assert_eq!(
+            both,
+            Algorithms::of_library(&[Algorithm::HS512, Algorithm::RS256])
+        );
         for text in [
             "",
             ",",
@@ -169,7 +212,7 @@ mod tests {
             "hs256",
             "HS256;RS256",
             "HS256 RS256",
-            "ES512",
+            "ES521",
         ] {
             let error = text.parse::<Algorithms>().expect_err(text);
             assert!(

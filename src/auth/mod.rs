@@ -3,6 +3,7 @@
 
 mod algorithms;
 mod claims;
+mod es512;
 mod jwks;
 mod metrics_token;
 mod public_key;

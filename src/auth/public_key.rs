@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-use super::algorithms::Algorithms;
+use super::algorithms::{Algorithms, SigningAlgorithm, VerifyingKey};
+use super::es512;
 
 /// Length of an uncompressed point of P-256.
 const P256_BYTES: usize = 65;
@@ -15,7 +16,7 @@ const P384_BYTES: usize = 97;
 /// A public key to verify tokens with, and its algorithms.
 #[derive(Clone)]
 pub struct PublicKey {
-    pub(super) key: DecodingKey,
+    pub(super) key: VerifyingKey,
     pub(super) algorithms: Algorithms,
 }
 
@@ -29,10 +30,10 @@ impl PublicKey {
 impl FromStr for PublicKey {
     type Err = String;
 
-    /// Parses a PEM block. Its lines may also be separated by a literal `\
-    /// `, as in a settings file.
+    /// Parses a PEM block. Its lines may also be separated by a literal `\n`, as in a settings
+    /// file.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const ALLOWED: &str = "allowed is a block that begins with `-----BEGIN PUBLIC KEY-----`, of RSA, P-256, P-384 or Ed25519";
+        const ALLOWED: &str = "allowed is a block that begins with `-----BEGIN PUBLIC KEY-----`, of RSA, P-256, P-384, P-521 or Ed25519";
         if text.contains("PRIVATE KEY") {
             return Err(format!(
                 "is a private key, which only the issuer may have; {ALLOWED}"
@@ -53,28 +54,32 @@ impl FromStr for PublicKey {
 
 fn read(pem: &[u8]) -> Option<PublicKey> {
     // Elliptic curves first: for RSA the library only checks that the text is PEM.
-    if let Ok(key) = DecodingKey::from_ec_pem(pem) {
-        let algorithm = match key.try_get_as_bytes().ok()?.len() {
-            P256_BYTES => Algorithm::ES256,
-            P384_BYTES => Algorithm::ES384,
-            _ => return None,
-        };
-        return Some(PublicKey {
-            key,
-            algorithms: Algorithms::only(algorithm),
-        });
-    }
-    if let Ok(key) = DecodingKey::from_ed_pem(pem) {
-        return Some(PublicKey {
-            key,
-            algorithms: Algorithms::only(Algorithm::EdDSA),
-        });
-    }
-    let key = DecodingKey::from_rsa_pem(pem).ok()?;
-    Some(PublicKey {
-        key,
-        algorithms: Algorithms::of_rsa(),
-    })
+    let (key, algorithms) = if let Ok(key) = DecodingKey::from_ec_pem(pem) {
+        of_curve(key)?
+    } else if let Ok(key) = DecodingKey::from_ed_pem(pem) {
+        (
+            VerifyingKey::Library(key),
+            Algorithms::only(Algorithm::EdDSA),
+        )
+    } else {
+        let key = DecodingKey::from_rsa_pem(pem).ok()?;
+        (VerifyingKey::Library(key), Algorithms::of_rsa())
+    };
+    Some(PublicKey { key, algorithms })
+}
+
+fn of_curve(key: DecodingKey) -> Option<(VerifyingKey, Algorithms)> {
+    let point = key.try_get_as_bytes().ok()?;
+    let algorithm = match point.len() {
+        P256_BYTES => Algorithm::ES256,
+        P384_BYTES => Algorithm::ES384,
+        _ => {
+            let point = es512::Point::new(point)?;
+            let algorithms = Algorithms::only(SigningAlgorithm::Es512);
+            return Some((VerifyingKey::P521(point), algorithms));
+        }
+    };
+    Some((VerifyingKey::Library(key), Algorithms::only(algorithm)))
 }
 
 impl fmt::Debug for PublicKey {

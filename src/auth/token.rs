@@ -10,20 +10,25 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use url::Url;
 
-use super::algorithms::Algorithms;
+use super::algorithms::{Algorithms, SigningAlgorithm, VerifyingKey};
 use super::claims::{ClaimRules, Claims};
+use super::es512;
 use super::jwks::KeyServer;
 use super::public_key::PublicKey;
 use super::{Caller, Denied, MetricsToken, ServiceTokens};
 
 /// Allowed clock difference between token issuers and this machine.
-const LEEWAY: Duration = Duration::from_secs(30);
+pub(super) const LEEWAY: Duration = Duration::from_secs(30);
 /// A token usually has one or two KiB.
 const MAX_BYTES: usize = 16 * 1024;
 
@@ -169,14 +174,16 @@ impl Authenticator {
 impl Denied {
     const NOT_BEARER: Self =
         Self::Unauthenticated("`Authorization` must be `Bearer`, a space, and the token");
-    const MALFORMED: Self =
+    pub(super) const MALFORMED: Self =
         Self::Unauthenticated("the token is neither a JWT nor one of this server's service tokens");
     const WRONG_ALGORITHM: Self =
         Self::Unauthenticated("the token's algorithm is not accepted, or there is no key for it");
-    const WRONG_SIGNATURE: Self = Self::Unauthenticated("the token's signature is wrong");
-    const EXPIRED: Self = Self::Unauthenticated("the token has expired");
-    const NOT_YET_GOOD: Self = Self::Unauthenticated("the token is not valid yet (`nbf`)");
-    const NO_EXPIRY: Self = Self::Unauthenticated("the token has no expiry (`exp`)");
+    pub(super) const WRONG_SIGNATURE: Self =
+        Self::Unauthenticated("the token's signature is wrong");
+    pub(super) const EXPIRED: Self = Self::Unauthenticated("the token has expired");
+    pub(super) const NOT_YET_GOOD: Self =
+        Self::Unauthenticated("the token is not valid yet (`nbf`)");
+    pub(super) const NO_EXPIRY: Self = Self::Unauthenticated("the token has no expiry (`exp`)");
     const NOT_FOR_USERS: Self = Self::Forbidden("this requires METRICS_TOKEN or a service token");
     pub(super) const UNKNOWN_KEY: Self =
         Self::Unauthenticated("the token is signed with an unknown key");
@@ -208,31 +215,38 @@ impl Keys {
     }
 
     async fn verified(&self, token: &str) -> Result<Claims, Denied> {
-        let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
-            // `none`, or an unknown name.
-            ErrorKind::Json(_) => Denied::WRONG_ALGORITHM,
-            _ => Denied::MALFORMED,
-        })?;
+        let header = Header::of(token).ok_or(Denied::MALFORMED)?;
         // Critical headers must be understood, and none is supported.
         if header.crit.is_some() {
             return Err(Denied::MALFORMED);
         }
-        if !self.algorithms.contains(header.alg) {
-            return Err(Denied::WRONG_ALGORITHM);
+        let algorithm = SigningAlgorithm::named(&header.alg);
+        let algorithm = algorithm.filter(|algorithm| self.algorithms.contains(*algorithm));
+        match algorithm.ok_or(Denied::WRONG_ALGORITHM)? {
+            SigningAlgorithm::Library(algorithm)
+                if Algorithms::of_secret().contains(algorithm.into()) =>
+            {
+                let secret = self.secret.as_ref().ok_or(Denied::WRONG_ALGORITHM)?;
+                verify_by_library(token, algorithm, secret)
+            }
+            algorithm => {
+                let key_id = header.kid.as_deref();
+                self.verified_by_public_key(token, algorithm, key_id).await
+            }
         }
-        if Algorithms::of_secret().contains(header.alg) {
-            let secret = self.secret.as_ref().ok_or(Denied::WRONG_ALGORITHM)?;
-            return verify(token, header.alg, secret);
-        }
-        self.verified_by_public_key(token, &header).await
     }
 
-    async fn verified_by_public_key(&self, token: &str, header: &Header) -> Result<Claims, Denied> {
+    async fn verified_by_public_key(
+        &self,
+        token: &str,
+        algorithm: SigningAlgorithm,
+        key_id: Option<&str>,
+    ) -> Result<Claims, Denied> {
         let mut denied = Denied::WRONG_ALGORITHM;
         if let Some(own) = &self.public
-            && own.algorithms.contains(header.alg)
+            && own.algorithms.contains(algorithm)
         {
-            match verify(token, header.alg, &own.key) {
+            match verify(token, algorithm, &own.key) {
                 // The key server may have the right key.
                 Err(Denied::WRONG_SIGNATURE) => denied = Denied::WRONG_SIGNATURE,
                 result => return result,
@@ -241,12 +255,12 @@ impl Keys {
         let Some(server) = &self.server else {
             return Err(denied);
         };
-        for key in server.find(header.kid.as_deref()).await? {
-            if !key.algorithms.contains(header.alg) {
+        for key in server.find(key_id).await? {
+            if !key.algorithms.contains(algorithm) {
                 denied = Denied::WRONG_ALGORITHM;
                 continue;
             }
-            match verify(token, header.alg, &key.public) {
+            match verify(token, algorithm, &key.public) {
                 Ok(claims) => return Ok(claims),
                 Err(error) => denied = error,
             }
@@ -255,7 +269,42 @@ impl Keys {
     }
 }
 
-fn verify(token: &str, algorithm: Algorithm, key: &DecodingKey) -> Result<Claims, Denied> {
+/// What selects the key. The rest of a header does not matter.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    crit: Option<IgnoredAny>,
+}
+
+impl Header {
+    /// The header of a token that has three parts.
+    fn of(token: &str) -> Option<Self> {
+        let mut parts = token.split('.');
+        let header = parts.next()?;
+        if parts.count() != 2 {
+            return None;
+        }
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()
+    }
+}
+
+fn verify(token: &str, algorithm: SigningAlgorithm, key: &VerifyingKey) -> Result<Claims, Denied> {
+    match (algorithm, key) {
+        (SigningAlgorithm::Library(algorithm), VerifyingKey::Library(key)) => {
+            verify_by_library(token, algorithm, key)
+        }
+        (SigningAlgorithm::Es512, VerifyingKey::P521(key)) => es512::verify(token, key),
+        (SigningAlgorithm::Library(_), VerifyingKey::P521(_))
+        | (SigningAlgorithm::Es512, VerifyingKey::Library(_)) => Err(Denied::WRONG_ALGORITHM),
+    }
+}
+
+fn verify_by_library(
+    token: &str,
+    algorithm: Algorithm,
+    key: &DecodingKey,
+) -> Result<Claims, Denied> {
     let mut validation = Validation::new(algorithm);
     validation.leeway = LEEWAY.as_secs();
     validation.validate_nbf = true;

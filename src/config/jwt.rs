@@ -29,7 +29,7 @@ pub(super) struct JwtSettings {
         value_parser = Checked(hmac_secret))]
     pub(super) jwt_secret: Option<SecretString>,
 
-    /// `JWT_PUBLIC_KEY`, unset by default: a public key in PEM format: RSA, P-256, P-384 or Ed25519
+    /// `JWT_PUBLIC_KEY`, unset by default: a public key in PEM format: RSA, P-256, P-384, P-521 or Ed25519
     ///
     /// It begins with `-----BEGIN PUBLIC KEY-----`; `\n` is accepted as line separator.
     #[arg(long, env, value_name = "PEM", help_heading = JWT, hide_env_values = true,
@@ -38,7 +38,7 @@ pub(super) struct JwtSettings {
 
     /// `JWT_ALGORITHMS`, by default all that the key's type allows: accepted algorithms, separated by commas
     ///
-    /// HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, `EdDSA`. A key is only used with the
+    /// HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, `EdDSA`. A key is only used with the
     /// algorithms of its type, or with the one that the JWKS endpoint names for it.
     #[arg(long, env, value_name = "ALGORITHMS", help_heading = JWT,
         value_parser = Checked(parsed::<Algorithms>))]

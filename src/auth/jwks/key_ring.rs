@@ -6,7 +6,8 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::auth::algorithms::Algorithms;
+use crate::auth::algorithms::{Algorithms, SigningAlgorithm, VerifyingKey};
+use crate::auth::es512;
 
 /// Minimum time between two fetches.
 const MIN_PAUSE: Duration = Duration::from_secs(30);
@@ -26,7 +27,7 @@ pub(in crate::auth) struct Key {
     /// Decided by the key, never by a token.
     pub(in crate::auth) algorithms: Algorithms,
     /// The key.
-    pub(in crate::auth) public: DecodingKey,
+    pub(in crate::auth) public: VerifyingKey,
     /// Identifies the key: its published numbers.
     numbers: (String, String),
 }
@@ -179,24 +180,29 @@ impl PublishedKey {
 }
 
 impl Numbers {
-    fn read(self) -> Option<(Algorithms, DecodingKey, (String, String))> {
+    fn read(self) -> Option<(Algorithms, VerifyingKey, (String, String))> {
         match self {
+            Self::EllipticCurve { crv, x, y } if crv == "P-521" => {
+                let point = es512::Point::from_coordinates(&x, &y)?;
+                let algorithms = Algorithms::only(SigningAlgorithm::Es512);
+                Some((algorithms, VerifyingKey::P521(point), (x, y)))
+            }
             Self::EllipticCurve { crv, x, y } => {
                 let algorithm = match crv.as_str() {
                     "P-256" => Algorithm::ES256,
                     "P-384" => Algorithm::ES384,
                     _ => return None,
                 };
-                let public = DecodingKey::from_ec_components(&x, &y).ok()?;
+                let public = VerifyingKey::Library(DecodingKey::from_ec_components(&x, &y).ok()?);
                 Some((Algorithms::only(algorithm), public, (x, y)))
             }
             Self::Edwards { crv, x } if crv == "Ed25519" => {
-                let public = DecodingKey::from_ed_components(&x).ok()?;
+                let public = VerifyingKey::Library(DecodingKey::from_ed_components(&x).ok()?);
                 Some((Algorithms::only(Algorithm::EdDSA), public, (x, crv)))
             }
             Self::Edwards { .. } => None,
             Self::Rsa { n, e } => {
-                let public = DecodingKey::from_rsa_components(&n, &e).ok()?;
+                let public = VerifyingKey::Library(DecodingKey::from_rsa_components(&n, &e).ok()?);
                 Some((Algorithms::of_rsa(), public, (n, e)))
             }
         }
@@ -275,6 +281,10 @@ mod tests {
             (
                 json!({ "kty": "EC", "crv": "P-521", "x": "AQAB", "y": "AQAB" }),
                 None,
+            ),
+            (
+                json!({ "kty": "EC", "crv": "P-521", "x": "A".repeat(88), "y": "A".repeat(88) }),
+                Some(Algorithms::only(SigningAlgorithm::Es512)),
             ),
             (json!({ "kty": "oct", "k": "AQAB" }), None),
         ] {

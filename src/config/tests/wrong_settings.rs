@@ -239,7 +239,7 @@ fn a_wrong_setting_of_access_is_one_line() {
         (
             &["--jwt-algorithms", "RS256,none"],
             "JWT_ALGORITHMS: `RS256,none` is not a list of algorithms, separated by commas; allowed are HS256, HS384, \
-             HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA",
+             HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
         ),
         (
             &[
@@ -257,7 +257,7 @@ fn a_wrong_setting_of_access_is_one_line() {
                 "--jwt-algorithms=HS512",
             ],
             "JWT_ALGORITHMS: none of them is for JWT_JWKS_URL, which supports RS256, RS384, RS512, PS256, PS384, PS512, \
-             ES256, ES384 or EdDSA; add one, or unset JWT_JWKS_URL",
+             ES256, ES384, ES512 or EdDSA; add one, or unset JWT_JWKS_URL",
         ),
         (
             &["--jwt-secret=-----BEGIN PUBLIC KEY-----\ns3cret"],
@@ -266,12 +266,12 @@ fn a_wrong_setting_of_access_is_one_line() {
         (
             &["--jwt-public-key=-----BEGIN PRIVATE KEY-----\ns3cret"],
             "JWT_PUBLIC_KEY: `…` is a private key, which only the issuer may have; allowed is a block that begins with \
-             `-----BEGIN PUBLIC KEY-----`, of RSA, P-256, P-384 or Ed25519",
+             `-----BEGIN PUBLIC KEY-----`, of RSA, P-256, P-384, P-521 or Ed25519",
         ),
         (
             &["--jwt-public-key=-----BEGIN PUBLIC KEY-----\ns3cret\n-----END PUBLIC KEY-----"],
             "JWT_PUBLIC_KEY: `…` is a public key that cannot be read, or of another kind; allowed is a block that begins \
-             with `-----BEGIN PUBLIC KEY-----`, of RSA, P-256, P-384 or Ed25519",
+             with `-----BEGIN PUBLIC KEY-----`, of RSA, P-256, P-384, P-521 or Ed25519",
         ),
         (
             &["--jwt-user-claim", "a..b"],

@@ -1,7 +1,9 @@
 //! The log line of each request, its trace span, and its id in the log, in a response header and in internal errors.
 
+use std::borrow::Cow;
+
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
@@ -96,19 +98,21 @@ fn trace_span(endpoint: Option<Endpoint<'_>>, request: &Request, id: &str, paren
     let Some(endpoint) = endpoint else {
         return Span::none();
     };
-    let method = match *request.method() {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::DELETE => "DELETE",
-        // Arbitrary methods from clients.
-        _ => "HTTP",
-    };
     let path = endpoint.path();
-    let name = format!("{method} {path}");
+    let name = match (endpoint, request.method().as_str()) {
+        // Without an allocation, because most requests are not traced.
+        (Endpoint::Graphql, "GET") => Cow::Borrowed("GET /graphql"),
+        (Endpoint::Graphql, "POST") => Cow::Borrowed("POST /graphql"),
+        (Endpoint::Rest(_), method @ ("GET" | "POST" | "DELETE")) => {
+            Cow::Owned(format!("{method} {path}"))
+        }
+        // Arbitrary methods from clients.
+        _ => Cow::Owned(format!("HTTP {path}")),
+    };
     let span = tracing::trace_span!(
         parent: parent,
         "http",
-        otel.name = name,
+        otel.name = &*name,
         otel.kind = "server",
         otel.status_code = tracing::field::Empty,
         http.request.method = %request.method(),

@@ -409,12 +409,12 @@ async fn tokens_by_hs512_without_role_and_audience() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_is_only_used_with_the_algorithms_of_its_type() {
-    const ALL: [&str; 13] = [
+    const ALL: [&str; 14] = [
         "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
-        "ES384", "EdDSA", "none",
+        "ES384", "ES512", "EdDSA", "none",
     ];
     let claims = own_service().claims;
-    let kinds: [(SigningKey, &[&str]); 5] = [
+    let kinds: [(SigningKey, &[&str]); 6] = [
         (
             SigningKey::Secret(SECRET.into()),
             &["HS256", "HS384", "HS512"],
@@ -425,6 +425,7 @@ async fn a_key_is_only_used_with_the_algorithms_of_its_type() {
         ),
         (SigningKey::elliptic_curve(), &["ES256"]),
         (SigningKey::elliptic_curve_384(), &["ES384"]),
+        (SigningKey::elliptic_curve_521(), &["ES512"]),
         (SigningKey::edwards(), &["EdDSA"]),
     ];
     for (key, expected) in &kinds {
@@ -463,6 +464,58 @@ async fn a_key_is_only_used_with_the_algorithms_of_its_type() {
             })
             .await;
         }
+    }
+}
+
+/// Another key of the same kind, a changed message and expired claims are rejected with every algorithm.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_keys_own_signature_counts() {
+    type NewKey = fn() -> SigningKey;
+    let kinds: [(NewKey, &str); 8] = [
+        (SigningKey::rsa, "RS256"),
+        (SigningKey::rsa, "RS512"),
+        (SigningKey::rsa, "PS256"),
+        (SigningKey::rsa, "PS512"),
+        (SigningKey::elliptic_curve, "ES256"),
+        (SigningKey::elliptic_curve_384, "ES384"),
+        (SigningKey::elliptic_curve_521, "ES512"),
+        (SigningKey::edwards, "EdDSA"),
+    ];
+    for (new_key, algorithm) in kinds {
+        let (key, other) = (new_key(), new_key());
+        let setting = format!("--jwt-public-key={}", key.pem());
+        on_sqlite(&["--auth-mode=jwt", &setting], async |app: TestApp| {
+            let issuer = own_service();
+            let header = json!({ "alg": algorithm });
+            let good = key.sign_with_header(&header, &issuer.claims);
+            assert_eq!(
+                user_of(&app, &good).await.as_deref(),
+                Some("alice"),
+                "{algorithm}"
+            );
+            let (_, signature) = good.rsplit_once('.').expect("a signature");
+            let mallory = message(&header, &issuer.with("sub", json!("mallory")));
+            let mut forged = vec![
+                other.sign_with_header(&header, &issuer.claims),
+                format!("{mallory}.{signature}"),
+                format!("{mallory}."),
+                format!("{mallory}.{}", "A".repeat(signature.len())),
+                format!("{good}.{signature}"),
+            ];
+            for claims in [
+                issuer.with("exp", json!(now() - 60)),
+                issuer.with("exp", json!("tomorrow")),
+                issuer.with("exp", Value::Null),
+                issuer.with("nbf", json!(now() + 60)),
+                issuer.with("sub", Value::Null),
+            ] {
+                forged.push(key.sign_with_header(&header, &claims));
+            }
+            for token in forged {
+                assert_eq!(user_of(&app, &token).await, None, "{algorithm} {token}");
+            }
+        })
+        .await;
     }
 }
 

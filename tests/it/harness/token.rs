@@ -7,9 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
-    KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
-    RSA_PSS_SHA512, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
+    ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaKeyPair,
 };
 use aws_lc_rs::{hmac, rsa};
 use base64::Engine;
@@ -60,6 +60,7 @@ pub(crate) enum SigningKey {
     Secret(Vec<u8>),
     EllipticCurve(Box<EcdsaKeyPair>),
     EllipticCurve384(Box<EcdsaKeyPair>),
+    EllipticCurve521(Box<EcdsaKeyPair>),
     Edwards(Box<Ed25519KeyPair>),
     Rsa(Box<RsaKeyPair>),
 }
@@ -80,6 +81,12 @@ impl SigningKey {
     pub(crate) fn elliptic_curve_384() -> Self {
         let key = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING);
         Self::EllipticCurve384(Box::new(key.expect("a key")))
+    }
+
+    /// A new key for ES512.
+    pub(crate) fn elliptic_curve_521() -> Self {
+        let key = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING);
+        Self::EllipticCurve521(Box::new(key.expect("a key")))
     }
 
     /// A new key for `EdDSA`.
@@ -120,6 +127,10 @@ impl SigningKey {
                 let point = key.public_key().as_ref();
                 json!({ "kty": "EC", "crv": "P-384", "x": text(&point[1..49]), "y": text(&point[49..]) })
             }
+            Self::EllipticCurve521(key) => {
+                let point = key.public_key().as_ref();
+                json!({ "kty": "EC", "crv": "P-521", "x": text(&point[1..67]), "y": text(&point[67..]) })
+            }
             Self::Edwards(key) => {
                 json!({ "kty": "OKP", "crv": "Ed25519", "x": text(key.public_key().as_ref()) })
             }
@@ -148,9 +159,9 @@ impl SigningKey {
     pub(crate) fn public_forms(&self) -> Vec<Vec<u8>> {
         let der: PublicKeyX509Der<'_> = match self {
             Self::Secret(_) => panic!("a secret has no public key"),
-            Self::EllipticCurve(key) | Self::EllipticCurve384(key) => {
-                key.public_key().as_der().expect("DER")
-            }
+            Self::EllipticCurve(key)
+            | Self::EllipticCurve384(key)
+            | Self::EllipticCurve521(key) => key.public_key().as_der().expect("DER"),
             Self::Edwards(key) => key.public_key().as_der().expect("DER"),
             Self::Rsa(key) => key.public_key().as_der().expect("DER"),
         };
@@ -167,9 +178,9 @@ impl SigningKey {
         );
         let raw = match self {
             Self::Rsa(key) => key.public_key().as_ref().to_vec(),
-            Self::EllipticCurve(key) | Self::EllipticCurve384(key) => {
-                key.public_key().as_ref().to_vec()
-            }
+            Self::EllipticCurve(key)
+            | Self::EllipticCurve384(key)
+            | Self::EllipticCurve521(key) => key.public_key().as_ref().to_vec(),
             Self::Edwards(key) => key.public_key().as_ref().to_vec(),
             Self::Secret(_) => Vec::new(),
         };
@@ -194,6 +205,7 @@ impl SigningKey {
             Self::Secret(_) => "HS256",
             Self::EllipticCurve(_) => "ES256",
             Self::EllipticCurve384(_) => "ES384",
+            Self::EllipticCurve521(_) => "ES512",
             Self::Edwards(_) => "EdDSA",
             Self::Rsa(_) => "RS256",
         }
@@ -211,7 +223,9 @@ impl SigningKey {
                 hmac::sign(&key, message).as_ref().to_vec()
             }
             Self::Edwards(key) => key.sign(message).as_ref().to_vec(),
-            Self::EllipticCurve(key) | Self::EllipticCurve384(key) => {
+            Self::EllipticCurve(key)
+            | Self::EllipticCurve384(key)
+            | Self::EllipticCurve521(key) => {
                 let signature = key.sign(&SystemRandom::new(), message);
                 signature.expect("a signature").as_ref().to_vec()
             }

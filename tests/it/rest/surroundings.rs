@@ -4,10 +4,10 @@ use macro_rules_attribute::apply;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Caller, assert_error};
+use super::{Caller, assert_error, ids};
 use crate::harness::{
-    Outage, Program, Reply, TestApp, TestDatabase, each_database, eventually, image_url,
-    on_own_cluster, on_sqlite,
+    Fixture, Outage, Program, Reply, Standby, TestApp, TestDatabase, each_database, eventually,
+    image_url, on_own_cluster, on_sqlite,
 };
 
 async fn send(
@@ -266,6 +266,40 @@ async fn while_the_database_is_away_callers_are_told_to_come_back() {
             (reply.status == StatusCode::OK).then_some(reply)
         });
         back.await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_replica_serves_reads_that_ask_for_it() {
+    on_own_cluster(&[], &[], async |direct: TestApp| {
+        let standby = Standby::of(direct.database()).await;
+        let flag = format!("--database-read-url={}", standby.database.url());
+        let app = TestApp::set_up(direct.database().clone(), &[&flag]).await;
+        let replica = ("x-gallery-read", "replica");
+        standby.pause().await;
+        let id = "3f2b8c1e-5d4a-4e6f-9a7b-0c1d2e3f4a5b";
+        let body = json!({ "user_id": "alice", "image_url": image_url(id) }).to_string();
+        let headers = [replica, ("content-type", "application/json")];
+        let reply = send(&app, Method::POST, "/v1/gallery/", &headers, &body).await;
+        assert_eq!(reply.status, 201, "a change goes to the primary");
+        let position = reply.headers["x-gallery-position"].to_str().expect("text");
+        let reply = send(&app, Method::GET, "/v1/gallery/", &[replica], "").await;
+        assert_eq!(
+            ids(&reply),
+            Vec::<String>::new(),
+            "the replica does not know it"
+        );
+        assert!(!reply.headers.contains_key("x-gallery-position"));
+        for headers in [&[][..], &[replica, ("x-gallery-position", position)]] {
+            let reply = send(&app, Method::GET, "/v1/gallery/", headers, "").await;
+            assert_eq!(ids(&reply), [id]);
+        }
+        let one = format!("/v1/gallery/{id}/");
+        let reply = send(&app, Method::DELETE, &one, &[replica], "").await;
+        assert_eq!(reply.status, 200);
+        standby.resume().await;
+        app.stop().await;
     })
     .await;
 }

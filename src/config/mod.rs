@@ -88,8 +88,8 @@ pub struct Settings {
 
     /// `INTENT_ALIASES`, none by default: another application's labels that count as an intent when images are read
     ///
-    /// Pairs like `image_generation=generate,upscale=enhance`, at most 100, with `generate`, `edit` or `enhance` behind the
-    /// `=`, in any letter case. `Image.intent`, `filter.intents` and `byIntent` go by them; labels stay as they are stored.
+    /// Pairs like `image_generation=generate,upscale=enhance`, at most 100, with `generate`, `edit` or `enhance` after the
+    /// `=`, in any letter case. `Image.intent`, `filter.intents` and `byIntent` use them; labels stay as they are stored.
     #[arg(long, env, value_name = "PAIRS", help_heading = CONTENT, value_parser = Checked(intent_aliases))]
     intent_aliases: Option<IntentAliases>,
 

@@ -1,5 +1,5 @@
 //! Keys under which an owner's image is created once: a table of ours, so that an adopted table gets no unique index that
-//! could refuse its own application's rows. Triggers free the keys of what is purged, whoever purges it.
+//! could reject its own application's rows. Triggers free the keys of purged images, for any application.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -24,7 +24,7 @@ impl MigrationTrait for Migration {
                 .await?;
             return Ok(());
         }
-        // The triggers come last, all at once. Once they stand, their writers use the table: nothing may lock it.
+        // The triggers are created last and together. From then on their writers use the table, which must not be locked.
         let stands = "EXISTS (SELECT FROM pg_trigger \
              WHERE tgrelid = 'image_gallery'::regclass AND tgname = 'image_gallery_once_key_delete')";
         if query::yes(connection, stands).await? {

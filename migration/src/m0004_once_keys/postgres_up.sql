@@ -1,4 +1,4 @@
--- Which image of an owner a key stands for. Not by a foreign key: another application could not TRUNCATE its table.
+-- The image of an owner for each key. No foreign key, which would prevent another application from a TRUNCATE of its table.
 CREATE TABLE IF NOT EXISTS image_gallery_once_key (
     user_id text NOT NULL,
     once_key text NOT NULL,
@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS image_gallery_once_key (
 );
 CREATE INDEX IF NOT EXISTS image_gallery_once_key_image ON image_gallery_once_key (image_id);
 
--- Another application's role needs no rights on the keys: this runs with its owner's.
+-- Runs with its owner's privileges, so another application's role needs none on the keys.
 CREATE OR REPLACE FUNCTION image_gallery_free_once_keys() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 AS $function$
@@ -21,7 +21,7 @@ BEGIN
 END
 $function$;
 
--- Names are looked up in the schema of the tables, whatever the search path of the session that fires a trigger.
+-- Resolves names in the schema of the tables, regardless of the search path of the session that fires a trigger.
 DO $$
 DECLARE
     role text;
@@ -29,7 +29,7 @@ BEGIN
     EXECUTE format(
         'ALTER FUNCTION image_gallery_free_once_keys() SET search_path = pg_catalog, %I, pg_temp', current_schema());
     REVOKE ALL ON FUNCTION image_gallery_free_once_keys() FROM PUBLIC;
-    -- Supabase's roles of the world; its default privileges give them everything on what is made in `public`.
+    -- Supabase's public roles, whose default privileges include everything created in `public`.
     FOR role IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION image_gallery_free_once_keys() FROM %I', role);
     END LOOP;

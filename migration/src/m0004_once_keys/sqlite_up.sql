@@ -1,4 +1,4 @@
--- Which image of an owner a key stands for.
+-- The image of an owner for each key.
 CREATE TABLE image_gallery_once_key (
     user_id TEXT NOT NULL,
     once_key TEXT NOT NULL,

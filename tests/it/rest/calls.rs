@@ -345,3 +345,24 @@ async fn with_the_codes_envelope_an_owner_is_required(app: TestApp) {
         );
     }
 }
+
+/// A label that counts as an intent is found by it, and by its own name; it is shown as stored.
+#[apply(each_database!)]
+#[settings("--intent-aliases=image_generation=generate")]
+async fn labels_of_another_application_are_found_by_their_intent(app: TestApp) {
+    let rows: Vec<Row> = ["image_generation", "generate", "upscale"]
+        .into_iter()
+        .map(|label| Row {
+            intent: Some(label.to_owned()),
+            ..Row::new()
+        })
+        .collect();
+    db_insert(&app, &rows).await;
+    let caller = Caller::anyone(&app);
+    for (label, count) in [("generate", 2), ("image_generation", 1), ("upscale", 1)] {
+        let reply = caller.get(&format!("/?intent={label}")).await;
+        assert_eq!(ids(&reply).len(), count, "{label}");
+    }
+    let reply = caller.get("/?intent=image_generation").await;
+    assert_eq!(reply.body["data"][0]["intent"], "image_generation");
+}

@@ -101,7 +101,7 @@ fn doubled(index: &Found, all: &[Found]) -> Option<DoubledIndex> {
 
 impl Found {
     fn is_ours(&self) -> bool {
-        indexes().any(|index| index.name == self.name)
+        indexes(None).iter().any(|index| index.name == self.name)
     }
 
     /// Of two identical indexes, the first by name stays.

@@ -4,16 +4,18 @@
 //! maintained but never used: it is dropped and built again. The build waits for older transactions, however long they
 //! take; writers are not blocked meanwhile.
 
+use std::borrow::Cow;
+
 use sea_orm_migration::prelude::*;
 
 use crate::{lock, query};
 
 /// An index of this project on `image_gallery`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Index {
     pub(crate) name: &'static str,
     /// The part of its definition after ON.
-    pub(crate) on: &'static str,
+    pub(crate) on: Cow<'static, str>,
 }
 
 /// The state of an index on Postgres.

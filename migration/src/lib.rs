@@ -32,6 +32,7 @@ use index::Index;
 use session::Session;
 
 pub use doubled_indexes::DoubledIndex;
+pub use m0002_search::{is_search_current, postgres_searched_prompt};
 pub use survey::{Survey, survey};
 
 /// The ordered list of migrations.
@@ -74,12 +75,11 @@ async fn recorded<C: ConnectionTrait>(
 }
 
 /// All indexes of this project on `image_gallery`, on Postgres.
-fn indexes() -> impl Iterator<Item = &'static Index> {
+fn indexes(prompt_key: Option<&str>) -> Vec<Index> {
     use m0001_image_gallery::{INDEXES, METADATA_INDEX};
 
-    INDEXES
-        .iter()
-        .chain([&METADATA_INDEX, &m0002_search::INDEX])
+    let last = [METADATA_INDEX, m0002_search::index(prompt_key)];
+    INDEXES.into_iter().chain(last).collect()
 }
 
 /// Why a migration failed.
@@ -108,10 +108,13 @@ pub struct Applied {
 ///
 /// On SQLite it is atomic. On Postgres the table may be in use: writers wait for at most half a second, and an
 /// interrupted run is continued by the next one.
-pub async fn up(database: &DatabaseConnection) -> Result<Applied, Error> {
+///
+/// `prompt_key` is the key of the metadata whose text is searched in place of a missing original prompt: if the search
+/// index was built for another one, it is built again.
+pub async fn up(database: &DatabaseConnection, prompt_key: Option<&str>) -> Result<Applied, Error> {
     if database.get_database_backend() == DbBackend::Postgres {
         let session = Session::begin(database).await?;
-        let work = up_on_postgres(&session.connection);
+        let work = up_on_postgres(&session.connection, prompt_key);
         let done = session.watched(database, work).await;
         return session.end(done).await;
     }
@@ -119,21 +122,27 @@ pub async fn up(database: &DatabaseConnection) -> Result<Applied, Error> {
     let pending = pending(&transaction).await?;
     refuse_differences(&transaction, &pending).await?;
     Migrator::up(&transaction, None).await?;
+    let is_rebuilt = m0002_search::rebuild_on_sqlite(&transaction, prompt_key).await?;
     transaction.commit().await?;
+    let rebuilt = is_rebuilt.then(|| m0002_search::index(prompt_key).name.to_owned());
     Ok(Applied {
         migrations: pending,
+        indexes: rebuilt.into_iter().collect(),
         ..Applied::default()
     })
 }
 
-async fn up_on_postgres(connection: &DatabaseConnection) -> Result<Applied, Error> {
+async fn up_on_postgres(
+    connection: &DatabaseConnection,
+    prompt_key: Option<&str>,
+) -> Result<Applied, Error> {
     let pending = pending(connection).await?;
     refuse_differences(connection, &pending).await?;
     Migrator::up(connection, None).await?;
-    m0002_search::drop_outdated_index(connection).await?;
+    m0002_search::drop_outdated_index(connection, prompt_key).await?;
     let mut rebuilt = Vec::new();
-    for index in indexes() {
-        if index::build(connection, index).await? {
+    for index in indexes(prompt_key) {
+        if index::build(connection, &index).await? {
             rebuilt.push(index.name.to_owned());
         }
     }

@@ -5,7 +5,9 @@ use sea_orm_migration::sea_orm::DbBackend;
 
 use crate::index::{Index, State};
 use crate::shape::POSTGRES_HAS_PROMPT;
-use crate::{DoubledIndex, doubled_indexes, indexes, query, rights, shape, status};
+use crate::{
+    DoubledIndex, doubled_indexes, indexes, is_search_current, query, rights, shape, status,
+};
 
 /// Above this, the number of rows is estimated.
 const COUNTED_ROWS: i64 = 10_000;
@@ -26,7 +28,10 @@ pub struct Survey {
 }
 
 /// Checks everything that [`crate::up`] checks.
-pub async fn survey(connection: &impl ConnectionTrait) -> Result<Survey, DbErr> {
+pub async fn survey(
+    connection: &impl ConnectionTrait,
+    prompt_key: Option<&str>,
+) -> Result<Survey, DbErr> {
     let migrations = status(connection).await?;
     let differences = shape::differences(connection).await?;
     let is_postgres = connection.get_database_backend() == DbBackend::Postgres;
@@ -37,6 +42,12 @@ pub async fn survey(connection: &impl ConnectionTrait) -> Result<Survey, DbErr> 
     } else {
         plan_on_sqlite(connection, &migrations).await?
     };
+    let mut plan = plan;
+    if differences.is_empty() && !is_search_current(connection, prompt_key).await? {
+        plan.push(
+            "to be built anew, because it does not follow PROMPT_METADATA_KEY as it is set: the search index".to_owned(),
+        );
+    }
     let warnings = if is_postgres {
         rights::warnings(connection).await?
     } else {
@@ -79,7 +90,8 @@ async fn plan_on_postgres(
         }
     }
     let (mut missing, mut invalid) = (Vec::new(), Vec::new());
-    for index in indexes() {
+    // Their names and states are the same for every key.
+    for index in indexes(None) {
         match index.state(connection).await? {
             State::Missing => missing.push(index),
             State::Invalid => invalid.push(index),
@@ -166,7 +178,7 @@ async fn plan_on_sqlite(
     )])
 }
 
-fn listed(indexes: &[&Index]) -> String {
+fn listed(indexes: &[Index]) -> String {
     let names: Vec<&str> = indexes.iter().map(|index| index.name).collect();
     names.join(", ")
 }

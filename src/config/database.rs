@@ -125,6 +125,7 @@ impl DatabaseSettings {
             )));
         }
         Ok(Options {
+            prompt_metadata_key: None,
             direct: second_server(
                 "DATABASE_DIRECT_URL",
                 self.database_direct_url.as_ref(),

@@ -37,7 +37,10 @@ pub use rate::RateSettings;
 pub use rest::RestSettings;
 pub use retention::RetentionSettings;
 pub use telemetry::TelemetrySettings;
-use value::{Checked, address, boolean, host_patterns, intent_aliases, origin, port, whole_number};
+use value::{
+    Checked, address, boolean, host_patterns, intent_aliases, metadata_key, origin, port,
+    whole_number,
+};
 
 const LISTENING: &str = "Listening";
 const SUBSCRIPTIONS: &str = "Subscriptions";
@@ -93,6 +96,13 @@ pub struct Settings {
     #[arg(long, env, value_name = "PAIRS", help_heading = CONTENT, value_parser = Checked(intent_aliases))]
     intent_aliases: Option<IntentAliases>,
 
+    /// `PROMPT_METADATA_KEY`, none by default: a key of the metadata whose text stands in for a missing `originalPrompt`
+    ///
+    /// In searches as well: their index is built for it by `migrate up`, on SQLite also at startup. At most 100 characters,
+    /// without quotes, backslashes and control characters.
+    #[arg(long, env, value_name = "KEY", help_heading = CONTENT, value_parser = Checked(metadata_key))]
+    prompt_metadata_key: Option<String>,
+
     /// `GRAPHIQL`, default `true`: serve GraphiQL to browsers that open `/graphql`
     #[arg(long, env, value_name = "BOOLEAN", help_heading = CONTENT, default_value = "true",
         value_parser = Checked(boolean), action = clap::ArgAction::Set)]
@@ -145,7 +155,10 @@ impl Settings {
 
     /// The options of the database.
     pub fn database(&self) -> Result<Options, SettingError> {
-        self.database.options(self.limits.request_timeout)
+        Ok(Options {
+            prompt_metadata_key: self.prompt_metadata_key.clone(),
+            ..self.database.options(self.limits.request_timeout)?
+        })
     }
 
     /// The options of the gallery.

@@ -55,6 +55,21 @@ pub(super) fn intent_aliases(value: &str) -> Result<IntentAliases, String> {
     IntentAliases::parse(value)
 }
 
+/// A key of the metadata that stands in SQL.
+pub(super) fn metadata_key(value: &str) -> Result<String, String> {
+    const MAX_CHARACTERS: usize = 100;
+    let is_special =
+        |character: char| character.is_control() || matches!(character, '\'' | '"' | '\\');
+    let is_short = value.chars().count() <= MAX_CHARACTERS;
+    if is_short && !value.trim().is_empty() && !value.contains(is_special) {
+        return Ok(value.to_owned());
+    }
+    Err(format!(
+        "is not a key of the metadata; allowed are up to {MAX_CHARACTERS} characters, without quotes, backslashes and control \
+         characters"
+    ))
+}
+
 /// An origin, as in `https://gallery.example.com`.
 pub(super) fn origin(value: &str) -> Result<Origin, String> {
     Origin::parse(value.trim()).ok_or_else(|| {

@@ -1,5 +1,6 @@
 //! `Image`: one stored image, and `Node`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_graphql::{Context, Description, ID, Interface, Object, SelectionField};
@@ -114,9 +115,14 @@ impl Image {
         Ok(Url(delivery_url(stored, &transform.checked()?)))
     }
 
-    /// The prompt as the user typed it, at most 20,000 characters if this server stored it.
-    async fn original_prompt(&self) -> Option<Result<&str>> {
-        present(&self.0.original_prompt, String::as_str)
+    /// The prompt as the user typed it, at most 20,000 characters if this server stored it. Where none is stored, a key of
+    /// the metadata may stand in for it (`PROMPT_METADATA_KEY`).
+    async fn original_prompt(&self, ctx: &Context<'_>) -> Option<Result<Cow<'_, str>>> {
+        let stored = present(&self.0.original_prompt, |prompt| Cow::from(prompt.as_str()));
+        stored.or_else(|| {
+            let prompt = gallery(ctx).prompt_of_metadata(&self.0)?;
+            Some(Ok(prompt.into()))
+        })
     }
 
     /// The prompt that was sent to the model, at most 20,000 characters if this server stored it.

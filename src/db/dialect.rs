@@ -139,12 +139,12 @@ impl Dialect {
         }
     }
 
-    /// The prompts match a search; None if every row does.
-    pub fn matches(self, query: &Query) -> Option<SimpleExpr> {
+    /// The prompts match a search; None if every row does. `prompt_key` is that of [`super::Database::prompt_metadata_key`].
+    pub fn matches(self, query: &Query, prompt_key: Option<&str>) -> Option<SimpleExpr> {
         match self {
             Self::Postgres => {
                 let conditions = query.to_postgres(Self::INDEXED_WORD_PREFIX)?;
-                search::postgres(conditions)
+                search::postgres(conditions, prompt_key)
             }
             Self::Sqlite => {
                 let rows =

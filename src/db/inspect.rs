@@ -154,7 +154,10 @@ async fn session(connection: &mut PgConnection) -> Option<i32> {
 }
 
 /// Inspects an existing SQLite file, and whether it is writable. Writes nothing, and does not change the journal mode.
-pub async fn sqlite(target: &SqliteConnectOptions) -> Result<SqliteFacts, Error> {
+pub async fn sqlite(
+    target: &SqliteConnectOptions,
+    prompt_key: Option<&str>,
+) -> Result<SqliteFacts, Error> {
     let target = target
         .clone()
         .create_if_missing(false)
@@ -162,18 +165,18 @@ pub async fn sqlite(target: &SqliteConnectOptions) -> Result<SqliteFacts, Error>
         .disable_statement_logging();
     let pool = SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect_with(target).await?;
-    let facts = sqlite_facts(&pool).await;
+    let facts = sqlite_facts(&pool, prompt_key).await;
     pool.close().await;
     facts
 }
 
-async fn sqlite_facts(pool: &SqlitePool) -> Result<SqliteFacts, Error> {
+async fn sqlite_facts(pool: &SqlitePool, prompt_key: Option<&str>) -> Result<SqliteFacts, Error> {
     let journal = pool.fetch_one(sqlx::raw_sql("PRAGMA journal_mode")).await?;
     let journal = journal.try_get(0)?;
     pool.execute(sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK"))
         .await?;
     let connection = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone());
-    let survey = migration::survey(&connection).await?;
+    let survey = migration::survey(&connection, prompt_key).await?;
     Ok(SqliteFacts { journal, survey })
 }
 

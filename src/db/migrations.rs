@@ -17,7 +17,7 @@ impl Database {
 
     /// Applies every pending migration. Safe to run concurrently.
     pub async fn migrate_up(&self) -> Result<migration::Applied, Error> {
-        let applied = migration::up(self.direct().await?).await?;
+        let applied = migration::up(self.direct().await?, self.prompt_metadata_key()).await?;
         for warning in &applied.warnings {
             tracing::warn!("{warning}");
         }
@@ -32,8 +32,23 @@ impl Database {
     /// Reports the state of the database and what a migration would do. Changes nothing. Newer migrations in the
     /// database are not listed.
     pub async fn survey(&self) -> Result<migration::Survey, Error> {
-        self.read_primary(|unit| Box::pin(async { Ok(migration::survey(unit).await?) }))
-            .await
+        let key = self.prompt_metadata_key().map(str::to_owned);
+        self.read_primary(move |unit| {
+            let key = key.clone();
+            Box::pin(async move { Ok(migration::survey(unit, key.as_deref()).await?) })
+        })
+        .await
+    }
+
+    /// Whether the search index follows the setting of the prompt's key. If not, searches are slow on Postgres, and miss
+    /// images on SQLite, until the next migration.
+    pub async fn is_search_current(&self) -> Result<bool, Error> {
+        let key = self.prompt_metadata_key().map(str::to_owned);
+        self.read_primary(move |unit| {
+            let key = key.clone();
+            Box::pin(async move { Ok(migration::is_search_current(unit, key.as_deref()).await?) })
+        })
+        .await
     }
 
     pub(super) async fn pending_migrations(&self) -> Result<Vec<String>, Error> {

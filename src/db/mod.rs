@@ -71,6 +71,7 @@ pub struct Database {
     waiting: Waiting,
     /// How many connections one request may use at once.
     connection_quota: usize,
+    prompt_metadata_key: Option<String>,
 }
 
 impl Database {
@@ -102,6 +103,7 @@ impl Database {
             changes,
             waiting: Waiting::default(),
             connection_quota: connection_quota::of_connections(options.max_connections.get()),
+            prompt_metadata_key: options.prompt_metadata_key.clone(),
         })
     }
 
@@ -113,6 +115,11 @@ impl Database {
     /// Listens for changes by any writer.
     pub fn listen(&self) -> Listener {
         self.changes.listen()
+    }
+
+    /// The key of the metadata whose text stands in for a missing original prompt, and is searched like one.
+    pub fn prompt_metadata_key(&self) -> Option<&str> {
+        self.prompt_metadata_key.as_deref()
     }
 
     /// The database's SQL dialect.

@@ -63,7 +63,12 @@ impl Filter {
         Ok(())
     }
 
-    pub(super) fn condition(&self, dialect: Dialect, aliases: &IntentAliases) -> Condition {
+    pub(super) fn condition(
+        &self,
+        dialect: Dialect,
+        aliases: &IntentAliases,
+        prompt_key: Option<&str>,
+    ) -> Condition {
         Condition::all()
             .add_option(self.intents_condition(dialect, aliases))
             .add_option(self.labels_condition(dialect))
@@ -75,7 +80,7 @@ impl Filter {
                 self.created_before
                     .map(|instant| image::Column::CreatedAt.lt(instant)),
             )
-            .add_option(self.search_condition(dialect))
+            .add_option(self.search_condition(dialect, prompt_key))
             .add_option(
                 self.metadata_part()
                     .map(|part| dialect.metadata_contains(part)),
@@ -118,11 +123,11 @@ impl Filter {
         (!part.is_empty()).then_some(part)
     }
 
-    fn search_condition(&self, dialect: Dialect) -> Option<SimpleExpr> {
+    fn search_condition(&self, dialect: Dialect, prompt_key: Option<&str>) -> Option<SimpleExpr> {
         match Search::parse(self.search.as_deref()?) {
             Search::Blank => None,
             Search::Nothing => Some(Expr::value(false)),
-            Search::Query(query) => dialect.matches(&query),
+            Search::Query(query) => dialect.matches(&query, prompt_key),
         }
     }
 }

@@ -24,6 +24,7 @@ impl Gallery {
         if known.is_empty() {
             return Ok(vec![None; ids.len()]);
         }
+        let columns = self.needed(columns);
         let statement = statement(&scope, &known, columns, self.database.dialect());
         let rows = self
             .database

@@ -70,7 +70,9 @@ impl Gallery {
         let rows = self.rows(caller, list)?;
         let parts = Parts {
             // The page's cursors contain it.
-            columns: parts.columns.and(Columns::of(&[page.order.column()])),
+            columns: self
+                .needed(parts.columns)
+                .and(Columns::of(&[page.order.column()])),
             ..parts
         };
         let statement = rows.page(page, parts);
@@ -116,7 +118,11 @@ impl Gallery {
 
     fn rows(&self, caller: &Caller, list: &List) -> Result<Rows, Denied> {
         let dialect = self.database.dialect();
-        let filter = list.filter.condition(dialect, &self.intent_aliases);
+        let filter = list.filter.condition(
+            dialect,
+            &self.intent_aliases,
+            self.database.prompt_metadata_key(),
+        );
         Ok(Rows {
             scope: caller.scope(list.user_id.clone())?,
             collection: list.collection,

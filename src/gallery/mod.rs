@@ -16,6 +16,7 @@ mod intent_aliases;
 mod list;
 mod metadata;
 mod page;
+mod prompt;
 mod retention;
 mod snapshot;
 mod stats;

@@ -28,6 +28,7 @@ mod paging;
 mod persisted;
 mod plans;
 mod pooler;
+mod prompt_metadata_key;
 mod proxy;
 mod rate_limit;
 mod replica;

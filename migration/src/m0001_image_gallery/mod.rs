@@ -4,6 +4,8 @@
 //! differences. On Postgres each step checks whether it is done, so that an interrupted run is continued by the next
 //! one.
 
+use std::borrow::Cow;
+
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
@@ -16,34 +18,36 @@ pub(crate) struct Migration;
 pub(crate) const INDEXES: [Index; 6] = [
     Index {
         name: "image_gallery_active_created",
-        on: "image_gallery (created_at, image_id) WHERE deleted_at IS NULL",
+        on: Cow::Borrowed("image_gallery (created_at, image_id) WHERE deleted_at IS NULL"),
     },
     Index {
         name: "image_gallery_active_updated",
-        on: "image_gallery (updated_at, image_id) WHERE deleted_at IS NULL",
+        on: Cow::Borrowed("image_gallery (updated_at, image_id) WHERE deleted_at IS NULL"),
     },
     Index {
         name: "image_gallery_owner_active_created",
-        on: "image_gallery (user_id, created_at, image_id) WHERE deleted_at IS NULL",
+        on: Cow::Borrowed("image_gallery (user_id, created_at, image_id) WHERE deleted_at IS NULL"),
     },
     Index {
         name: "image_gallery_owner_active_updated",
-        on: "image_gallery (user_id, updated_at, image_id) WHERE deleted_at IS NULL",
+        on: Cow::Borrowed("image_gallery (user_id, updated_at, image_id) WHERE deleted_at IS NULL"),
     },
     Index {
         name: "image_gallery_trash",
-        on: "image_gallery (deleted_at, image_id) WHERE deleted_at IS NOT NULL",
+        on: Cow::Borrowed("image_gallery (deleted_at, image_id) WHERE deleted_at IS NOT NULL"),
     },
     Index {
         name: "image_gallery_owner_trash",
-        on: "image_gallery (user_id, deleted_at, image_id) WHERE deleted_at IS NOT NULL",
+        on: Cow::Borrowed(
+            "image_gallery (user_id, deleted_at, image_id) WHERE deleted_at IS NOT NULL",
+        ),
     },
 ];
 
 /// Used by `metadataContains` on Postgres; SQLite has no such index.
 pub(crate) const METADATA_INDEX: Index = Index {
     name: "image_gallery_metadata",
-    on: "image_gallery USING gin (metadata jsonb_path_ops)",
+    on: Cow::Borrowed("image_gallery USING gin (metadata jsonb_path_ops)"),
 };
 
 impl MigrationName for Migration {

@@ -1,5 +1,7 @@
 //! Full-text search over both prompts: an expression index on Postgres, an FTS5 table maintained by triggers on SQLite.
 
+use std::borrow::Cow;
+
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
@@ -8,28 +10,99 @@ use crate::query;
 
 pub(crate) struct Migration;
 
-/// On an expression, not on a stored column, which would rewrite and lock an adopted table.
-pub(crate) const INDEX: Index = Index {
-    name: "image_gallery_search",
-    on: "image_gallery \
-         USING gin (image_gallery_search_words(image_gallery_search_text(original_prompt, refined_prompt)))",
-};
+const INDEX_NAME: &str = "image_gallery_search";
 
-/// Drops the index of a database that was migrated by a version without the function for words, and creates that
-/// function, which searches need. The index is then built again with the missing ones.
-pub(crate) async fn drop_outdated_index(connection: &impl ConnectionTrait) -> Result<(), DbErr> {
-    let is_outdated = format!(
-        "EXISTS (SELECT FROM pg_indexes WHERE schemaname = current_schema() AND indexname = '{}' \
-         AND indexdef NOT LIKE '%image_gallery_search_words%')",
-        INDEX.name
-    );
-    if !query::yes(connection, &is_outdated).await? {
+/// The index on Postgres. On an expression, not on a stored column, which would rewrite and lock an adopted table.
+pub(crate) fn index(prompt_key: Option<&str>) -> Index {
+    let prompt = postgres_searched_prompt(prompt_key);
+    Index {
+        name: INDEX_NAME,
+        on: Cow::Owned(format!(
+            "image_gallery \
+             USING gin (image_gallery_search_words(image_gallery_search_text({prompt}, refined_prompt)))"
+        )),
+    }
+}
+
+/// The original prompt that is searched, as SQL for Postgres: the column, or where it is null, the text under a key of the
+/// metadata. Searches use this very expression, or else they could not use the index.
+pub fn postgres_searched_prompt(prompt_key: Option<&str>) -> String {
+    let Some(key) = prompt_key else {
+        return "original_prompt".to_owned();
+    };
+    let key = literal(key);
+    format!(
+        "coalesce(original_prompt, CASE WHEN jsonb_typeof(metadata -> {key}) = 'string' THEN metadata ->> {key} END)"
+    )
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A key of a JSON object as SQLite's path.
+fn sqlite_path(key: &str) -> String {
+    literal(&format!("$.\"{key}\""))
+}
+
+/// Whether the search index that there is was made for this key. True where there is none.
+pub async fn is_search_current(
+    connection: &impl ConnectionTrait,
+    prompt_key: Option<&str>,
+) -> Result<bool, DbErr> {
+    let is_outdated = match (connection.get_database_backend(), prompt_key) {
+        (DbBackend::Postgres, prompt_key) => {
+            let is_of_another_key = match prompt_key {
+                Some(key) => format!(
+                    "position('metadata ->> ' || quote_literal({}) IN indexdef) = 0",
+                    literal(key)
+                ),
+                None => "position('metadata' IN indexdef) > 0".to_owned(),
+            };
+            format!(
+                "EXISTS (SELECT FROM pg_indexes WHERE schemaname = current_schema() AND indexname = '{INDEX_NAME}' \
+                 AND (indexdef NOT LIKE '%image_gallery_search_words%' OR {is_of_another_key}))"
+            )
+        }
+        (_, prompt_key) => {
+            let is_of_another_key = match prompt_key {
+                Some(key) => format!("instr(sql, {}) = 0", literal(&sqlite_path(key))),
+                None => "instr(sql, 'json_extract') > 0".to_owned(),
+            };
+            format!(
+                "EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'image_gallery_search_insert' AND {is_of_another_key})"
+            )
+        }
+    };
+    Ok(!query::yes(connection, &is_outdated).await?)
+}
+
+/// Drops the index on Postgres if it was built for another key, or by a version without the function for words, which
+/// searches need. The index is then built again with the missing ones.
+pub(crate) async fn drop_outdated_index(
+    connection: &impl ConnectionTrait,
+    prompt_key: Option<&str>,
+) -> Result<(), DbErr> {
+    if is_search_current(connection, prompt_key).await? {
         return Ok(());
     }
     connection
         .execute_unprepared(include_str!("postgres_up.sql"))
         .await?;
-    index::drop(connection, &INDEX).await
+    index::drop(connection, &index(prompt_key)).await
+}
+
+/// Builds the index on SQLite again if it was built for another key, and returns whether it did.
+pub(crate) async fn rebuild_on_sqlite(
+    connection: &impl ConnectionTrait,
+    prompt_key: Option<&str>,
+) -> Result<bool, DbErr> {
+    if is_search_current(connection, prompt_key).await? {
+        return Ok(false);
+    }
+    let script = include_str!("sqlite_down.sql").to_owned() + &sqlite_up(prompt_key);
+    connection.execute_unprepared(&script).await?;
+    Ok(true)
 }
 
 impl MigrationName for Migration {
@@ -43,13 +116,13 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
         if manager.get_database_backend() == DbBackend::Sqlite {
-            connection.execute_unprepared(&sqlite_up()).await?;
+            connection.execute_unprepared(&sqlite_up(None)).await?;
             return Ok(());
         }
         connection
             .execute_unprepared(include_str!("postgres_up.sql"))
             .await?;
-        index::build(connection, &INDEX).await?;
+        index::build(connection, &index(None)).await?;
         Ok(())
     }
 
@@ -61,7 +134,7 @@ impl MigrationTrait for Migration {
                 .await?;
             return Ok(());
         }
-        index::drop(connection, &INDEX).await?;
+        index::drop(connection, &index(None)).await?;
         connection
             .execute_unprepared(include_str!("postgres_down.sql"))
             .await?;
@@ -74,21 +147,35 @@ impl MigrationTrait for Migration {
 }
 
 /// Replaces placeholders by generated SQL.
-fn sqlite_up() -> String {
-    let script = include_str!("sqlite_up.sql").replace("{separators}", &separators());
-    with_words(&script)
-}
-
-fn with_words(script: &str) -> String {
-    let mut script = script.to_owned();
+fn sqlite_up(prompt_key: Option<&str>) -> String {
+    let mut script = include_str!("sqlite_up.sql").replace("{separators}", &separators());
     for row in ["new.", "old.", ""] {
-        for column in ["original_prompt", "refined_prompt"] {
-            let column = format!("{row}{column}");
-            let marker = format!("{{words of {column}}}");
-            script = script.replace(&marker, &words_of(&column));
+        let original = match prompt_key {
+            Some(key) => sqlite_searched_prompt(row, key),
+            None => format!("{row}original_prompt"),
+        };
+        for (column, text) in [
+            ("original_prompt", original),
+            ("refined_prompt", format!("{row}refined_prompt")),
+        ] {
+            let marker = format!("{{words of {row}{column}}}");
+            script = script.replace(&marker, &words_of(&text));
         }
     }
+    if prompt_key.is_some() {
+        let columns = "UPDATE OF original_prompt, refined_prompt";
+        script = script.replace(columns, &format!("{columns}, metadata"));
+    }
     script
+}
+
+/// As [`postgres_searched_prompt`]. Another program may have stored what is no JSON.
+fn sqlite_searched_prompt(row: &str, key: &str) -> String {
+    let path = sqlite_path(key);
+    format!(
+        "coalesce({row}original_prompt, CASE WHEN json_valid({row}metadata) AND json_type({row}metadata, {path}) = 'text' \
+         THEN json_extract({row}metadata, {path}) END)"
+    )
 }
 
 /// FTS5 supports Unicode of 2012, and treats later characters as letters: emoji and currency signs.

@@ -26,7 +26,7 @@ pub(super) async fn look(
         );
         return findings;
     }
-    match inspect::sqlite(target).await {
+    match inspect::sqlite(target, options.prompt_metadata_key.as_deref()).await {
         Ok(facts) => {
             let journal = match facts.journal.as_str() {
                 "wal" => "with write-ahead logging".to_owned(),

@@ -125,6 +125,14 @@ async fn prepare_schema(database: &Database, auto_migrate: bool) -> Result<(), d
         }
     }
     match database.require_migrated().await {
+        Ok(()) => {
+            if !database.is_search_current().await? {
+                tracing::warn!(
+                    "the search index does not follow PROMPT_METADATA_KEY as it is set: run `image-gallery migrate up`"
+                );
+            }
+            Ok(())
+        }
         Err(error @ db::Error::MigrationsPending(_)) => {
             tracing::warn!("{error}; until then requests fail with SERVICE_UNAVAILABLE");
             Ok(())

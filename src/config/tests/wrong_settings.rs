@@ -72,6 +72,11 @@ fn a_wrong_setting_is_one_line() {
              commas, with generate, edit or enhance behind the =",
         ),
         (
+            &["--prompt-metadata-key", "a'b"],
+            "PROMPT_METADATA_KEY: `a'b` is not a key of the metadata; allowed are up to 100 characters, without quotes, \
+             backslashes and control characters",
+        ),
+        (
             &["--trusted-documents", "/not/there"],
             "TRUSTED_DOCUMENTS: `/not/there` is not a file that can be read",
         ),

@@ -55,6 +55,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Slower statements are logged.
     pub slow_query: Duration,
+    /// The key of the metadata whose text stands in for a missing original prompt.
+    pub prompt_metadata_key: Option<String>,
 }
 
 /// What a connection to Postgres can rely on.

@@ -386,6 +386,7 @@ fn options_show_no_password() {
         max_connections: NonZeroU32::MIN,
         connect_timeout: DEFAULT_CONNECT_TIMEOUT,
         slow_query: Duration::from_millis(500),
+        prompt_metadata_key: None,
     };
     assert!(!format!("{options:?}").contains("s3cret"));
 }

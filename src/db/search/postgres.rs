@@ -6,33 +6,52 @@ use serde_json::Value as Json;
 
 use super::PostgresCondition;
 
-/// The indexed expression; must be identical to the index's.
-const VECTOR: &str =
-    "image_gallery_search_words(image_gallery_search_text(original_prompt, refined_prompt))";
-/// The text to match phrases in, and words of alternatives that also have phrases.
-const TEXT: &str = "SELECT \
-    image_gallery_search_words(image_gallery_search_text(original_prompt, refined_prompt)) AS vector, \
-    ' ' || image_gallery_search_text(original_prompt, refined_prompt) || ' ' AS words OFFSET 0";
+/// What is searched.
+struct Searched {
+    /// The indexed expression; must be identical to the index's.
+    vector: String,
+    /// The text to match phrases in, and words of alternatives that also have phrases.
+    text: String,
+}
+
+impl Searched {
+    fn new(prompt_key: Option<&str>) -> Self {
+        let prompt = migration::postgres_searched_prompt(prompt_key);
+        let text = format!("image_gallery_search_text({prompt}, refined_prompt)");
+        let vector = format!("image_gallery_search_words({text})");
+        Self {
+            text: format!("SELECT {vector} AS vector, ' ' || {text} || ' ' AS words OFFSET 0"),
+            vector,
+        }
+    }
+}
+
 /// How many alternatives are combined in one `tsquery` that only preselects rows.
 const CANDIDATES: usize = 50;
 
 /// At least one condition holds.
-pub(in crate::db) fn postgres(conditions: Vec<PostgresCondition>) -> Option<SimpleExpr> {
+pub(in crate::db) fn postgres(
+    conditions: Vec<PostgresCondition>,
+    prompt_key: Option<&str>,
+) -> Option<SimpleExpr> {
+    let searched = Searched::new(prompt_key);
     let (in_text, in_index): (Vec<_>, Vec<_>) = conditions
         .into_iter()
         .partition(PostgresCondition::has_phrases);
     let in_index = in_index
         .into_iter()
-        .filter_map(|condition| every(&condition.words));
-    in_index.chain(any_in_text(&in_text)).reduce(ExprTrait::or)
+        .filter_map(|condition| every(&searched, &condition.words));
+    in_index
+        .chain(any_in_text(&searched, &in_text))
+        .reduce(ExprTrait::or)
 }
 
 /// At least one condition with phrases holds.
-fn any_in_text(conditions: &[PostgresCondition]) -> Option<SimpleExpr> {
+fn any_in_text(searched: &Searched, conditions: &[PostgresCondition]) -> Option<SimpleExpr> {
     let (candidates, is_settled) = match conditions {
         [] => return None,
-        [only] => (every(&only.words), true),
-        several => (any_candidate(several), false),
+        [only] => (every(searched, &only.words), true),
+        several => (any_candidate(searched, several), false),
     };
     let mut values = Vec::new();
     let alternatives: Vec<String> = conditions
@@ -43,7 +62,8 @@ fn any_in_text(conditions: &[PostgresCondition]) -> Option<SimpleExpr> {
         })
         .collect();
     let sql = format!(
-        "EXISTS (SELECT FROM ({TEXT}) AS text WHERE {})",
+        "EXISTS (SELECT FROM ({}) AS text WHERE {})",
+        searched.text,
         alternatives.join(" OR ")
     );
     let exact = Expr::cust_with_values(sql, values);
@@ -78,16 +98,16 @@ fn alternative(condition: &PostgresCondition, words: &[String], values: &mut Vec
 }
 
 /// All of these match.
-fn every(words: &[String]) -> Option<SimpleExpr> {
+fn every(searched: &Searched, words: &[String]) -> Option<SimpleExpr> {
     words
         .iter()
         .map(String::as_str)
-        .map(matching)
+        .map(|words| matching(searched, words))
         .reduce(ExprTrait::and)
 }
 
 /// Rows with the words of at least one alternative; None if one has no words.
-fn any_candidate(conditions: &[PostgresCondition]) -> Option<SimpleExpr> {
+fn any_candidate(searched: &Searched, conditions: &[PostgresCondition]) -> Option<SimpleExpr> {
     let words: Option<Vec<&str>> = conditions
         .iter()
         .map(|condition| condition.words.first().map(String::as_str))
@@ -95,11 +115,11 @@ fn any_candidate(conditions: &[PostgresCondition]) -> Option<SimpleExpr> {
     let chunks = words?;
     let chunks = chunks
         .chunks(CANDIDATES)
-        .map(|words| matching(&words.join(" | ")));
+        .map(|words| matching(searched, &words.join(" | ")));
     chunks.reduce(ExprTrait::or)
 }
 
-fn matching(words: &str) -> SimpleExpr {
-    let sql = format!("{VECTOR} @@ CAST(CAST($1 AS text) AS tsquery)");
+fn matching(searched: &Searched, words: &str) -> SimpleExpr {
+    let sql = format!("{} @@ CAST(CAST($1 AS text) AS tsquery)", searched.vector);
     Expr::cust_with_values(sql, [words])
 }

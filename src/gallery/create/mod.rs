@@ -3,31 +3,27 @@
 
 mod existing;
 mod once;
+mod record;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use sea_orm::sea_query::{OnConflict, Query, SimpleExpr};
+use sea_orm::sea_query::{OnConflict, Query};
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde_json::Value as Json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::input::{
-    MAX_ONCE_KEY_CHARACTERS, MAX_PROMPT_CHARACTERS, check_label, check_metadata, check_text,
-    or_error,
-};
 use super::intent::Intent;
 use super::{
     Error, Gallery, GivenJson, Image, InputError, InputField, Refusal, images, now, returning_rows,
     visible,
 };
 use crate::auth::{Caller, Denied, Scope, UserId};
-use crate::cloudinary::url::ImageUrl;
-use crate::db::{self, Dialect, UnitOfWork};
-use crate::entity::{Metadata, Timestamp, image};
+use crate::db::{self, UnitOfWork};
+use crate::entity::image;
 use once::{Claim, OnceKey};
+use record::Record;
 
 /// Input of a new image.
 #[derive(Clone, Debug, Default)]
@@ -36,9 +32,9 @@ pub struct NewImage {
     pub user_id: Option<String>,
     /// Cloudinary delivery URL.
     pub image_url: String,
-    /// At most [`MAX_PROMPT_CHARACTERS`].
+    /// At most [`MAX_PROMPT_CHARACTERS`](super::input::MAX_PROMPT_CHARACTERS).
     pub original_prompt: Option<String>,
-    /// At most [`MAX_PROMPT_CHARACTERS`].
+    /// At most [`MAX_PROMPT_CHARACTERS`](super::input::MAX_PROMPT_CHARACTERS).
     pub refined_prompt: Option<String>,
     /// Either this or a label.
     pub intent: Option<Intent>,
@@ -46,7 +42,8 @@ pub struct NewImage {
     pub intent_label: Option<String>,
     /// A JSON object; `{}` by default.
     pub metadata: Option<GivenJson>,
-    /// The owner's own name for the image, at most [`MAX_ONCE_KEY_CHARACTERS`]: one image for each owner and key.
+    /// The owner's own name for the image, at most
+    /// [`MAX_ONCE_KEY_CHARACTERS`](super::input::MAX_ONCE_KEY_CHARACTERS): one image for each owner and key.
     pub once_key: Option<String>,
     /// What becomes of an image that exists under the same id or key.
     pub if_exists: IfExists,
@@ -71,19 +68,6 @@ pub struct Created {
     pub is_new: bool,
     /// Whether it existed and a stored value changed.
     pub is_updated: bool,
-}
-
-/// A valid input.
-#[derive(Clone, Debug)]
-struct Record {
-    url: ImageUrl,
-    user_id: UserId,
-    original_prompt: Option<String>,
-    refined_prompt: Option<String>,
-    intent: Option<String>,
-    metadata: Option<Metadata>,
-    once_key: Option<OnceKey>,
-    if_exists: IfExists,
 }
 
 /// How far a record is.
@@ -114,7 +98,7 @@ impl Gallery {
         let mut records = Vec::with_capacity(inputs.len());
         let mut results = Vec::with_capacity(inputs.len());
         for input in inputs {
-            let record = self.check(caller, input);
+            let record = Record::check(caller, input, &self.hosts);
             results.push(record.map(|record| records.push(record)));
         }
         if records.is_empty() {
@@ -163,61 +147,6 @@ impl Gallery {
             })
             .collect())
     }
-
-    fn check(&self, caller: &Caller, input: NewImage) -> Result<Record, Vec<InputError>> {
-        let mut errors = Vec::new();
-        let user_id = or_error(
-            &mut errors,
-            InputField::UserId,
-            owner(caller, input.user_id.as_deref()),
-        );
-        let url = ImageUrl::parse(&input.image_url, &self.hosts).map_err(Refusal::ImageUrl);
-        let url = or_error(&mut errors, InputField::ImageUrl, url);
-        for (field, prompt) in [
-            (InputField::OriginalPrompt, &input.original_prompt),
-            (InputField::RefinedPrompt, &input.refined_prompt),
-        ] {
-            let checked = check_text(prompt.as_deref().unwrap_or_default(), MAX_PROMPT_CHARACTERS);
-            or_error(&mut errors, field, checked);
-        }
-        let intent = check_label(input.intent, input.intent_label.as_deref());
-        let intent = or_error(&mut errors, InputField::IntentLabel, intent);
-        let metadata = match input.metadata {
-            None | Some(Ok(Json::Null)) => Ok(None),
-            Some(Ok(metadata)) => check_metadata(&metadata).map(Metadata::of).map(Some),
-            Some(Err(number)) => Err(number.into()),
-        };
-        let metadata = or_error(&mut errors, InputField::Metadata, metadata);
-        if let Some(key) = &input.once_key {
-            or_error(&mut errors, InputField::OnceKey, check_once_key(key));
-        }
-        match (user_id, url, intent, metadata) {
-            (Some(user_id), Some(url), Some(intent), Some(metadata)) if errors.is_empty() => {
-                Ok(Record {
-                    once_key: input.once_key.map(|text| OnceKey {
-                        user_id: user_id.as_str().to_owned(),
-                        text,
-                    }),
-                    if_exists: input.if_exists,
-                    url,
-                    user_id,
-                    original_prompt: input.original_prompt,
-                    refined_prompt: input.refined_prompt,
-                    intent,
-                    metadata,
-                })
-            }
-            _ => Err(errors),
-        }
-    }
-}
-
-/// A blank key is a mistake that would make one image of many.
-fn check_once_key(key: &str) -> Result<(), Refusal> {
-    if key.trim().is_empty() {
-        return Err(Refusal::BlankOnceKey);
-    }
-    check_text(key, MAX_ONCE_KEY_CHARACTERS)
 }
 
 /// Refuses the whole call where an input names an owner for whom the caller may not create.
@@ -229,13 +158,6 @@ fn require_own(caller: &Caller, inputs: &[NewImage]) -> Result<(), Denied> {
         caller.require_access_to(user_id)?;
     }
     Ok(())
-}
-
-fn owner(caller: &Caller, user_id: Option<&str>) -> Result<UserId, Refusal> {
-    match user_id {
-        Some(user_id) => UserId::new(user_id).map_err(Refusal::UserId),
-        None => caller.own_id().cloned().ok_or(Refusal::OwnerMissing),
-    }
 }
 
 /// How often a batch retries for rows that were purged between its insert and its select.
@@ -484,19 +406,10 @@ async fn insert_missing(
 }
 
 impl Record {
-    /// Whether one statement does all that there is to do, unless the image exists.
-    fn is_insert_alone(&self) -> bool {
-        self.once_key.is_none() && self.if_exists == IfExists::Keep
-    }
-
     /// Whether it needs no key, or its key was claimed for it.
     fn may_insert(&self, place: usize, claimed: &Claimed) -> bool {
         let key = self.once_key.as_ref();
         key.is_none_or(|key| claimed.get(key) == Some(&place))
-    }
-
-    fn owns(&self, row: &Image) -> bool {
-        row.user_id == self.user_id.as_str()
     }
 
     /// The stored image that this record's URL refers to: the owner's image with this URL, whose id may be another of the
@@ -530,32 +443,5 @@ impl Record {
     fn id_taken(&self) -> Progress {
         let refusal = Refusal::IdTaken(self.url.id());
         Progress::Done(Err(InputError::of(InputField::ImageUrl, refusal)))
-    }
-
-    const COLUMNS: [image::Column; 9] = [
-        image::Column::ImageId,
-        image::Column::UserId,
-        image::Column::ImageUrl,
-        image::Column::OriginalPrompt,
-        image::Column::RefinedPrompt,
-        image::Column::Intent,
-        image::Column::Metadata,
-        image::Column::CreatedAt,
-        image::Column::UpdatedAt,
-    ];
-
-    /// In the order of [`Record::COLUMNS`].
-    fn values(&self, now: Timestamp, dialect: Dialect) -> [SimpleExpr; 9] {
-        [
-            self.url.id().into(),
-            self.user_id.as_str().into(),
-            self.url.as_str().into(),
-            self.original_prompt.clone().into(),
-            self.refined_prompt.clone().into(),
-            self.intent.clone().into(),
-            dialect.json(self.metadata.clone().unwrap_or_default()),
-            now.into(),
-            now.into(),
-        ]
     }
 }

@@ -31,9 +31,9 @@ test('the page needs nothing but the server, and runs what a person types', { ti
   await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
   const documentation = page.locator('.graphiql-doc-explorer');
   await documentation.getByText('Query', { exact: true }).first().click();
-  await documentation.getByText('Everything that can be read.').waitFor();
+  await documentation.getByText('All queries.').waitFor();
   await documentation.getByText('ImageConnection', { exact: true }).first().click();
-  await documentation.getByText('A page of images, and where it lies in the list.').waitFor();
+  await documentation.getByText('A page of images, and its position in the list.').waitFor();
   await screenshot(page, 'built-page-documentation');
 
   // Dialogs bring styles of their own along.

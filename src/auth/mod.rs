@@ -108,10 +108,11 @@ impl Denied {
 /// ```
 /// use image_gallery::auth::{Caller, Scope, UserId};
 ///
-/// let alice = UserId::new("alice").unwrap();
-/// let scope: Scope = Caller::User(alice.clone()).scope(None).unwrap();
+/// let alice = UserId::new("alice")?;
+/// let scope: Scope = Caller::User(alice.clone()).scope(None)?;
 /// assert_eq!(scope.owner(), Some(&alice));
-/// assert_eq!(Caller::Anyone.scope(None).unwrap().owner(), None);
+/// assert_eq!(Caller::Anyone.scope(None)?.owner(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// Nothing else creates one, except [`Scope::unchecked`]. Its content is private:
@@ -119,7 +120,7 @@ impl Denied {
 /// ```compile_fail,E0451
 /// use image_gallery::auth::Scope;
 ///
-/// let every_row = Scope { rows: todo!() };
+/// let every_row = Scope { rows: panic!() };
 /// ```
 ///
 /// There is no variant:

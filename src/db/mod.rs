@@ -322,7 +322,7 @@ struct Run {
 }
 
 impl Run {
-    /// Runs work in a task of its own.
+    /// Runs work: reads on Postgres within the caller, all else in a task of its own, which goes on if the caller is dropped.
     async fn run<T, E, F>(self, source: Source, work: F) -> Result<T, E>
     where
         F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,

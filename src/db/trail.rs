@@ -87,6 +87,11 @@ impl Database {
         if !state.is_waiting {
             return Ok(state.bounds);
         }
+        self.sequence_waiting().await
+    }
+
+    /// Sequences the waiting events, and returns the bounds after that.
+    async fn sequence_waiting(&self) -> Result<Bounds, Error> {
         // One per process suffices: others would only hold connections while they wait.
         let _turn = self.sequencing.lock().await;
         // Other requests wait for this, so it must not wait for this request's quota.
@@ -116,7 +121,7 @@ impl Database {
                 bounds,
             });
         }
-        self.sequenced_trail().await?;
+        self.sequence_waiting().await?;
         self.read_trail(events).await
     }
 

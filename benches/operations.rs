@@ -18,6 +18,7 @@ use image_gallery::entity::Timestamp;
 use image_gallery::execution::{Executor, OperationRequest};
 use image_gallery::gallery::Gallery;
 use image_gallery::gallery::{Direction, Field, ListCursor, Order, SortKey};
+use image_gallery::telemetry::RequestId;
 use uuid::Uuid;
 
 const URL: &str =
@@ -73,7 +74,7 @@ fn requests(criterion: &mut Criterion) {
 
 fn operation(body: &str) -> OperationRequest {
     let parameters = Parameters::from_json(black_box(body).as_bytes()).expect("a request");
-    OperationRequest::new(parameters, "bench", false).expect("a request")
+    OperationRequest::new(parameters, RequestId::generate(), false).expect("a request")
 }
 
 async fn executor(folder: &Path) -> Executor {

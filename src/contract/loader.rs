@@ -7,12 +7,12 @@ use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::runtime::TokioTimer;
 use futures_util::task::{FutureObj, Spawn, SpawnError};
-use tracing::Instrument;
 
 use super::caller;
 use super::error::Result;
 use crate::auth::Caller;
 use crate::gallery::{self, Gallery, OwnedImage, TrailPage, TrailSlice};
+use crate::telemetry::in_current_request;
 
 /// The data loaders of a request, created on first use.
 #[derive(Default)]
@@ -20,12 +20,12 @@ pub(crate) struct Loaders {
     events: OnceLock<DataLoader<EventsOfImages>>,
 }
 
-/// Spawns tasks in the request's span, for logs and traces.
-struct InCurrentSpan;
+/// Spawns tasks that belong to the request, for logs and traces.
+struct InCurrentRequest;
 
-impl Spawn for InCurrentSpan {
+impl Spawn for InCurrentRequest {
     fn spawn_obj(&self, future: FutureObj<'static, ()>) -> std::result::Result<(), SpawnError> {
-        tokio::spawn(future.in_current_span());
+        tokio::spawn(in_current_request(future));
         Ok(())
     }
 }
@@ -78,7 +78,7 @@ pub(super) async fn events_of_image(
             gallery: Arc::clone(ctx.data_unchecked::<Arc<Gallery>>()),
             caller: caller(ctx).clone(),
         };
-        DataLoader::new(events, InCurrentSpan, TokioTimer::default())
+        DataLoader::new(events, InCurrentRequest, TokioTimer::default())
     });
     let loaded = loader.load_one(EventsOfImage { image, page }).await?;
     Ok(loaded.unwrap_or_default())

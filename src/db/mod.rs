@@ -31,6 +31,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sea_orm::ConnectionTrait;
 
+use crate::telemetry::in_current_request;
+
 use changes::{Changes, Signal};
 use direct::Direct;
 use replica::Replica;
@@ -419,9 +421,7 @@ where
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
-    use tracing::Instrument;
-
-    match tokio::spawn(work.in_current_span()).await {
+    match tokio::spawn(in_current_request(work)).await {
         Ok(result) => result,
         Err(failure) => match failure.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -40,6 +40,7 @@ use crate::contract::trail_end::TrailEnd;
 use crate::contract::{GallerySchema, builder, types_sdl};
 use crate::db::ReadPreference;
 use crate::gallery::{self, Gallery};
+use crate::telemetry::RequestId;
 
 use schema_description::description_keys;
 
@@ -51,7 +52,7 @@ pub struct OperationRequest {
     /// The operation.
     pub operation: Operation,
     /// Identifies the request in the log and in internal errors.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// Whether replies include the operation's cost.
     pub shows_cost: bool,
 }
@@ -60,12 +61,12 @@ impl OperationRequest {
     /// Parses the parameters of a request.
     pub fn new(
         parameters: Parameters,
-        request_id: &str,
+        request_id: RequestId,
         shows_cost: bool,
     ) -> Result<Self, ServerError> {
         Ok(Self {
             operation: parameters.into_operation()?,
-            request_id: request_id.to_owned(),
+            request_id,
             shows_cost,
         })
     }
@@ -75,7 +76,7 @@ impl OperationRequest {
 #[derive(Clone, Debug)]
 pub struct Prepared {
     operation: PreparedOperation,
-    request_id: String,
+    request_id: RequestId,
     /// The cost, if the client asked for it in the replies.
     shown_cost: Option<Cost>,
 }
@@ -193,7 +194,7 @@ impl Executor {
             let errors = errors.map_err(Reply::refused)?;
             if !errors.is_empty() {
                 let invalid = Response::from_errors(errors);
-                return Err(finish(invalid, None, &prepared.request_id));
+                return Err(finish(invalid, None, prepared.request_id));
             }
         }
         self.front.keep_valid(operation);
@@ -231,13 +232,13 @@ impl Executor {
             // A change started now would complete in the database after the client got a timeout.
             return self.timed_out().with_cost(shown_cost);
         }
-        let request_id = prepared.request_id.clone();
+        let request_id = prepared.request_id;
         let work = Box::pin(self.run_or_turn_to_primary(caller, prepared));
         let work = self.gallery.database().for_one_request(work);
         let work = AssertUnwindSafe(work).catch_unwind();
         let reply = match timeout_at(deadline, work).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(_panic)) => panicked(&request_id),
+            Ok(Err(_panic)) => panicked(request_id),
             Err(_elapsed) => self.timed_out(),
         };
         reply.with_cost(shown_cost)
@@ -294,7 +295,7 @@ impl Executor {
         let description_keys = description_keys(&prepared);
         let trail_end = TrailEnd::read_for(document, &self.gallery, &caller).await;
         let budget = ResponseBudget::at_most(self.max_answer_bytes);
-        let request_id = prepared.request_id.clone();
+        let request_id = prepared.request_id;
         let request = prepared.into_request(caller).data(budget.clone());
         let request = TrailEnd::add_to(trail_end, request);
         let mut response = self.schema.execute(request).await;
@@ -303,7 +304,7 @@ impl Executor {
         }
         description_keys.describe(&mut response.data);
         self.check_migrations(&mut response.errors).await;
-        finish(response, Some(&executed), &request_id)
+        finish(response, Some(&executed), request_id)
     }
 
     /// If a statement misses a table or column, another process may have reverted a migration: reports that instead.
@@ -354,7 +355,7 @@ fn front(policy: DocumentPolicy, limits: Limits) -> Front {
     )
 }
 
-fn panicked(request_id: &str) -> Reply {
+fn panicked(request_id: RequestId) -> Reply {
     tracing::error!("a request panicked");
     let mut error = Code::Internal.error("internal server error");
     add_request_id(&mut error, request_id);
@@ -362,7 +363,7 @@ fn panicked(request_id: &str) -> Reply {
 }
 
 /// Sets the code of each error, and logs what the client must not see.
-fn finish(response: Response, executed: Option<&ExecutedPart>, request_id: &str) -> Reply {
+fn finish(response: Response, executed: Option<&ExecutedPart>, request_id: RequestId) -> Reply {
     let refused = executed.and_then(|executed| executed.request_errors(&response.errors));
     let has_data = executed.is_some() && refused.is_none();
     let mut errors = refused.unwrap_or(response.errors);
@@ -394,9 +395,9 @@ fn log_cause(error: &ServerError) {
     }
 }
 
-fn add_request_id(error: &mut ServerError, request_id: &str) {
+fn add_request_id(error: &mut ServerError, request_id: RequestId) {
     error
         .extensions
         .get_or_insert_default()
-        .set("requestId", request_id);
+        .set("requestId", request_id.to_string());
 }

@@ -89,7 +89,7 @@ impl Executor {
             .map_err(Reply::refused)?;
         self.require_migrated().await?;
         self.validate(&prepared).await?;
-        let request_id = prepared.request_id.clone();
+        let request_id = prepared.request_id;
         let request = prepared.into_request(caller);
         let answer = ResponseBudget::at_most(self.max_answer_bytes);
         let request = request.data(progress.clone()).data(answer.clone());
@@ -97,8 +97,8 @@ impl Executor {
         Ok(responses.map(move |response| {
             let reply = match response {
                 Ok(_) if let Err(too_large) = answer.check() => Reply::with_null_data(too_large),
-                Ok(response) => finish(response, Some(&ExecutedPart::Query), &request_id),
-                Err(_panic) => panicked(&request_id),
+                Ok(response) => finish(response, Some(&ExecutedPart::Query), request_id),
+                Err(_panic) => panicked(request_id),
             };
             StreamItem {
                 is_last: reply.is_without_data(),

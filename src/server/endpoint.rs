@@ -15,7 +15,6 @@ use super::authentication::{CHALLENGE, sign_in};
 use super::body::{self, BodyError};
 use super::http::{GRAPHQL_METHODS, json, peer, refused, refused_as, shows_cost, unread};
 use super::media::{Accepted, Media, is_compressed, is_json};
-use super::middleware::request_log::RequestId;
 use super::request::{self, Requested};
 use super::stream::{self, Framing};
 use super::{State, graphiql, replica, websocket};
@@ -24,6 +23,7 @@ use crate::contract::code::Code;
 use crate::execution::OperationRequest;
 use crate::execution::Prepared;
 use crate::execution::reply::Reply;
+use crate::telemetry::RequestId;
 
 /// `Retry-After` while the database is unavailable.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -31,22 +31,22 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 /// Handles all requests to `/graphql`.
 pub(super) async fn graphql(
     Extract(state): Extract<State>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
+    Extension(request_id): Extension<RequestId>,
     request: Request,
 ) -> Response {
     if websocket::is_asked_for(&request) {
-        return websocket::upgrade(state, &request_id, request).await;
+        return websocket::upgrade(state, request_id, request).await;
     }
     let mut response = match *request.method() {
-        Method::POST => post(&state, &request_id, request).await,
-        Method::GET => get(&state, &request_id, request.into_parts().0).await,
+        Method::POST => post(&state, request_id, request).await,
+        Method::GET => get(&state, request_id, request.into_parts().0).await,
         _ => return method_not_allowed(request),
     };
     (response.headers_mut()).append(VARY, HeaderValue::from_static("Accept"));
     response
 }
 
-async fn get(state: &State, request_id: &str, head: Parts) -> Response {
+async fn get(state: &State, request_id: RequestId, head: Parts) -> Response {
     let accepted = Accepted::of(&head.headers);
     if state.options.has_graphiql && accepted.prefers_page() {
         return graphiql::page();
@@ -61,7 +61,7 @@ async fn get(state: &State, request_id: &str, head: Parts) -> Response {
     }
 }
 
-async fn post(state: &State, request_id: &str, request: Request) -> Response {
+async fn post(state: &State, request_id: RequestId, request: Request) -> Response {
     let (head, body) = request.into_parts();
     // Browsers send other types across origins without a preflight.
     if !is_json(&head.headers) || is_compressed(&head.headers) {

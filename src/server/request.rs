@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::contract::code::Code;
 use crate::execution::OperationRequest;
+use crate::telemetry::RequestId;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -33,7 +34,7 @@ impl Requested {
 pub(super) fn from_body(
     body: &[u8],
     max_batch: usize,
-    request_id: &str,
+    request_id: RequestId,
     shows_cost: bool,
 ) -> Result<Requested, ServerError> {
     // Not allowed in JSON, but some tools send it: https://www.rfc-editor.org/rfc/rfc8259#section-8.1
@@ -69,7 +70,7 @@ pub(super) fn from_body(
 /// Parses the query string of a GET.
 pub(super) fn from_query(
     query: &str,
-    request_id: &str,
+    request_id: RequestId,
     shows_cost: bool,
 ) -> Result<OperationRequest, ServerError> {
     let mut parameters = Parameters::default();

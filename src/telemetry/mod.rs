@@ -1,5 +1,6 @@
 //! Logs, written to the standard error, and traces.
 
+mod request_id;
 mod traces;
 
 use std::io::{self, IsTerminal};
@@ -8,18 +9,19 @@ use std::str::FromStr;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
+use request_id::WithRequestId;
+pub use request_id::{RequestId, in_current_request};
 use traces::Traces;
 pub use traces::{Options as TraceOptions, follow};
 
 /// Libraries that log each statement or batch at `info` or `debug`: enabled only by name.
 const TALKATIVE: [&str; 3] = ["sqlx", "sea_orm", "opentelemetry"];
-
-/// The name of the span that identifies the request in each log line.
-pub const LOG_SPAN: &str = "request";
 
 /// Options of logs and traces.
 #[derive(Clone, Debug)]
@@ -125,10 +127,11 @@ pub fn start(options: &Options) -> anyhow::Result<Telemetry> {
     let traces = options.traces.as_ref().map(Traces::new);
     let traces = traces.transpose().context("cannot set up traces")?;
     let filter = options.filter.layer();
+    let lines = lines(options.format, io::stderr, io::stderr().is_terminal());
     let lines = match filter.to_string().parse::<Targets>() {
         // An `EnvFilter` would check each entered span for directives that name it.
-        Ok(targets) => lines(options.format).with_filter(targets).boxed(),
-        Err(_) => lines(options.format).with_filter(filter).boxed(),
+        Ok(targets) => lines.with_filter(targets).boxed(),
+        Err(_) => lines.with_filter(filter).boxed(),
     };
     tracing_subscriber::registry()
         .with(lines)
@@ -138,13 +141,26 @@ pub fn start(options: &Options) -> anyhow::Result<Telemetry> {
     Ok(Telemetry(traces))
 }
 
-fn lines(format: Format) -> Box<dyn Layer<Registry> + Send + Sync> {
-    let lines = fmt::layer().with_writer(io::stderr);
+fn lines<W>(format: Format, writer: W, has_colors: bool) -> Box<dyn Layer<Registry> + Send + Sync>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let layer = fmt::layer().with_writer(writer);
     match format {
-        // The list of spans already contains the current one.
-        Format::Json => lines.json().with_current_span(false).boxed(),
-        Format::Pretty if io::stderr().is_terminal() => lines.boxed(),
-        Format::Pretty => lines.with_ansi(false).boxed(),
+        Format::Json => {
+            let lines = fmt::format().json().with_current_span(false);
+            let lines = lines.with_span_list(false);
+            let lines = WithRequestId { lines, format };
+            layer
+                .event_format(lines)
+                .fmt_fields(JsonFields::new())
+                .boxed()
+        }
+        Format::Pretty => {
+            let lines = fmt::format().with_ansi(has_colors);
+            let lines = WithRequestId { lines, format };
+            layer.with_ansi(has_colors).event_format(lines).boxed()
+        }
     }
 }
 

@@ -66,10 +66,7 @@ impl Traces {
         S: Subscriber + for<'s> LookupSpan<'s> + Send + Sync,
     {
         let is_own_span = |metadata: &tracing::Metadata<'_>| {
-            metadata.is_span()
-                && metadata.target().starts_with(OWN_TARGET)
-                // That span is for the log; its trace span is inside it.
-                && metadata.name() != super::LOG_SPAN
+            metadata.is_span() && metadata.target().starts_with(OWN_TARGET)
         };
         OpenTelemetryLayer::new(self.0.tracer(OWN_TARGET))
             // Source locations and threads are of no use to operators.

@@ -7,47 +7,47 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
-use uuid::Uuid;
 
 use crate::metrics::Metrics;
 use crate::server::http::{GRAPHQL, is_graphql};
 use crate::server::rest::RestPath;
-use crate::telemetry;
+use crate::telemetry::{self, RequestId};
 
 /// The response header with the request's id.
 pub(in crate::server) const HEADER: &str = "x-request-id";
-
-/// The request's id. Generated here, because ids from clients may not be unique.
-#[derive(Clone, Debug)]
-pub(in crate::server) struct RequestId(pub(in crate::server) String);
 
 /// Assigns an id, runs the request, counts it, and logs its result.
 pub(super) async fn log(
     metrics: &Metrics,
     rest: Option<&RestPath>,
+    request: Request,
+    answer: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
+    let id = RequestId::generate();
+    id.scope(log_as(id, metrics, rest, request, answer)).await
+}
+
+async fn log_as(
+    id: RequestId,
+    metrics: &Metrics,
+    rest: Option<&RestPath>,
     mut request: Request,
     answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
-    let id = Uuid::new_v4().to_string();
-    // At this level, so that every log line has the id.
-    let span = tracing::error_span!(telemetry::LOG_SPAN, request.id = id);
     let served_by = Endpoint::of(rest, request.uri().path());
-    let traced = trace_span(served_by, &request, &id, &span);
+    let span = trace_span(served_by, &request, id);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(id);
     let started = Instant::now();
-    let mut response = answer(request)
-        .instrument(traced.clone())
-        .instrument(span.clone())
-        .await;
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    let mut response = answer(request).instrument(span.clone()).await;
+    if let Ok(value) = HeaderValue::try_from(id.to_string()) {
         response.headers_mut().insert(HEADER, value);
     }
     let status = response.status();
     metrics.count_response(status.as_u16());
-    traced.record("http.response.status_code", status.as_u16());
+    span.record("http.response.status_code", status.as_u16());
     if status.is_server_error() {
-        traced.record("otel.status_code", "ERROR");
+        span.record("otel.status_code", "ERROR");
     }
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     macro_rules! served {
@@ -55,14 +55,12 @@ pub(super) async fn log(
             tracing::$level!(http.method = %method, http.path = path, http.status = status.as_u16(), duration_ms, "request served")
         };
     }
-    span.in_scope(|| {
-        if served_by == Some(Endpoint::Graphql) && status != StatusCode::OK {
-            served!(info);
-        } else {
-            // Operations have their own log line, and probes are frequent.
-            served!(debug);
-        }
-    });
+    if served_by == Some(Endpoint::Graphql) && status != StatusCode::OK {
+        served!(info);
+    } else {
+        // Operations have their own log line, and probes are frequent.
+        served!(debug);
+    }
     response
 }
 
@@ -94,7 +92,7 @@ impl<'p> Endpoint<'p> {
 
 /// The trace span of a request with operations, at the lowest level so that it is not logged. It omits the query string,
 /// because a GET has its variables there.
-fn trace_span(endpoint: Option<Endpoint<'_>>, request: &Request, id: &str, parent: &Span) -> Span {
+fn trace_span(endpoint: Option<Endpoint<'_>>, request: &Request, id: RequestId) -> Span {
     let Some(endpoint) = endpoint else {
         return Span::none();
     };
@@ -110,7 +108,6 @@ fn trace_span(endpoint: Option<Endpoint<'_>>, request: &Request, id: &str, paren
         _ => Cow::Owned(format!("HTTP {path}")),
     };
     let span = tracing::trace_span!(
-        parent: parent,
         "http",
         otel.name = &*name,
         otel.kind = "server",
@@ -118,7 +115,7 @@ fn trace_span(endpoint: Option<Endpoint<'_>>, request: &Request, id: &str, paren
         http.request.method = %request.method(),
         http.response.status_code = tracing::field::Empty,
         url.path = path,
-        request.id = id,
+        request.id = %id,
     );
     telemetry::follow(&span, |name| {
         let value = request.headers().get(name)?;

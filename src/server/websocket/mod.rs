@@ -16,6 +16,7 @@ use super::State;
 use super::authentication::sign_in;
 use super::http::{peer, refused, shows_cost};
 use crate::contract::code::Code;
+use crate::telemetry::RequestId;
 use protocol::Negotiated;
 use session::Session;
 
@@ -30,7 +31,7 @@ pub(super) fn is_asked_for(request: &Request) -> bool {
 }
 
 /// Accepts the upgrade and serves the socket.
-pub(super) async fn upgrade(state: State, request_id: &str, request: Request) -> Response {
+pub(super) async fn upgrade(state: State, request_id: RequestId, request: Request) -> Response {
     let (mut head, _) = request.into_parts();
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut head, &()).await {
         Ok(upgrade) => upgrade,
@@ -51,18 +52,19 @@ pub(super) async fn upgrade(state: State, request_id: &str, request: Request) ->
         negotiated,
         signed_in: sign_in(&state.authenticator, &head.headers).await,
         address: state.rate_limiter.client(peer(&head), &head.headers),
-        request_id: request_id.to_owned(),
+        request_id,
         shows_cost: shows_cost(&head.headers),
     };
     let max_bytes = state.options.max_body_bytes;
     let sockets = state.sockets.clone();
     // The socket's log lines have the id of the upgrade request.
     let span = Span::current();
+    let serve = move |socket| request_id.scope(session.run(state, socket).instrument(span));
     upgrade
         .protocols([negotiated.protocol().name()])
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
         .max_message_size(max_bytes)
         .max_frame_size(max_bytes)
-        .on_upgrade(move |socket| sockets.track_future(session.run(state, socket).instrument(span)))
+        .on_upgrade(move |socket| sockets.track_future(serve(socket)))
 }

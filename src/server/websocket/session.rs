@@ -19,6 +19,7 @@ use super::protocol::{ClientMessage, Negotiated, Protocol};
 use crate::auth::{Caller, Denied, SignedIn};
 use crate::execution::OperationRequest;
 use crate::execution::reply::{Reply, StreamItem};
+use crate::telemetry::RequestId;
 
 /// How long a client may take to send `connection_init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -73,7 +74,7 @@ pub(super) struct Session {
     /// From the upgrade's headers.
     pub(super) signed_in: SignedIn,
     pub(super) address: IpAddr,
-    pub(super) request_id: String,
+    pub(super) request_id: RequestId,
     /// From the upgrade's headers.
     pub(super) shows_cost: bool,
 }
@@ -92,7 +93,7 @@ struct Running {
     negotiated: Negotiated,
     signed_in: SignedIn,
     address: IpAddr,
-    request_id: String,
+    request_id: RequestId,
     shows_cost: bool,
     has_begun: bool,
     operations: StreamMap<String, BoxStream<'static, OperationOutput>>,
@@ -261,7 +262,7 @@ impl Running {
     ) -> Result<(BoxStream<'static, OperationOutput>, OperationType), Reply> {
         let request = Parameters::from_json(payload.get().as_bytes())
             .and_then(|parameters| {
-                OperationRequest::new(parameters, &self.request_id, self.shows_cost)
+                OperationRequest::new(parameters, self.request_id, self.shows_cost)
             })
             .map_err(Reply::refused)?;
         let caller = self.signed_in.caller.clone();

@@ -18,6 +18,7 @@ use image_gallery::config::Settings;
 use image_gallery::db::Database;
 use image_gallery::execution::{Executor, OperationRequest};
 use image_gallery::gallery::Gallery;
+use image_gallery::telemetry::RequestId;
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, TestDatabase};
@@ -113,7 +114,7 @@ fn operation(query: &str, variables: Value) -> OperationRequest {
             operation_name: None,
             variables: Ok(Variables::from_json(variables)),
         },
-        request_id: "test".to_owned(),
+        request_id: RequestId::generate(),
         shows_cost: false,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation};
-use async_graphql::{ServerError, ValidationResult};
+use async_graphql::{CacheControl, ServerError, ValidationResult};
 use async_trait::async_trait;
 
 /// An extension with which a schema executes documents without validating them. Only for documents that a schema with
@@ -26,7 +26,7 @@ impl Extension for SkipValidation {
         _next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
         Ok(ValidationResult {
-            cache_control: Default::default(),
+            cache_control: CacheControl::default(),
             complexity: 0,
             depth: 0,
         })

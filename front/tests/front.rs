@@ -1,11 +1,11 @@
 //! The crate as an embedding server uses it.
 
-use async_graphql::{EmptySubscription, Object, PathSegment, Schema, ServerError, ValidationMode};
+use async_graphql::{EmptySubscription, Object, PathSegment, Schema, ServerError};
 use graphql_front::limits::{FieldPrice, LimitNames, Limits, Prices};
 use graphql_front::trusted::{Mode, TrustedDocuments};
 use graphql_front::{
     DocumentHash, DocumentPolicy, Front, Options, Parameters, PolicyNames, PreparedOperation,
-    SchemaError, ValidateOnly, code_of,
+    SchemaError, SkipValidation, ValidateOnly, code_of,
 };
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ struct Server {
 impl Server {
     fn new(policy: DocumentPolicy) -> Self {
         let schema = || Schema::build(Root, Changes, EmptySubscription);
-        let executing = schema().validation_mode(ValidationMode::Fast).finish();
+        let executing = schema().extension(SkipValidation).finish();
         let options = Options {
             policy,
             limits: Limits {

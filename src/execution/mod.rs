@@ -20,11 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{Request, Response, ServerError, ValidationMode};
+use async_graphql::{Request, Response, ServerError};
 use futures_util::FutureExt;
 use graphql_front::limits::{Cost, Limits};
 use graphql_front::{
-    DocumentPolicy, Front, Operation, Options, Parameters, PreparedOperation, ValidateOnly, code_of,
+    DocumentPolicy, Front, Operation, Options, Parameters, PreparedOperation, SkipValidation,
+    ValidateOnly, code_of,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -123,8 +124,7 @@ impl From<Refused> for Reply {
 /// Executes operations.
 #[derive(Clone)]
 pub struct Executor {
-    /// Executes validated documents. It has no extensions and skips validation rules: the library would apply both to
-    /// every request.
+    /// Executes validated documents.
     schema: GallerySchema,
     /// Validates documents.
     strict: GallerySchema,
@@ -157,7 +157,7 @@ impl Executor {
         };
         Self {
             strict: schema().extension(ValidateOnly).finish(),
-            schema: schema().validation_mode(ValidationMode::Fast).finish(),
+            schema: schema().extension(SkipValidation).finish(),
             front: front(policy, limits),
             gallery,
             max_answer_bytes,

@@ -79,8 +79,9 @@ impl InstrumentedExecutor {
     /// See [`Executor::execute`].
     pub async fn execute(&self, caller: Caller, prepared: Prepared, deadline: Instant) -> Reply {
         let observation = self.observe(&caller, OperationLabels::of(&prepared));
-        let work = self.executor.execute(caller, prepared, deadline);
-        let reply = work.instrument(observation.span.clone()).await;
+        let reply = (self.executor.execute(caller, prepared, deadline))
+            .instrument(observation.span.clone())
+            .await;
         observation.end(reply.errors(), reply.is_refused());
         reply
     }

@@ -190,7 +190,8 @@ impl Executor {
     async fn validate(&self, prepared: &Prepared) -> Result<(), Reply> {
         let operation = &prepared.operation;
         if !operation.is_valid() {
-            let errors = self.schema_errors(operation).await;
+            // In a box, because it is rare, and each request would copy its state.
+            let errors = Box::pin(self.schema_errors(operation)).await;
             let errors = errors.map_err(Reply::refused)?;
             if !errors.is_empty() {
                 let invalid = Response::from_errors(errors);

@@ -9,6 +9,7 @@ use axum::http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, RETRY_AFTER, VARY, W
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 use serde::Serialize;
 
 use super::authentication::{CHALLENGE, sign_in};
@@ -28,18 +29,23 @@ use crate::telemetry::RequestId;
 /// `Retry-After` while the database is unavailable.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// Handles all requests to `/graphql`.
+/// Handles all requests to `/graphql`. Its larger parts are in boxes, because the router and the middleware move the
+/// state of this function several times.
 pub(super) async fn graphql(
     Extract(state): Extract<State>,
     Extension(request_id): Extension<RequestId>,
     request: Request,
 ) -> Response {
     if websocket::is_asked_for(&request) {
-        return websocket::upgrade(state, request_id, request).await;
+        return websocket::upgrade(state, request_id, request).boxed().await;
     }
     let mut response = match *request.method() {
-        Method::POST => post(&state, request_id, request).await,
-        Method::GET => get(&state, request_id, request.into_parts().0).await,
+        Method::POST => post(&state, request_id, request).boxed().await,
+        Method::GET => {
+            get(&state, request_id, request.into_parts().0)
+                .boxed()
+                .await
+        }
         _ => return method_not_allowed(request),
     };
     (response.headers_mut()).append(VARY, HeaderValue::from_static("Accept"));
@@ -150,13 +156,14 @@ async fn respond(
                 execute_one(state, head, formats, signed_in, operation).await
             }
             (Requested::Batch(operations), Some(media)) => {
-                let replies = execute_batch(state, &signed_in.caller, operations).await;
+                let caller = &signed_in.caller;
+                let replies = execute_batch(state, caller, operations).boxed().await;
                 answer_batch(&replies, media)
             }
             (Requested::Batch(_), None) => not_acceptable(),
         }
     };
-    let mut response = reads.scope(execute).await;
+    let mut response = reads.scope(execute.boxed()).await;
     replica::write_position(&reads, response.headers_mut());
     if let Some(allowance) = allowance {
         allowance.write(response.headers_mut());
@@ -194,7 +201,7 @@ async fn execute_one(
             formats.answer(reply)
         }
         OperationType::Subscription => match formats.stream {
-            Some(framing) => subscribe(state, head, framing, signed_in, prepared).await,
+            Some(framing) => subscribe(state, head, framing, signed_in, prepared).boxed().await,
             None => formats.answer(prepared.refuse(Code::BadUserInput.error(
                 "a subscription is answered as a stream: accept text/event-stream or multipart/mixed, or open a WebSocket",
             ))),

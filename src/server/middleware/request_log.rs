@@ -39,7 +39,7 @@ async fn log_as(
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(id);
     let started = Instant::now();
-    let mut response = answer(request).instrument(span.clone()).await;
+    let mut response = Box::pin(answer(request)).instrument(span.clone()).await;
     if let Ok(value) = HeaderValue::try_from(id.to_string()) {
         response.headers_mut().insert(HEADER, value);
     }

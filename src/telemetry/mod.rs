@@ -3,14 +3,19 @@
 mod request_id;
 mod traces;
 
+use std::fmt::Debug;
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
 
 use anyhow::Context;
+use chrono::{SecondsFormat, Utc};
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::fmt::format::{self, FormatFields, JsonFields, Writer};
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
@@ -141,6 +146,29 @@ pub fn start(options: &Options) -> anyhow::Result<Telemetry> {
     Ok(Telemetry(traces))
 }
 
+/// UTC with microseconds. The library's own clock takes more instructions.
+struct Rfc3339;
+
+impl FormatTime for Rfc3339 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the log's clock, not the gallery's"
+    )]
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        writer.write_str(&now)
+    }
+}
+
+/// As the library writes them, without considering a style for each part of a field.
+fn fields_without_colors() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
+    let field = |writer: &mut Writer<'_>, field: &Field, value: &dyn Debug| match field.name() {
+        "message" => write!(writer, "{value:?}"),
+        name => write!(writer, "{}={value:?}", name.trim_start_matches("r#")),
+    };
+    format::debug_fn(field).delimited(" ")
+}
+
 fn lines<W>(format: Format, writer: W, has_colors: bool) -> Box<dyn Layer<Registry> + Send + Sync>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -148,8 +176,8 @@ where
     let layer = fmt::layer().with_writer(writer);
     match format {
         Format::Json => {
-            let lines = fmt::format().json().with_current_span(false);
-            let lines = lines.with_span_list(false);
+            let lines = fmt::format().json().with_timer(Rfc3339);
+            let lines = lines.with_current_span(false).with_span_list(false);
             let lines = WithRequestId { lines, format };
             layer
                 .event_format(lines)
@@ -157,9 +185,13 @@ where
                 .boxed()
         }
         Format::Pretty => {
-            let lines = fmt::format().with_ansi(has_colors);
+            let lines = fmt::format().with_timer(Rfc3339).with_ansi(has_colors);
             let lines = WithRequestId { lines, format };
-            layer.with_ansi(has_colors).event_format(lines).boxed()
+            let layer = layer.with_ansi(has_colors).event_format(lines);
+            if has_colors {
+                return layer.boxed();
+            }
+            layer.fmt_fields(fields_without_colors()).boxed()
         }
     }
 }

@@ -15,6 +15,7 @@ mod m0001_image_gallery;
 mod m0002_search;
 mod m0003_trail;
 mod m0004_once_keys;
+mod m0005_trash_orders;
 mod query;
 mod rights;
 mod session;
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_search::Migration),
             Box::new(m0003_trail::Migration),
             Box::new(m0004_once_keys::Migration),
+            Box::new(m0005_trash_orders::Migration),
         ]
     }
 
@@ -76,10 +78,14 @@ async fn recorded<C: ConnectionTrait>(
 
 /// All indexes of this project on `image_gallery`, on Postgres.
 fn indexes(prompt_key: Option<&str>) -> Vec<Index> {
-    use m0001_image_gallery::{INDEXES, METADATA_INDEX};
-
-    let last = [METADATA_INDEX, m0002_search::index(prompt_key)];
-    INDEXES.into_iter().chain(last).collect()
+    let search = [
+        m0001_image_gallery::METADATA_INDEX,
+        m0002_search::index(prompt_key),
+    ];
+    (m0001_image_gallery::INDEXES.into_iter())
+        .chain(search)
+        .chain(m0005_trash_orders::INDEXES)
+        .collect()
 }
 
 /// Why a migration failed.

@@ -67,7 +67,7 @@ async fn each_list_is_read_along_an_index() {
         let server = program.serve().await;
         let url = format!("http://{}/graphql", server.address());
         database.db_execute(ROWS).await;
-        for (list, fields) in [("images", ["CREATED_AT", "UPDATED_AT"].as_slice()), ("deletedImages", &["DELETED_AT"])] {
+        for (list, fields) in [("images", ["CREATED_AT", "UPDATED_AT"].as_slice()), ("deletedImages", &["DELETED_AT", "CREATED_AT", "UPDATED_AT"])] {
             for order in fields.iter().flat_map(|field| [(field, "ASC"), (field, "DESC")]) {
                 let order = json!({ "field": order.0, "direction": order.1 });
                 for owner in [Value::Null, json!("user-7")] {

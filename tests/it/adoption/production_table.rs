@@ -423,7 +423,7 @@ async fn doctor_reports_its_duplicate_indexes() {
         let expected = [
             (
                 "idx_image_gallery_created_at",
-                "`image_gallery_active_created` does its work for active images: it may go, unless",
+                "`image_gallery_active_created` does its work for active images, and `image_gallery_trash_created` for the trash: it may go, unless",
             ),
             (
                 "idx_image_gallery_deleted_at",
@@ -435,7 +435,7 @@ async fn doctor_reports_its_duplicate_indexes() {
             ),
             (
                 "idx_image_gallery_user_created",
-                "`image_gallery_owner_active_created` does its work for active images",
+                "`image_gallery_owner_active_created` does its work for active images, and `image_gallery_owner_trash_created` for the trash",
             ),
             (
                 "idx_image_gallery_user_deleted",

@@ -23,7 +23,7 @@ COPY migration/Cargo.toml migration/
 RUN mkdir src decimal/src front/src migration/src \
     && echo 'fn main() {}' >src/main.rs \
     && touch src/lib.rs decimal/src/lib.rs front/src/lib.rs migration/src/lib.rs \
-    && cargo build --release --locked \
+    && cargo build --profile dist --locked \
     && rm -r src decimal/src front/src migration/src
 COPY build.rs ./
 COPY src src
@@ -35,7 +35,7 @@ COPY web/src web/src
 COPY --from=web /build/web/dist web/dist
 # Cargo compares modification times, and a checkout may be older than the layer above.
 RUN touch build.rs src/lib.rs src/main.rs decimal/src/lib.rs front/src/lib.rs migration/src/lib.rs \
-    && cargo build --release --locked
+    && cargo build --profile dist --locked
 
 FROM debian:${DEBIAN}-slim
 # For TLS to the database and to Supabase's key server.
@@ -43,7 +43,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /var/lib/image-gallery --create-home gallery
-COPY --from=binary /build/target/release/image-gallery /usr/local/bin/
+COPY --from=binary /build/target/dist/image-gallery /usr/local/bin/
 COPY deploy/healthcheck /usr/local/bin/
 # A numeric user, so that an orchestrator can verify that it is not root.
 USER 10001

@@ -19,3 +19,5 @@ INSTALLED_APPS = ["gallery"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SECRET_KEY = "of a test"
 USE_TZ = True
+ROOT_URLCONF = "gallery.rest"
+ALLOWED_HOSTS = ["127.0.0.1"]

@@ -2,6 +2,7 @@
 
 mod beside_django;
 mod interrupted;
+mod moving;
 mod production_table;
 mod rights;
 mod shape;

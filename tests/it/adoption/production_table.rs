@@ -45,14 +45,14 @@ const TABLE: &str = "
     GRANT SELECT, INSERT, UPDATE, DELETE ON image_gallery TO worker;";
 
 /// The owner of the application's rows.
-const OWNER: &str = "0b6f9d52-6c7e-4a86-9d3c-2f7a51a7c001";
+pub(super) const OWNER: &str = "0b6f9d52-6c7e-4a86-9d3c-2f7a51a7c001";
 
 /// A row with null metadata, and with a URL that contains another UUID than the row's id.
-const ROW: &str = "5e0c1c9e-90bb-4c52-8f0e-6f6f5d3f0001";
+pub(super) const ROW: &str = "5e0c1c9e-90bb-4c52-8f0e-6f6f5d3f0001";
 const UUID_OF_ITS_URL: &str = "5e0c1c9e-90bb-4c52-8f0e-6f6f5d3fffff";
 
 /// Creates the table with a thousand rows: every third has null metadata, and no URL contains its id.
-async fn make_table(database: &TestDatabase) {
+pub(super) async fn make_table(database: &TestDatabase) {
     database.db_execute(TABLE).await;
     database
         .db_execute(&format!(
@@ -107,7 +107,7 @@ impl Server {
 }
 
 /// The application's worker, subject to its policy.
-async fn worker(database: &TestDatabase) -> PgConnection {
+pub(super) async fn worker(database: &TestDatabase) -> PgConnection {
     let url = database.url_of_role("worker", "worker");
     let mut worker = PgConnection::connect(&url).await.expect("it may sign in");
     let sign_in = format!("SET request.jwt.claim.sub = '{OWNER}'");
@@ -119,7 +119,12 @@ async fn worker(database: &TestDatabase) -> PgConnection {
 }
 
 /// Saves a finished task like the application.
-async fn upsert(worker: &mut PgConnection, id: Uuid, prompt: &str, metadata: Option<Value>) {
+pub(super) async fn upsert(
+    worker: &mut PgConnection,
+    id: Uuid,
+    prompt: &str,
+    metadata: Option<Value>,
+) {
     let upsert = "INSERT INTO image_gallery (image_id, user_id, image_url, refined_prompt, intent, metadata)
         VALUES ($1, $2, $3, $4, 'upscale', $5)
         ON CONFLICT (image_id) DO UPDATE SET image_url = EXCLUDED.image_url, refined_prompt = EXCLUDED.refined_prompt,

@@ -40,6 +40,14 @@ impl Django {
         Some(django)
     }
 
+    /// The same on a table that it did not make, as the database's owner.
+    pub(crate) fn beside(database: &TestDatabase) -> Option<Self> {
+        Some(Self {
+            python: python()?.to_owned(),
+            database_url: database.url(),
+        })
+    }
+
     /// Runs one of the project's commands, and returns its output.
     pub(crate) fn manage(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().expect("Python runs");
@@ -57,6 +65,20 @@ impl Django {
             orders: process.stdin.take().expect("a pipe"),
             changes: BufReader::new(process.stdout.take().expect("a pipe")),
             process,
+        }
+    }
+
+    /// Starts its REST calls.
+    pub(crate) fn serve(&self) -> DjangoServer {
+        let mut command = self.command(&["serve_rest"]);
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("Python runs");
+        let mut port = String::new();
+        BufReader::new(process.stdout.take().expect("a pipe"))
+            .read_line(&mut port)
+            .expect("it starts");
+        DjangoServer {
+            process,
+            rest: format!("http://127.0.0.1:{}/v1/gallery", port.trim()),
         }
     }
 
@@ -90,6 +112,20 @@ impl DjangoWriter {
 }
 
 impl Drop for DjangoWriter {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A Django process that serves the REST calls.
+pub(crate) struct DjangoServer {
+    process: Child,
+    /// The URL of the calls, without a slash at the end.
+    pub(crate) rest: String,
+}
+
+impl Drop for DjangoServer {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -169,7 +169,9 @@ impl Rows {
             }
         }
         order.write(page.end, &mut sql);
-        sql.text(" LIMIT ").value(page.limit.saturating_add(1));
+        // Not as a value: without the limit Postgres cannot plan for it, so it would plan each execution anew.
+        let limit = page.limit.saturating_add(1);
+        sql.text(" LIMIT ").text(&limit.to_string());
         sql.into_statement()
     }
 

@@ -6,7 +6,7 @@ use sea_orm::DbErr;
 
 use super::code::{Code, set_code};
 use crate::auth::Denied;
-use crate::gallery::{ArgumentError, MAX_DAYS};
+use crate::gallery::{ArgumentError, MAX_DAYS, MAX_ROWS};
 use crate::{db, gallery};
 
 /// A failed operation, to be returned to the client. It has no `Display`, because the library would use that as the
@@ -122,6 +122,16 @@ fn argument_message(error: &ArgumentError) -> String {
             "userId is missing: send it, or all: true for everybody's trash".to_owned()
         }
         ArgumentError::Days(days) => format!("days: {days} is not in 1 to {MAX_DAYS}"),
+        ArgumentError::NulInKey => {
+            "a key of the metadata contains U+0000, which is not allowed".to_owned()
+        }
+        ArgumentError::TooManyKeys { given, maximum } => format!(
+            "filter.metadataHasKeys or filter.metadataNumbers has {given} entries; at most {maximum} are allowed"
+        ),
+        ArgumentError::NoBounds(place) => format!(
+            "filter.metadataNumbers[{place}] has neither min nor max; send at least one of them"
+        ),
+        ArgumentError::Rows(first) => format!("first: {first} is not in 1 to {MAX_ROWS}"),
     }
 }
 

@@ -6,7 +6,7 @@ use super::error::{Failure, Result};
 use super::intent::ImageIntent;
 use super::scalar::{DateTime, Json};
 use crate::auth::UserId;
-use crate::gallery::{self, Filter};
+use crate::gallery::{self, Filter, NumberRange};
 
 /// All conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]
@@ -29,6 +29,21 @@ pub(super) struct ImageFilter {
     /// arrays whatever their order or repetition (Postgres' jsonb containment, on every database). At most 64 KiB, 32
     /// levels, and 100 objects and arrays within.
     metadata_contains: Option<Json>,
+    /// All of these top-level keys are in the metadata, whatever their value. At most 20.
+    metadata_has_keys: Option<Vec<String>>,
+    /// Each top-level key holds a JSON number within the bounds; text that looks like a number is none. At most 20.
+    metadata_numbers: Option<Vec<MetadataNumberRange>>,
+}
+
+/// Inclusive; at least one of the two.
+#[derive(Clone, Debug, InputObject)]
+pub(super) struct MetadataNumberRange {
+    /// A top-level key of the metadata.
+    key: String,
+    /// The smallest number.
+    min: Option<f64>,
+    /// The largest number.
+    max: Option<f64>,
 }
 
 impl ImageFilter {
@@ -48,6 +63,14 @@ impl ImageFilter {
             created_before: self.created_before.map(|instant| instant.0),
             search: self.search,
             metadata_contains: metadata_contains.filter(|part| !part.is_null()),
+            metadata_has_keys: self.metadata_has_keys.unwrap_or_default(),
+            metadata_numbers: (self.metadata_numbers.into_iter().flatten())
+                .map(|range| NumberRange {
+                    key: range.key,
+                    min: range.min,
+                    max: range.max,
+                })
+                .collect(),
         };
         filter.check().map_err(gallery::Error::from)?;
         Ok(filter)

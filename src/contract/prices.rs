@@ -3,7 +3,7 @@
 use graphql_front::limits::{FieldPrice, InputPrice, Prices, SizedList};
 
 use super::page::PageArguments;
-use crate::gallery::{MAX_BATCH, MAX_DAYS};
+use crate::gallery::{MAX_BATCH, MAX_DAYS, MAX_ROWS};
 
 pub(crate) static PRICES: Prices = Prices {
     fields: &[
@@ -11,6 +11,22 @@ pub(crate) static PRICES: Prices = Prices {
         FieldPrice {
             parent: "Query",
             field: "galleryStats",
+            cost: 100,
+        },
+        // The metadata of up to 100,000 images.
+        FieldPrice {
+            parent: "GalleryStats",
+            field: "byMetadata",
+            cost: 100,
+        },
+        FieldPrice {
+            parent: "GalleryStats",
+            field: "metadataSum",
+            cost: 100,
+        },
+        FieldPrice {
+            parent: "GalleryStats",
+            field: "byUser",
             cost: 100,
         },
         // Up to 10,000 images in one call.
@@ -25,13 +41,29 @@ pub(crate) static PRICES: Prices = Prices {
             cost: 1000,
         },
     ],
-    sized_lists: &[SizedList {
-        parent: "GalleryStats",
-        field: "createdPerDay",
-        argument: "days",
-        default: 30,
-        max: MAX_DAYS as usize,
-    }],
+    sized_lists: &[
+        SizedList {
+            parent: "GalleryStats",
+            field: "createdPerDay",
+            argument: "days",
+            default: 30,
+            max: MAX_DAYS as usize,
+        },
+        SizedList {
+            parent: "GalleryStats",
+            field: "byMetadata",
+            argument: "first",
+            default: 20,
+            max: MAX_ROWS as usize,
+        },
+        SizedList {
+            parent: "GalleryStats",
+            field: "byUser",
+            argument: "first",
+            default: 20,
+            max: MAX_ROWS as usize,
+        },
+    ],
     inputs: &[
         // A full-text search.
         InputPrice {
@@ -44,6 +76,18 @@ pub(crate) static PRICES: Prices = Prices {
         InputPrice {
             argument: "filter",
             field: "metadataContains",
+            is_free_if_blank: false,
+            cost: 50,
+        },
+        InputPrice {
+            argument: "filter",
+            field: "metadataHasKeys",
+            is_free_if_blank: false,
+            cost: 50,
+        },
+        InputPrice {
+            argument: "filter",
+            field: "metadataNumbers",
             is_free_if_blank: false,
             cost: 50,
         },
@@ -107,6 +151,14 @@ mod tests {
             (
                 "{ galleryStats { createdPerDay(days: 100000) { count } } }",
                 100 + 1 + 366,
+            ),
+            (
+                r#"{ galleryStats { byMetadata(key: "model", first: 3) { value count } } }"#,
+                100 + 100 + 3 * 2,
+            ),
+            (
+                r#"{ galleryStats(filter: { metadataHasKeys: ["a"] }) { metadataSum(key: "a") { sum } byUser { count } } }"#,
+                100 + 50 + 100 + 1 + 100 + 20,
             ),
             ("mutation { emptyTrash { purgedCount } }", 1000 + 1),
             (

@@ -145,19 +145,21 @@ impl Query {
         .await
     }
 
-    /// Counts over the gallery.
+    /// Counts over the images that hold the filter, the whole gallery without one.
     async fn gallery_stats(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only this owner's images.")] user_id: Option<String>,
+        #[graphql(desc = "Only images that hold it.")] filter: Option<ImageFilter>,
     ) -> Result<GalleryStats> {
         caller(ctx).require_access()?;
         let user_id = checked_user_id(user_id.as_deref())?;
+        let filter = filter.unwrap_or_default().checked()?;
         // Checked here and not in each count, so that the whole field fails.
         if let Some(owner) = user_id.clone() {
             caller(ctx).require_access_to(owner)?;
         }
-        Ok(GalleryStats { user_id })
+        Ok(GalleryStats { user_id, filter })
     }
 
     /// The audit trail, oldest first, purged images included; an empty list of types is no condition. Cursors are the

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use sea_orm::DbBackend;
-use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr, Value};
 use serde_json::{Map, Value as Json};
 
 use super::containment;
@@ -111,6 +111,14 @@ impl Dialect {
         }
     }
 
+    /// The collation that orders text by its bytes. On SQLite it is the default.
+    pub fn by_bytes(self) -> &'static str {
+        match self {
+            Self::Postgres => r#" COLLATE "C""#,
+            Self::Sqlite => "",
+        }
+    }
+
     /// The stored label is one of these, ignoring case: both have the same Unicode lower case.
     pub fn has_label<'l>(self, labels: impl IntoIterator<Item = &'l str>) -> SimpleExpr {
         let label = match self {
@@ -169,6 +177,114 @@ impl Dialect {
                 Expr::cust_with_values("metadata @> $1", [Json::Object(part.clone())])
             }
             Self::Sqlite => containment::sqlite(part),
+        }
+    }
+
+    /// `metadata` is an object with this key.
+    pub fn metadata_has_key(self, key: &str) -> SimpleExpr {
+        match self {
+            // The function of the operator `?`, which is a placeholder for some drivers.
+            Self::Postgres => Expr::cust_with_values(
+                "(jsonb_typeof(metadata) = 'object' AND jsonb_exists(metadata, $1))",
+                [key],
+            ),
+            Self::Sqlite => Expr::cust_with_values(
+                "EXISTS (SELECT 1 FROM json_each(metadata) AS member \
+                 WHERE json_type(metadata) = 'object' AND member.key = ?)",
+                [key],
+            ),
+        }
+    }
+
+    /// `metadata` is an object with a number under this key, within the bounds. On Postgres bounds are compared by their
+    /// decimal digits, as numbers are stored.
+    pub fn metadata_number_within(
+        self,
+        key: &str,
+        min: Option<f64>,
+        max: Option<f64>,
+    ) -> SimpleExpr {
+        let bounds = [(">=", min), ("<=", max)];
+        let bounds = bounds.into_iter();
+        let bounds = bounds.filter_map(|(comparison, bound)| Some((comparison, bound?)));
+        let mut values: Vec<Value> = vec![key.into()];
+        let mut conditions = String::new();
+        for (comparison, bound) in bounds {
+            let condition = match self {
+                Self::Postgres => {
+                    values.push(bound.to_string().into());
+                    let (key, bound) = ("CAST($1 AS text)", values.len());
+                    format!(
+                        " AND CAST(metadata ->> {key} AS numeric) {comparison} CAST(${bound} AS numeric)"
+                    )
+                }
+                Self::Sqlite => {
+                    values.push(bound.into());
+                    format!(" AND member.atom {comparison} ?")
+                }
+            };
+            conditions.push_str(&condition);
+        }
+        let sql = match self {
+            // The condition is evaluated only for numbers.
+            Self::Postgres => format!(
+                "CASE WHEN jsonb_typeof(metadata -> CAST($1 AS text)) = 'number' THEN true{conditions} ELSE false END"
+            ),
+            Self::Sqlite => format!(
+                "EXISTS (SELECT 1 FROM json_each(metadata) AS member WHERE json_type(metadata) = 'object' \
+                 AND member.key = ? AND member.type IN ('integer', 'real'){conditions})"
+            ),
+        };
+        Expr::cust_with_values(sql, values)
+    }
+
+    /// Counts the values under a key in the rows `counted`, most frequent first: the statement's parts before and behind
+    /// the key, then the limit. Each value is JSON text; equal numbers are one value.
+    pub fn count_metadata_values(self) -> [&'static str; 2] {
+        match self {
+            Self::Postgres => [
+                r#" SELECT min(CAST(value AS text) COLLATE "C"), count(*)
+                FROM (SELECT metadata -> CAST("#,
+                r" AS text) AS value FROM counted) AS member
+                WHERE jsonb_typeof(value) IN ('string', 'number', 'boolean')
+                GROUP BY value ORDER BY 2 DESC, 1 LIMIT ",
+            ],
+            Self::Sqlite => [
+                " SELECT min(value), count(*) FROM (
+                    SELECT CASE member.type WHEN 'text' THEN 'string' WHEN 'integer' THEN 'number' WHEN 'real' THEN 'number'
+                            ELSE 'boolean' END AS kind,
+                        member.atom AS atom,
+                        CASE member.type WHEN 'text' THEN json_quote(member.atom) WHEN 'true' THEN 'true'
+                            WHEN 'false' THEN 'false'
+                            ELSE coalesce(member.json -> member.fullkey, json_quote(member.atom)) END AS value
+                    FROM counted, json_each(counted.metadata) AS member
+                    WHERE json_type(counted.metadata) = 'object'
+                        AND member.type IN ('text', 'integer', 'real', 'true', 'false') AND member.key = ",
+                ") AS member GROUP BY kind, atom ORDER BY 2 DESC, 1 LIMIT ",
+            ],
+        }
+    }
+
+    /// The count, sum, minimum, maximum and average of the numbers under a key in the rows `counted`, all but the count as
+    /// text: the statement's parts before and behind the key. On SQLite they are sums of doubles.
+    pub fn sum_metadata_numbers(self) -> [&'static str; 2] {
+        match self {
+            Self::Postgres => [
+                " SELECT count(*), CAST(sum(number) AS text), CAST(min(number) AS text), CAST(max(number) AS text),
+                    CAST(avg(number) AS text)
+                FROM (
+                    SELECT CASE WHEN jsonb_typeof(value) = 'number' THEN CAST(value #>> '{}' AS numeric) END AS number
+                    FROM (SELECT metadata -> CAST(",
+                " AS text) AS value FROM counted) AS member) AS numbers
+                WHERE number IS NOT NULL",
+            ],
+            Self::Sqlite => [
+                " SELECT count(*), printf('%!.17g', total(member.atom)), printf('%!.17g', min(member.atom)),
+                    printf('%!.17g', max(member.atom)), printf('%!.17g', avg(member.atom))
+                FROM counted, json_each(counted.metadata) AS member
+                WHERE json_type(counted.metadata) = 'object' AND member.type IN ('integer', 'real') AND member.key = ",
+                "",
+            ],
         }
     }
 }

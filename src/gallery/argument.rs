@@ -1,7 +1,7 @@
 //! Invalid arguments of an operation; it has no effect then. The contract translates them into its own field names.
 
 use super::Refusal;
-use super::stats::MAX_DAYS;
+use super::stats::{MAX_DAYS, MAX_ROWS};
 
 /// Why an argument is invalid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -39,4 +39,21 @@ pub enum ArgumentError {
     /// The number of days to count is out of range.
     #[error("{0} days to count; 1 to {MAX_DAYS} are allowed")]
     Days(i32),
+    /// A key of the metadata contains U+0000.
+    #[error("a key of the metadata contains U+0000")]
+    NulInKey,
+    /// Too many keys to filter by.
+    #[error("{given} keys to filter by; at most {maximum} are allowed")]
+    TooManyKeys {
+        /// How many were given.
+        given: usize,
+        /// How many are allowed.
+        maximum: usize,
+    },
+    /// The range of numbers at this place has neither bound.
+    #[error("the range of numbers at place {0} has neither bound")]
+    NoBounds(usize),
+    /// The number of values or owners to count is out of range.
+    #[error("{0} rows of a count; 1 to {MAX_ROWS} are allowed")]
+    Rows(i32),
 }

@@ -16,6 +16,8 @@ use crate::entity::{Timestamp, image};
 
 /// Maximum number of labels, compared without letter case.
 const MAX_LABELS: usize = 100;
+/// Maximum number of keys in `metadataHasKeys`, and in `metadataNumbers`.
+const MAX_KEYS: usize = 20;
 /// Maximum number of nested objects and arrays in `metadataContains`.
 const MAX_CONTAINERS: usize = 100;
 
@@ -34,6 +36,21 @@ pub struct Filter {
     pub search: Option<String>,
     /// Every key and value of this object is in the metadata.
     pub metadata_contains: Option<Json>,
+    /// All of these are top-level keys of the metadata, at most 20.
+    pub metadata_has_keys: Vec<String>,
+    /// Each of these holds, at most 20.
+    pub metadata_numbers: Vec<NumberRange>,
+}
+
+/// A number under a top-level key of the metadata, within inclusive bounds.
+#[derive(Clone, Debug)]
+pub struct NumberRange {
+    /// The key.
+    pub key: String,
+    /// The smallest number.
+    pub min: Option<f64>,
+    /// The largest number.
+    pub max: Option<f64>,
 }
 
 impl Filter {
@@ -49,6 +66,7 @@ impl Filter {
                 maximum: MAX_LABELS,
             });
         }
+        self.check_keys()?;
         let Some(part) = &self.metadata_contains else {
             return Ok(());
         };
@@ -63,13 +81,39 @@ impl Filter {
         Ok(())
     }
 
+    fn check_keys(&self) -> Result<(), ArgumentError> {
+        let (keys, ranges) = (&self.metadata_has_keys, &self.metadata_numbers);
+        let of_ranges = ranges.iter().map(|range| &range.key);
+        if keys.iter().chain(of_ranges).any(|key| key.contains('\0')) {
+            return Err(ArgumentError::NulInKey);
+        }
+        let given = keys.len().max(ranges.len());
+        if given > MAX_KEYS {
+            return Err(ArgumentError::TooManyKeys {
+                given,
+                maximum: MAX_KEYS,
+            });
+        }
+        let is_unbounded = |range: &NumberRange| range.min.is_none() && range.max.is_none();
+        match ranges.iter().position(is_unbounded) {
+            Some(place) => Err(ArgumentError::NoBounds(place)),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn condition(
         &self,
         dialect: Dialect,
         aliases: &IntentAliases,
         prompt_key: Option<&str>,
     ) -> Condition {
-        Condition::all()
+        let has_key = |key: &String| dialect.metadata_has_key(key);
+        let within =
+            |range: &NumberRange| dialect.metadata_number_within(&range.key, range.min, range.max);
+        let keys = self.metadata_has_keys.iter().map(has_key);
+        let conditions = keys.chain(self.metadata_numbers.iter().map(within));
+        let conditions = conditions.fold(Condition::all(), Condition::add);
+        conditions
             .add_option(self.intents_condition(dialect, aliases))
             .add_option(self.labels_condition(dialect))
             .add_option(

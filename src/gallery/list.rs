@@ -3,7 +3,7 @@
 use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{Condition, ConnectionTrait, DbErr, QueryResult, Statement};
 
-use super::page::{End, Order, Page, Side, SortKey};
+use super::page::{Direction, End, Field, Order, Page, Side, SortKey};
 use super::{Error, Filter, Gallery, PartialImage, from_rows_in};
 use crate::auth::{Caller, Denied, Scope, UserId};
 use crate::db::{Dialect, Sql};
@@ -116,7 +116,18 @@ impl Gallery {
             .await
     }
 
-    fn rows(&self, caller: &Caller, list: &List) -> Result<Rows, Denied> {
+    /// All rows of a statement.
+    pub(super) async fn all_rows(&self, statement: Statement) -> Result<Vec<QueryResult>, Error> {
+        self.database
+            .read(move |unit| {
+                let statement = statement.clone();
+                Box::pin(async move { Ok(unit.query_all_raw(statement).await?) })
+            })
+            .await
+    }
+
+    /// The rows of a list, if the caller may see them.
+    pub(super) fn rows(&self, caller: &Caller, list: &List) -> Result<Rows, Denied> {
         let dialect = self.database.dialect();
         let filter = list.filter.condition(
             dialect,
@@ -132,9 +143,14 @@ impl Gallery {
     }
 }
 
+const NEWEST_FIRST: Order = Order {
+    field: Field::CreatedAt,
+    direction: Direction::Descending,
+};
+
 /// The rows of a list.
 #[derive(Clone, Debug)]
-struct Rows {
+pub(super) struct Rows {
     scope: Scope,
     collection: Collection,
     filter: Option<SimpleExpr>,
@@ -206,7 +222,15 @@ impl Rows {
         sql.text(" LIMIT 1");
     }
 
-    fn write_from(&self, sql: &mut Sql) {
+    /// Appends `FROM` for at most this many rows, the newest.
+    pub(super) fn write_newest(&self, limit: i32, sql: &mut Sql) {
+        self.write_from(sql);
+        NEWEST_FIRST.write(End::Front, sql);
+        sql.text(" LIMIT ").value(limit);
+    }
+
+    /// Appends `FROM` and the conditions.
+    pub(super) fn write_from(&self, sql: &mut Sql) {
         from_rows_in(&self.scope, sql);
         sql.text(" AND ")
             .column(image::Column::DeletedAt)
@@ -252,6 +276,7 @@ fn slice(rows: &[QueryResult], page: &Page, parts: Parts) -> Result<Slice, DbErr
     })
 }
 
-fn to_count(rows: i64) -> u64 {
+/// A count, which is never negative.
+pub(super) fn to_count(rows: i64) -> u64 {
     u64::try_from(rows).unwrap_or(0)
 }

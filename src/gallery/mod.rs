@@ -53,14 +53,16 @@ pub use create::{Created, IfExists, NewImage};
 pub use cursor::{CursorError, EventId, ListCursor, TrailCursor};
 pub use events::EventBatch;
 pub use feed::{Start, Subscription};
-pub use filter::Filter;
+pub use filter::{Filter, NumberRange};
 pub use input::{GivenJson, InexactNumber};
 pub use intent_aliases::IntentAliases;
 pub use list::{Collection, List, Parts, Slice};
 pub use page::{Direction, End, Field, Order, Page, Side, SortKey};
 pub use retention::{Expired, Retention};
 pub use snapshot::{FeedSnapshot, Snapshot, StoredSnapshot};
-pub use stats::{DayCount, LabelCount, MAX_DAYS};
+pub use stats::{
+    DayCount, LabelCount, MAX_COUNTED, MAX_DAYS, MAX_ROWS, NumberSum, UserCount, ValueCount,
+};
 pub use sweep::{BulkOutcome, TrashSelection};
 pub use trail::{Event, EventFilter, OwnedImage, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged};

@@ -8,6 +8,7 @@ mod create;
 mod deployment;
 mod doctor;
 mod execution;
+mod facets;
 mod faults;
 mod feed;
 mod filter;

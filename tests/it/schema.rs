@@ -47,12 +47,17 @@ const CONTRACT: &str = "
     ImageFilter.createdBefore: DateTime
     ImageFilter.search: String
     ImageFilter.metadataContains: JSON
+    ImageFilter.metadataHasKeys: [String!]
+    ImageFilter.metadataNumbers: [MetadataNumberRange!]
+    MetadataNumberRange.key: String!
+    MetadataNumberRange.min: Float
+    MetadataNumberRange.max: Float
     Query.node(id: ID!): Node
     Query.nodes(ids: [ID!]!): [Node]!
     Query.image(id: ID!, includeDeleted: Boolean! = false): Image
     Query.images(userId: String, filter: ImageFilter, orderBy: ImageOrder, first: Int, after: String, last: Int, before: String): ImageConnection!
     Query.deletedImages(userId: String, filter: ImageFilter, orderBy: ImageOrder, first: Int, after: String, last: Int, before: String): ImageConnection!
-    Query.galleryStats(userId: String): GalleryStats!
+    Query.galleryStats(userId: String, filter: ImageFilter): GalleryStats!
     Query.galleryEvents(userId: String, imageId: ID, types: [GalleryEventType!], first: Int, after: String, last: Int, before: String): GalleryEventConnection!
     Query.trailCursor: String!
     GalleryEvent.id: ID!
@@ -72,6 +77,18 @@ const CONTRACT: &str = "
     GalleryStats.activeCount: Int!
     GalleryStats.deletedCount: Int!
     GalleryStats.byIntent: [IntentCount!]!
+    GalleryStats.byMetadata(key: String!, first: Int! = 20): [MetadataCount!]!
+    GalleryStats.metadataSum(key: String!): MetadataSum!
+    GalleryStats.byUser(first: Int! = 20): [UserCount!]!
+    MetadataCount.value: JSON!
+    MetadataCount.count: Int!
+    MetadataSum.count: Int!
+    MetadataSum.sum: Float
+    MetadataSum.min: Float
+    MetadataSum.max: Float
+    MetadataSum.average: Float
+    UserCount.userId: String!
+    UserCount.count: Int!
     GalleryStats.createdPerDay(days: Int! = 30): [DayCount!]!
     IntentCount.intent: ImageIntent
     IntentCount.intentLabel: String

@@ -161,6 +161,10 @@ query Statistics {
       date
       count
     }
+    byMetadata(key: "model", first: 5) {
+      value
+      count
+    }
   }
 }
 `;

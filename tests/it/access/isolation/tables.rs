@@ -24,7 +24,18 @@ pub(super) const QUERIES: &[(&str, &[&str])] = &[
     ),
     ("images", LIST),
     ("deletedImages", LIST),
-    ("galleryStats", &["", r#"(userId: "bob")"#]),
+    (
+        "galleryStats",
+        &[
+            "",
+            r#"(userId: "bob")"#,
+            r#"(filter: { search: "bobsecret" })"#,
+            r#"(filter: { metadataHasKeys: ["owner"] })"#,
+            r#"(filter: { intents: [OTHER], intentLabels: ["boblabel"], metadataContains: { owner: "bob" },
+                metadataNumbers: [{ key: "owner", min: 0, max: 9 }], createdAfter: "BOB_CREATED_AT",
+                createdBefore: "BOB_CREATED_AT" })"#,
+        ],
+    ),
     (
         "galleryEvents",
         &[
@@ -61,6 +72,8 @@ const LIST: &[&str] = &[
     r#"(filter: { search: "-alicesecret" })"#,
     "(filter: { metadataContains: { owner: \"bob\" } })",
     "(filter: { metadataContains: {} })",
+    r#"(filter: { metadataHasKeys: ["owner"] })"#,
+    r#"(filter: { metadataNumbers: [{ key: "owner", min: 0, max: 9 }] })"#,
     "(filter: { intents: [OTHER] })",
     r#"(filter: { intentLabels: ["boblabel"] })"#,
     r#"(filter: { createdAfter: "BOB_CREATED_AT" })"#,
@@ -85,7 +98,19 @@ pub(super) const NESTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("GalleryStats.createdPerDay", &["(days: 2)"]),
+    (
+        "GalleryStats.byMetadata",
+        &[r#"(key: "owner")"#, r#"(key: "number", first: 9)"#],
+    ),
+    (
+        "GalleryStats.metadataSum",
+        &[r#"(key: "owner")"#, r#"(key: "number")"#],
+    ),
+    (OF_EVERYBODY, &["(first: 9)"]),
 ];
+
+/// Forbidden to users, so that its whole parent is null.
+pub(super) const OF_EVERYBODY: &str = "GalleryStats.byUser";
 
 /// Alice's mutations and the expected error codes; empty for calls on her own images.
 pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[

@@ -1,4 +1,4 @@
-//! An image to create, checked against the limits.
+//! An image to create, checked against the limits, and how far its creation is.
 
 use sea_orm::sea_query::SimpleExpr;
 use serde_json::Value as Json;
@@ -9,7 +9,7 @@ use super::super::input::{
 };
 use super::super::{Image, InputError, InputField, Refusal};
 use super::once::OnceKey;
-use super::{IfExists, NewImage};
+use super::{Created, IfExists, NewImage};
 use crate::auth::{Caller, UserId};
 use crate::cloudinary::hosts::HostPatterns;
 use crate::cloudinary::url::ImageUrl;
@@ -27,6 +27,17 @@ pub(super) struct Record {
     pub(super) metadata: Option<Metadata>,
     pub(super) once_key: Option<OnceKey>,
     pub(super) if_exists: IfExists,
+}
+
+/// How far a record is.
+#[derive(Clone, Debug)]
+pub(super) enum Progress {
+    /// Nothing is known of its image.
+    Open,
+    /// Its image existed before, and was found by this field.
+    Exists(Image, InputField),
+    /// This is the result.
+    Done(Result<Created, InputError>),
 }
 
 impl Record {

@@ -1,4 +1,4 @@
-//! The calls, one function each.
+//! The calls on one image, one function each; those on lists are in `lists`.
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Path, Request, State as Extract};
@@ -11,124 +11,16 @@ use futures_util::future::BoxFuture;
 
 use super::Rest;
 use super::call::{Answer, Outcome, answer, respond};
-use super::input::{ListQuery, NewImage};
+use super::input::NewImage;
 use super::openapi::document;
 use super::refusal::Rejection;
-use super::representation::{ImageCount, ImageDetail, ImageItem, ImageList, PurgedImage};
+use super::representation::{ImageDetail, PurgedImage};
 use crate::auth::Caller;
 use crate::execution::call::CallLabels;
-use crate::gallery::{
-    self, Collection, Columns, End, Gallery, ImageId, ListCursor, Moved, Page, Parts as ListParts,
-    Refusal,
-};
+use crate::gallery::{Columns, Gallery, ImageId, Moved, Refusal};
 use crate::server::State;
 use crate::server::body::{self, BodyError};
 use crate::server::media::{is_compressed, is_json};
-
-/// Images that are read at once.
-const READ_AT_ONCE: u64 = 100;
-/// A list ends early once its images take so much, and links to the rest: other applications may have stored long prompts.
-const LIST_BYTES: usize = 8 * 1024 * 1024;
-
-/// `GET /`
-pub(super) async fn list(Extract(rest): Extract<Rest>, request: Request) -> Response {
-    list_of(&rest, request, Collection::Active).await
-}
-
-/// `GET /deleted/`
-pub(super) async fn list_deleted(Extract(rest): Extract<Rest>, request: Request) -> Response {
-    list_of(&rest, request, Collection::Trash).await
-}
-
-async fn list_of(rest: &Rest, request: Request, collection: Collection) -> Response {
-    let head = head_of(request);
-    let labels = read(match collection {
-        Collection::Active => "listImages",
-        Collection::Trash => "listDeletedImages",
-    });
-    let query =
-        |caller: &Caller| ListQuery::read(&head.uri, caller, collection, rest.options.envelope);
-    answer(rest, &head, labels, query, |gallery, caller, query| {
-        async move {
-            let (items, next) = page(gallery, caller, query).await?;
-            let message = match query.list.collection {
-                Collection::Active => "Images retrieved",
-                Collection::Trash => "Deleted images retrieved",
-            };
-            let answer = Answer::new(StatusCode::OK, message, &ImageList(items))?;
-            Ok(Ok(answer.with_next(next.map(|cursor| query.next(cursor)))))
-        }
-        .boxed()
-    })
-    .await
-}
-
-/// The images of a list, and the cursor behind them if there are more.
-async fn page(
-    gallery: &Gallery,
-    caller: &Caller,
-    query: &ListQuery,
-) -> Result<(Vec<ImageItem>, Option<ListCursor>), gallery::Error> {
-    let parts = ListParts {
-        columns: ImageItem::COLUMNS,
-        total_count: false,
-        has_before: false,
-        has_behind: false,
-    };
-    let mut items: Vec<ImageItem> = Vec::new();
-    let (mut after, mut left, mut bytes) = (query.after, query.limit, 0);
-    loop {
-        let page = Page {
-            order: query.order,
-            after,
-            before: None,
-            limit: left.min(READ_AT_ONCE),
-            end: End::Front,
-        };
-        let slice = gallery.list(caller, &query.list, &page, parts).await?;
-        for image in &slice.images {
-            let item = ImageItem::of(image)?;
-            bytes += item.size_bytes();
-            items.push(item);
-        }
-        left -= page.limit;
-        let last = slice.images.last();
-        let cursor = last.and_then(|image| ListCursor::of(query.order, image));
-        let Some(cursor) = cursor.filter(|_| slice.has_more) else {
-            return Ok((items, None));
-        };
-        if left == 0 || bytes > LIST_BYTES {
-            return Ok((items, Some(cursor)));
-        }
-        after = Some(cursor.sort_key);
-    }
-}
-
-/// `GET /count/`
-pub(super) async fn count(Extract(rest): Extract<Rest>, request: Request) -> Response {
-    let head = head_of(request);
-    let query = |caller: &Caller| {
-        ListQuery::read(&head.uri, caller, Collection::Active, rest.options.envelope)
-    };
-    answer(
-        &rest,
-        &head,
-        read("countImages"),
-        query,
-        |gallery, caller, query| {
-            async move {
-                let count = gallery.count(caller, &query.list).await?;
-                Ok(Ok(Answer::new(
-                    StatusCode::OK,
-                    "Images counted",
-                    &ImageCount { count },
-                )?))
-            }
-            .boxed()
-        },
-    )
-    .await
-}
 
 /// `POST /`
 pub(super) async fn create(Extract(rest): Extract<Rest>, request: Request) -> Response {
@@ -321,7 +213,8 @@ pub(super) async fn method_not_allowed(Extract(rest): Extract<Rest>, request: Re
     refused(&rest, request, StatusCode::METHOD_NOT_ALLOWED, message)
 }
 
-fn read(name: &'static str) -> CallLabels {
+/// The labels of a call that changes nothing.
+pub(super) fn read(name: &'static str) -> CallLabels {
     CallLabels {
         name,
         is_write: false,
@@ -350,7 +243,7 @@ async fn by_id(
 }
 
 /// The head of a request whose body is ignored.
-fn head_of(request: Request) -> Parts {
+pub(super) fn head_of(request: Request) -> Parts {
     let (head, body) = request.into_parts();
     if !body.is_end_stream() {
         body::discard(body);

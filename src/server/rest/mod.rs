@@ -5,6 +5,7 @@ mod call;
 mod envelope;
 mod handlers;
 mod input;
+mod lists;
 mod openapi;
 mod path;
 mod refusal;
@@ -49,9 +50,9 @@ pub(super) fn forbid(options: &Options, request: Request, reason: String) -> Res
 pub(super) fn routes(state: &State, options: &Options) -> Router<State> {
     let mut router = Router::new();
     for (below, methods) in [
-        ("", get(handlers::list).post(handlers::create)),
-        ("/deleted", get(handlers::list_deleted)),
-        ("/count", get(handlers::count)),
+        ("", get(lists::list).post(handlers::create)),
+        ("/deleted", get(lists::list_deleted)),
+        ("/count", get(lists::count)),
         ("/openapi.json", get(handlers::openapi)),
         ("/{id}", get(handlers::find).delete(handlers::soft_delete)),
         ("/{id}/restore", post(handlers::restore)),

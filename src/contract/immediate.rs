@@ -158,13 +158,7 @@ impl<T: Ready> ContainerType for Row<'_, T> {
 impl<T: Ready> ObjectType for Row<'_, T> {}
 
 /// The selected fields of an object, none of which awaits.
-struct Fields<'s>(Vec<Selected<'s>>);
-
-struct Selected<'s> {
-    field: &'s Positioned<Field>,
-    /// Its response key as JSON, including the colon.
-    key: String,
-}
+struct Fields<'s>(Vec<&'s Positioned<Field>>);
 
 impl<'s> Fields<'s> {
     /// None if a selected field may await.
@@ -174,11 +168,7 @@ impl<'s> Fields<'s> {
             let within = &field.node.selection_set.node;
             let is_ready = within.items.is_empty()
                 || T::OBJECTS.contains(&field.node.name.node.as_str()) && has_only_leaves(within);
-            is_ready.then(|| Selected {
-                field,
-                // GraphQL names need no escaping.
-                key: format!("\"{}\":", field.node.response_key().node),
-            })
+            is_ready.then_some(field)
         });
         selected.collect::<Option<_>>().map(Self)
     }
@@ -245,11 +235,12 @@ impl<'s> Fields<'s> {
         text: &mut Vec<u8>,
     ) -> Option<ServerResult<()>> {
         text.push(b'{');
-        for (place, Selected { field, key }) in self.0.iter().enumerate() {
-            if place > 0 {
-                text.push(b',');
-            }
+        for (place, field) in self.0.iter().copied().enumerate() {
+            // GraphQL names need no escaping.
+            let key = field.node.response_key().node.as_str();
+            text.extend_from_slice(if place > 0 { b",\"" } else { b"\"" });
             text.extend_from_slice(key.as_bytes());
+            text.extend_from_slice(b"\":");
             let value = if field.node.name.node == "__typename" {
                 Value::String(object.introspection_type_name().into_owned())
             } else {

@@ -14,7 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -45,7 +45,7 @@ pub enum Options {
 #[derive(Clone, Debug)]
 pub struct TokenOptions {
     /// Verifies HS256, HS384 and HS512.
-    pub jwt_secret: Option<SecretString>,
+    pub jwt_secret: Option<SecretSlice<u8>>,
     /// Verifies the algorithms of its type.
     pub public_key: Option<PublicKey>,
     /// The URL of further public keys.
@@ -122,7 +122,7 @@ impl Authenticator {
             return Ok(Self(None));
         };
         let secret = options.jwt_secret.as_ref();
-        let secret = secret.map(|secret| secret.expose_secret().as_bytes());
+        let secret = secret.map(ExposeSecret::expose_secret);
         let server = options.key_server;
         let server = server.map(|url| KeyServer::new(url, options.algorithms.clone()));
         Ok(Self(Some(Arc::new(Keys {
@@ -385,7 +385,7 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         let options = TokenOptions {
-            jwt_secret: Some("s3cret".into()),
+            jwt_secret: Some(b"s3cret".to_vec().into()),
             public_key: None,
             key_server: None,
             algorithms: Algorithms::of_supabase(),

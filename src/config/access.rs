@@ -118,7 +118,8 @@ impl AccessSettings {
             ));
         }
         Ok(TokenOptions {
-            jwt_secret: self.supabase_jwt_secret.clone(),
+            jwt_secret: (self.supabase_jwt_secret.as_ref())
+                .map(|secret| secret.expose_secret().as_bytes().to_vec().into()),
             public_key: None,
             key_server,
             algorithms: Algorithms::of_supabase(),
@@ -136,7 +137,7 @@ impl AccessSettings {
             ));
         }
         Ok(TokenOptions {
-            jwt_secret: self.jwt.jwt_secret.clone(),
+            jwt_secret: self.jwt.secret_key(),
             public_key: self.jwt.jwt_public_key.clone(),
             key_server: self.jwt.jwt_jwks_url.clone(),
             algorithms: self.jwt.algorithms()?,
@@ -163,7 +164,7 @@ impl AccessSettings {
         warnings.extend(idle.map(|(what, remedy)| format!("{what}; {remedy}")));
         warnings.extend(self.unbound_keys());
         if let Some((variable, secret)) = self.secret()
-            && secret.len() < GOOD_SECRET_BYTES
+            && self.is_too_short(secret)
         {
             warnings.push(format!("{variable} {TOO_SHORT}"));
         }
@@ -216,7 +217,7 @@ impl AccessSettings {
             "begins or ends with white space"
         } else if uuid::Uuid::parse_str(secret).is_ok() {
             "is a UUID: the id of a key, not a secret"
-        } else if secret.len() < GOOD_SECRET_BYTES {
+        } else if self.is_too_short(secret) {
             TOO_SHORT
         } else {
             return None;
@@ -230,6 +231,15 @@ impl AccessSettings {
             }
         };
         Some((format!("{variable} {mistake}"), remedy))
+    }
+
+    fn is_too_short(&self, secret: &str) -> bool {
+        let decoded = self
+            .jwt
+            .secret_key()
+            .filter(|_| self.auth_mode == Mode::Jwt);
+        let bytes = decoded.map_or(secret.len(), |key| key.expose_secret().len());
+        bytes < GOOD_SECRET_BYTES
     }
 
     /// The secret that verifies tokens, and its variable.

@@ -1,11 +1,11 @@
 //! Settings: how the JWTs of any issuer are verified.
 
 use clap::Args;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use url::Url;
 
 use super::SettingError;
-use super::value::{Checked, hmac_secret, http_url, parsed, text};
+use super::value::{Checked, hmac_key, hmac_secret, http_url, parsed, text};
 use crate::auth::{Algorithms, ClaimPath, ClaimRules, PublicKey, ServiceClaim};
 
 const JWT: &str = "JWTs of any issuer: used if AUTH_MODE=jwt";
@@ -24,7 +24,7 @@ pub(super) struct JwtSettings {
     #[arg(long, env, value_name = "URL", help_heading = JWT, value_parser = Checked(http_url))]
     pub(super) jwt_jwks_url: Option<Url>,
 
-    /// `JWT_SECRET`, unset by default: the secret of HS256, HS384 and HS512 tokens, used as it is
+    /// `JWT_SECRET`, unset by default: the secret of HS256, HS384 and HS512 tokens, as it is or in base64 after `base64:`
     #[arg(long, env, value_name = "SECRET", help_heading = JWT, hide_env_values = true,
         value_parser = Checked(hmac_secret))]
     pub(super) jwt_secret: Option<SecretString>,
@@ -124,5 +124,11 @@ impl JwtSettings {
     /// The secret, to check its form.
     pub(super) fn exposed_secret(&self) -> Option<&str> {
         self.jwt_secret.as_ref().map(ExposeSecret::expose_secret)
+    }
+
+    /// The bytes of the secret.
+    pub(super) fn secret_key(&self) -> Option<SecretSlice<u8>> {
+        let key = hmac_key(self.exposed_secret()?).ok()?;
+        Some(key.into())
     }
 }

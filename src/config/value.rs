@@ -6,6 +6,8 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine, alphabet};
 use clap::builder::TypedValueParser;
 use clap::{Arg, Command};
 use secrecy::SecretString;
@@ -179,7 +181,26 @@ pub(super) fn hmac_secret(value: &str) -> Result<SecretString, String> {
             "is a key as PEM, not a secret; a public key belongs in JWT_PUBLIC_KEY".to_owned(),
         );
     }
+    hmac_key(value)?;
     jwt_secret(value)
+}
+
+/// The prefix of a secret whose bytes are given in base64.
+const BASE64: &str = "base64:";
+
+/// Base64 as identity services show it: of either alphabet, with or without padding.
+const ANY_PADDING: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+/// The bytes of a secret: as it is, or decoded after [`BASE64`].
+pub(super) fn hmac_key(secret: &str) -> Result<Vec<u8>, String> {
+    let Some(encoded) = secret.strip_prefix(BASE64) else {
+        return Ok(secret.as_bytes().to_vec());
+    };
+    let encoded = encoded.replace('-', "+").replace('_', "/");
+    let decoded = GeneralPurpose::new(&alphabet::STANDARD, ANY_PADDING).decode(encoded);
+    let decoded = decoded.ok().filter(|bytes| !bytes.is_empty());
+    decoded.ok_or_else(|| format!("is not base64 after `{BASE64}`"))
 }
 
 /// A URL that is safe from tampering: https, or http on this machine.
@@ -203,4 +224,24 @@ pub(super) fn collector_url(value: &str) -> Result<Url, String> {
     let url = Url::parse(value).ok();
     url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| "is not an http or https URL, like http://localhost:4318".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_taken_as_it_is_or_decoded_after_its_prefix() {
+        for (secret, expected) in [
+            ("+/8=", Some(&b"+/8="[..])),
+            ("base64:+/8=", Some(&[0xfb, 0xff])),
+            ("base64:-_8", Some(&[0xfb, 0xff])),
+            ("base64:-_8=", Some(&[0xfb, 0xff])),
+            ("base64:", None),
+            ("base64:a b", None),
+            ("base64:+", None),
+        ] {
+            assert_eq!(hmac_key(secret).ok().as_deref(), expected, "{secret}");
+        }
+    }
 }

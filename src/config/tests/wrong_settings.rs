@@ -269,6 +269,10 @@ fn a_wrong_setting_of_access_is_one_line() {
             "JWT_SECRET: `…` is a key as PEM, not a secret; a public key belongs in JWT_PUBLIC_KEY",
         ),
         (
+            &["--jwt-secret=base64:s3cret!"],
+            "JWT_SECRET: `…` is not base64 after `base64:`",
+        ),
+        (
             &["--jwt-public-key=-----BEGIN PRIVATE KEY-----\ns3cret"],
             "JWT_PUBLIC_KEY: `…` is a private key, which only the issuer may have; allowed is a block that begins with \
              `-----BEGIN PUBLIC KEY-----`, of RSA, P-256, P-384, P-521 or Ed25519",

@@ -1,5 +1,7 @@
 //! `AUTH_MODE=jwt`: valid and invalid tokens in the formats of well-known issuers.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{CREATE, assert_unauthenticated, input};
@@ -435,7 +437,10 @@ async fn a_key_is_only_used_with_the_algorithms_of_its_type() {
         keys.publish(&[published]);
         let by_server = format!("--jwt-jwks-url={}", keys.jwks_url());
         let ways = match key {
-            SigningKey::Secret(_) => vec![format!("--jwt-secret={SECRET}")],
+            SigningKey::Secret(_) => vec![
+                format!("--jwt-secret={SECRET}"),
+                format!("--jwt-secret=base64:{}", STANDARD.encode(SECRET)),
+            ],
             // Also with literal line separators, as in a settings file.
             _ => vec![
                 by_server,

@@ -46,7 +46,8 @@ pub(super) enum IfExists {
     /// It stays as it is.
     Keep,
     /// What is sent replaces prompts, intent and imageUrl, and metadata is merged (RFC 7396); never the owner. What is
-    /// omitted or null stays. One in the trash: `IMAGE_DELETED`. A URL of another owner's image: `IMAGE_ID_TAKEN`.
+    /// omitted or null stays. One in the trash: `IMAGE_DELETED`. A URL of another owner's image: `IMAGE_ID_TAKEN`. An
+    /// image found by its onceKey keeps its id, also if the new URL has another one.
     Update,
 }
 

@@ -10,7 +10,8 @@
 //! 3. The directives of `__typename` move to an inline fragment around it, because the library does not validate
 //!    directives on that field, and treats the variables in them as unused.
 //!
-//! Fields that differ stay as they are: validation, which comes next, rejects them.
+//! Fields that differ stay as they are: validation, which comes next, rejects them, unless only their directives differ.
+//! Those of a mutation's root are rejected here.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,9 +19,11 @@ use async_graphql::parser::types::{
     Directive, DocumentOperations, ExecutableDocument, Field, InlineFragment, OperationType,
     Selection, SelectionSet,
 };
-use async_graphql::{Name, Positioned};
+use async_graphql::{Name, Pos, Positioned, ServerError};
 
+use super::code::Code;
 use super::limits::{Limit, LimitExceeded, MAX_ARGUMENT_BYTES, Place};
+use super::naming::shortened;
 use super::schema_index::SchemaIndex;
 use super::walk::{Fragments, selections};
 
@@ -262,6 +265,76 @@ fn with_directives_around(mut field: Positioned<Field>) -> Positioned<InlineFrag
         selection_set: Positioned::new(SelectionSet { items }, place),
     };
     Positioned::new(fragment, place)
+}
+
+/// Two fields of a mutation's root with one key that were not merged, because their directives or those of a fragment
+/// around them differ, would be executed twice.
+pub(crate) fn refuse_repeated_mutations(document: &ExecutableDocument) -> Result<(), ServerError> {
+    let operations = document.operations.iter();
+    let mut mutations = operations.filter(|(_, it)| it.node.ty == OperationType::Mutation);
+    mutations.try_for_each(|(_, operation)| {
+        let mut root = MutationRoot {
+            fragments: &document.fragments,
+            keys: HashSet::new(),
+            spread: HashMap::new(),
+        };
+        root.note(&operation.node.selection_set.node)
+    })
+}
+
+/// What is selected at a mutation's root.
+struct MutationRoot<'d> {
+    fragments: &'d Fragments,
+    keys: HashSet<&'d Name>,
+    /// The fragments that were spread, and whether they have fields. Each is visited once.
+    spread: HashMap<&'d Name, bool>,
+}
+
+impl<'d> MutationRoot<'d> {
+    fn note(&mut self, set: &'d SelectionSet) -> Result<(), ServerError> {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    let key = &field.node.response_key().node;
+                    if key != "__typename" && !self.keys.insert(key) {
+                        return Err(selected_twice(key, field.pos));
+                    }
+                }
+                Selection::InlineFragment(inline) => {
+                    self.note(&inline.node.selection_set.node)?;
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.note_spread(&spread.node.fragment_name.node, spread.pos)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note_spread(&mut self, name: &'d Name, place: Pos) -> Result<(), ServerError> {
+        match self.spread.get(name) {
+            Some(true) => return Err(selected_twice(name, place)),
+            Some(false) => return Ok(()),
+            None => {}
+        }
+        let Some(fragment) = self.fragments.get(name) else {
+            return Ok(());
+        };
+        let before = self.keys.len();
+        self.note(&fragment.node.selection_set.node)?;
+        self.spread.insert(name, self.keys.len() > before);
+        Ok(())
+    }
+}
+
+fn selected_twice(name: &str, place: Pos) -> ServerError {
+    let name = shortened(name);
+    let message = format!(
+        "`{name}` is selected twice in this mutation, with different directives: give each field its own alias"
+    );
+    let mut error = Code::ValidationFailed.error(message);
+    error.locations = vec![place];
+    error
 }
 
 /// Whether two fields with one response key are merged. If only one has a selection set, they are invalid and stay apart.

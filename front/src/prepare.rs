@@ -19,7 +19,7 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Positioned, Request, ServerError, Variables};
 
-use super::collect_fields::collect_fields;
+use super::collect_fields::{collect_fields, refuse_repeated_mutations};
 use super::document::get_operation;
 use super::known::{KnownDocument, KnownDocuments};
 use super::limits::{
@@ -278,6 +278,7 @@ impl<'f> Checks<'f> {
         self.cost.note_measured(measured);
         validation::validate(&document)?;
         self.within(collect_fields(&mut document, &front.index))?;
+        refuse_repeated_mutations(&document)?;
         Ok(KnownDocument {
             document,
             operation_name: operation_name.map(Into::into),

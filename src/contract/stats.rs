@@ -8,6 +8,7 @@ use super::intent::ImageIntent;
 use super::scalar::{Date, Json};
 use super::{caller, gallery};
 use crate::auth::UserId;
+use crate::entity::json;
 use crate::gallery::{Collection, Filter, List};
 
 /// Counts over the images that hold the filter; only selected counts are computed.
@@ -78,7 +79,7 @@ impl GalleryStats {
         Ok(counts
             .into_iter()
             .map(|row| MetadataCount {
-                value: Json::Text(row.value),
+                value: Json::Text(json::readable(&row.value).into_owned()),
                 count: bounded(row.count),
             })
             .collect())

@@ -17,6 +17,32 @@ pub(super) fn read_object(text: &str) -> Option<Map<String, Json>> {
     Some(members.into_iter().map(read).collect())
 }
 
+/// The value of any JSON text, whatever its keys: `serde_json` gives some a meaning of its own. A number that overflows a
+/// double becomes a string. None if it nests more deeply than 127 objects and arrays.
+pub fn value_of(text: &str) -> Option<Json> {
+    const MAX_NESTING: usize = 127;
+    (nesting(text) <= MAX_NESTING).then(|| read(text))
+}
+
+fn nesting(text: &str) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    let (mut is_in_string, mut is_escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_in_string,
+            b'"' => is_in_string = !is_in_string,
+            b'{' | b'[' if !is_in_string => {
+                open += 1;
+                deepest = open.max(deepest);
+            }
+            b'}' | b']' if !is_in_string => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 fn read(text: &str) -> Json {
     match text.as_bytes().first() {
         Some(b'{') => read_object(text).map_or(Json::Null, Json::Object),
@@ -68,7 +94,7 @@ pub(super) fn is_same(one: &str, other: &str) -> bool {
 
 /// The text in a form that every client can parse: numbers that overflow a double are quoted, so that the rest of the
 /// page stays readable.
-pub(super) fn readable(text: &str) -> Cow<'_, str> {
+pub fn readable(text: &str) -> Cow<'_, str> {
     if may_overflow(text) {
         Cow::Owned(quote_overflowing(text))
     } else {

@@ -2,7 +2,7 @@
 
 pub mod gallery_event;
 pub mod image;
-mod json;
+pub mod json;
 mod metadata;
 pub mod once_key;
 mod timestamp;

@@ -8,13 +8,13 @@ use axum::extract::{Request, State as Extract};
 use axum::http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use futures_util::FutureExt;
 use serde::Serialize;
 
 use super::authentication::{CHALLENGE, sign_in};
 use super::body::{self, BodyError};
-use super::http::{GRAPHQL_METHODS, json, peer, refused, refused_as, shows_cost, unread};
+use super::http::{GRAPHQL, GRAPHQL_METHODS, json, peer, refused, refused_as, shows_cost, unread};
 use super::media::{Accepted, Media, is_compressed, is_json};
 use super::request::{self, Requested};
 use super::stream::{self, Framing};
@@ -55,6 +55,10 @@ pub(super) async fn graphql(
 async fn get(state: &State, request_id: RequestId, head: Parts) -> Response {
     let accepted = Accepted::of(&head.headers);
     if state.options.has_graphiql && accepted.prefers_page() {
+        // The page's scripts have relative URLs.
+        if head.uri.path() != GRAPHQL {
+            return Redirect::permanent("../graphql").into_response();
+        }
         return graphiql::page();
     }
     let Some(formats) = ResponseFormats::of(&accepted) else {

@@ -553,3 +553,45 @@ fn keys(text: &str) -> Vec<&str> {
         .filter(|(_, after)| after.starts_with(':'));
     keys.map(|(key, _)| key).collect()
 }
+
+/// The library would execute both, because it ignores directives when it compares fields.
+#[apply(each_database!)]
+async fn a_mutation_that_is_selected_twice_with_different_directives_is_refused(app: TestApp) {
+    let id = app.user("alice").create_image().await;
+    let trash = "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }";
+    app.run(trash, json!({ "id": id })).await;
+    let (one, two) = (
+        "emptyTrash(all: true) { purgedCount }",
+        "emptyTrash(all: true)",
+    );
+    for mutation in [
+        format!("mutation {{ {one} {two} @include(if: true) {{ purgedIds }} }}"),
+        format!("mutation {{ {one} ... @include(if: true) {{ {two} {{ purgedIds }} }} }}"),
+        format!(
+            "mutation {{ {one} ...F @skip(if: false) }} fragment F on Mutation {{ {two} {{ purgedIds }} }}"
+        ),
+        format!(
+            "mutation {{ ...F @skip(if: false) ...F @include(if: true) }} fragment F on Mutation {{ {two} {{ purgedIds }} }}"
+        ),
+    ] {
+        let code = app.error_code(&mutation, json!({})).await;
+        assert_eq!(code, "GRAPHQL_VALIDATION_FAILED", "{mutation}");
+    }
+    let trashed = app.run("{ deletedImages { totalCount } }", json!({})).await;
+    assert_eq!(trashed["deletedImages"]["totalCount"], 1);
+    for mutation in [
+        format!("mutation {{ {one} second: {two} @include(if: true) {{ purgedIds }} }}"),
+        format!("mutation {{ __typename @include(if: true) __typename @skip(if: false) {one} }}"),
+    ] {
+        app.run(&mutation, json!({})).await;
+    }
+    // Each fragment is looked at once, however often it is spread.
+    let levels = (0..30).map(|level| {
+        let next = level + 1;
+        format!("fragment F{level} on Mutation {{ ...F{next} @skip(if: false) ...F{next} @include(if: true) }}")
+    });
+    let levels: String = levels.collect();
+    let bomb = format!("mutation {{ ...F0 }} {levels} fragment F30 on Mutation {{ __typename }}");
+    let reply = app.graphql(&bomb, json!({})).await;
+    assert!(reply.body["errors"].is_array(), "{}", reply.body);
+}

@@ -319,3 +319,12 @@ async fn wrong_arguments_are_refused(app: TestApp) {
         );
     }
 }
+
+/// Another application may have stored a number that no client can parse.
+#[apply(each_database!)]
+async fn a_number_that_overflows_a_double_is_text(app: TestApp) {
+    stored(&app, &["{\"seed\": 1e400}"]).await;
+    let counted = by_metadata(&app, "(key: \"seed\")", Value::Null).await;
+    assert!(counted[0][0].is_string(), "{counted}");
+    assert_eq!(sum(&app, "seed").await["sum"], Value::Null);
+}

@@ -283,6 +283,11 @@ async fn a_slash_at_the_end_of_the_endpoint_makes_no_difference(app: TestApp) {
     assert_eq!(reply.body, json!({ "data": { "image": { "id": id } } }));
     let reply = Reply::read(ask(&app, Method::GET, "/graphql/?query={__typename}").await).await;
     assert_eq!(reply.body, json!({ "data": { "__typename": "Query" } }));
+    // But for the page, whose scripts have relative URLs.
+    let page = app.client().get(&url).header("accept", "text/html");
+    let page = page.send().await.expect("an answer");
+    assert_eq!(page.url().path(), "/graphql");
+    assert_eq!(page.status(), StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::envelope::{Envelope, FieldErrors};
 use crate::auth::{Caller, UserId};
+use crate::entity::json;
 use crate::gallery::intent::Intent;
 use crate::gallery::{
     self, ArgumentError, Collection, Direction, Field, Filter, GivenJson, InexactNumber, List,
@@ -275,15 +276,15 @@ impl<'b> Fields<'b> {
     }
 
     fn metadata(&mut self) -> Option<GivenMetadata> {
-        let value: serde_json::Value = self.read("metadata", "is not valid JSON")?;
-        let number = self
-            .given
-            .get("metadata")
-            .and_then(|text| inexact_in_json(text.get()));
-        Some(GivenMetadata(match number {
-            Some(number) => Err(InexactNumber(number.to_owned())),
-            None => Ok(value),
-        }))
+        let text = self.given.get("metadata")?.get();
+        if let Some(number) = inexact_in_json(text) {
+            return Some(GivenMetadata(Err(InexactNumber(number.to_owned()))));
+        }
+        let value = json::value_of(text);
+        if value.is_none() {
+            self.wrong("metadata", "is nested too deeply");
+        }
+        value.map(|value| GivenMetadata(Ok(value)))
     }
 
     fn read<T: DeserializeOwned>(&mut self, name: &'static str, otherwise: &str) -> Option<T> {

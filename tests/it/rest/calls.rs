@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Caller, assert_error, ids};
 use crate::harness::rows::{Row, db_insert};
-use crate::harness::{TestApp, each_database, image_url};
+use crate::harness::{Reply, TestApp, each_database, image_url};
 
 const ID: &str = "3f2b8c1e-5d4a-4e6f-9a7b-0c1d2e3f4a5b";
 
@@ -240,7 +240,7 @@ async fn wrong_fields_are_named(app: TestApp) {
     let request = request
         .header("content-type", "application/json")
         .body(body);
-    let reply = crate::harness::Reply::read(request.send().await.expect("an answer")).await;
+    let reply = Reply::read(request.send().await.expect("an answer")).await;
     assert_error(
         &reply,
         400,
@@ -365,4 +365,41 @@ async fn labels_of_another_application_are_found_by_their_intent(app: TestApp) {
     }
     let reply = caller.get("/?intent=image_generation").await;
     assert_eq!(reply.body["data"][0]["intent"], "image_generation");
+}
+
+#[apply(each_database!)]
+async fn keys_of_metadata_have_no_meaning_of_their_own(app: TestApp) {
+    let caller = Caller::anyone(&app);
+    let private = "$serde_json::private::RawValue";
+    for metadata in [
+        json!({ private: "{\"b\": 2}" }),
+        json!({ "x": { private: "1" } }),
+        json!({ "x": [{ private: "[1" }] }),
+        json!({ "$serde_json::private::Number": "18446744073709551616" }),
+    ] {
+        let id = uuid::Uuid::new_v4().to_string();
+        let body = json!({ "user_id": "alice", "image_url": image_url(&id), "metadata": metadata });
+        let reply = caller.post("/", Some(body)).await;
+        // As text: parsed, the key would have its meaning here too.
+        assert_eq!(reply.status, 201, "{metadata}");
+        let stored =
+            "SELECT CAST(metadata AS text) FROM image_gallery ORDER BY created_at DESC LIMIT 1";
+        let stored = app.db_query_text(stored).await.expect("a row");
+        let compact = |text: &str| text.replace(' ', "");
+        assert_eq!(compact(&stored), compact(&metadata.to_string()));
+    }
+    let deep = format!("{}1{}", "{\"a\":".repeat(200), "}".repeat(200));
+    let url = image_url(ID);
+    let body =
+        format!("{{\"user_id\": \"alice\", \"image_url\": \"{url}\", \"metadata\": {deep}}}");
+    let request = app.client().post(format!("{}/v1/gallery/", app.url()));
+    let request = request
+        .header("content-type", "application/json")
+        .body(body);
+    let reply = Reply::read(request.send().await.expect("an answer")).await;
+    assert_eq!(reply.status, 400, "{}", reply.body);
+    assert_eq!(
+        reply.body["errors"]["metadata"],
+        json!(["is nested too deeply"])
+    );
 }

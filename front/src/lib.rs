@@ -3,6 +3,7 @@
 mod code;
 mod collect_fields;
 mod document;
+mod input_fields;
 mod introspection;
 mod known;
 pub mod limits;
@@ -30,3 +31,4 @@ pub use prepare::{Front, Options, PreparedOperation, Rejection};
 pub use schema_index::SchemaError;
 pub use skip_validation::SkipValidation;
 pub use validate_only::ValidateOnly;
+pub use variables::CheckedScalar;

@@ -259,11 +259,23 @@ fn read(json: &str) -> serde_json::Result<Value> {
 /// The text of a number that would have lost digits, for custom scalars that keep numbers exactly or reject such numbers.
 pub fn inexact_number(value: &Value) -> Option<&str> {
     match value {
-        Value::Enum(text) if text.starts_with(|first| matches!(first, '-' | '0'..='9')) => {
-            Some(text)
-        }
+        Value::Enum(name) => number_of(name),
         _ => None,
     }
+}
+
+/// The same for a value of a document.
+pub(crate) fn inexact_literal(value: &ParsedValue) -> Option<&str> {
+    match value {
+        ParsedValue::Enum(name) => number_of(name),
+        _ => None,
+    }
+}
+
+/// Names do not start like numbers.
+fn number_of(name: &Name) -> Option<&str> {
+    name.starts_with(|first| matches!(first, '-' | '0'..='9'))
+        .then_some(name.as_str())
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ impl Parameters {
     pub fn from_json(json: &[u8]) -> Result<Self, ServerError> {
         // serde would accept a list of the fields' values as well.
         if json.trim_ascii_start().first() != Some(&b'{') {
-            return Err(not_a_request("it has to be a JSON object"));
+            return Err(not_a_request("it must be a JSON object"));
         }
         serde_json::from_slice(json).map_err(|error| not_a_request(json_error(&error)))
     }

@@ -149,7 +149,7 @@ impl DocumentPolicy {
     fn allow_id(&self, parameter: &str, id: &str) -> Result<AllowedText, ServerError> {
         let Some(trusted) = &self.trusted else {
             return Err(Code::BadUserInput.error(format!(
-                "{parameter}: this server knows no documents by id{}; the document has to be sent as `query`",
+                "{parameter}: this server knows no documents by id{}; the document must be sent as `query`",
                 self.trusted_name()
             )));
         };
@@ -193,7 +193,7 @@ fn report(
     operation_name: Option<&str>,
 ) {
     let hash = DocumentHash::of(text);
-    if !trusted.is_news(hash) {
+    if !trusted.mark_reported(hash) {
         return;
     }
     let first = first_operation(document).map(Name::as_str);

@@ -3,8 +3,8 @@
 //!
 //! 1. [`DocumentPolicy`]: whether the document is allowed.
 //! 2. For a document that is not in the cache, everything that depends only on its text (`Checks::read`):
-//!    tokens and nesting of the raw text, syntax, the selected operation, introspection,
-//!    depth and aliases with fragments expanded, validation that the library lacks, field collection.
+//!    tokens and nesting of the raw text, repeated input fields, syntax, the selected operation, introspection,
+//!    depth and aliases with fragments expanded, validation that the library lacks, literals, field collection.
 //! 3. Everything that depends on the values of variables (`Checks::check_variables`): their types, complexity, and the size
 //!    of all arguments.
 //!
@@ -21,6 +21,7 @@ use async_graphql::{Positioned, Request, ServerError, Variables};
 
 use super::collect_fields::{collect_fields, refuse_repeated_mutations};
 use super::document::get_operation;
+use super::input_fields::refuse_repeated_input_fields;
 use super::known::{KnownDocument, KnownDocuments};
 use super::limits::{
     Cost, CostModel, LatestCost, LimitExceeded, Limits, Priced, Prices, check_complexity,
@@ -33,7 +34,7 @@ use super::policy::{AllowedText, DocumentPolicy};
 use super::schema_index::{SchemaError, SchemaIndex};
 use super::trusted::TrustedDocument;
 use super::validation;
-use super::variables::InputTypes;
+use super::variables::{CheckedScalar, InputTypes, coerce_literals};
 
 /// Options of a [`Front`].
 #[derive(Clone, Debug)]
@@ -44,15 +45,18 @@ pub struct Options {
     pub limits: Limits,
     /// Costs that cannot be derived from the schema.
     pub prices: &'static Prices,
+    /// Custom scalars whose values are checked before anything is executed.
+    pub scalars: &'static [CheckedScalar],
 }
 
 impl Default for Options {
-    /// All documents, the default limits, and [`Prices::PLAIN`].
+    /// All documents, the default limits, [`Prices::PLAIN`], and no checked scalars.
     fn default() -> Self {
         Self {
             policy: DocumentPolicy::default(),
             limits: Limits::default(),
             prices: &Prices::PLAIN,
+            scalars: &[],
         }
     }
 }
@@ -101,13 +105,18 @@ impl Front {
             policy,
             limits,
             prices,
+            scalars,
         } = options;
         let schema = parse_schema(sdl)?;
         let index = SchemaIndex::of_schema(&schema);
         prices.check(&index)?;
         Ok(Self {
             index: Arc::new(index),
-            input_types: Arc::new(InputTypes::of_schema(schema, policy.has_introspection)),
+            input_types: Arc::new(InputTypes::of_schema(
+                schema,
+                scalars,
+                policy.has_introspection,
+            )),
             known: KnownDocuments::new(),
             persisted: PersistedDocuments::new(),
             policy,
@@ -150,8 +159,8 @@ impl Front {
         let allowed = AllowedText::trusted(&trusted.text);
         let document = Arc::new(checks.read(&allowed, operation_name)?);
         let definitions = &document.operation()?.node.variable_definitions;
-        let variables = self.input_types.samples(definitions);
-        checks.check_variables(&document, &variables)?;
+        let mut variables = self.input_types.samples(definitions);
+        checks.check_variables(&document, &mut variables)?;
         Ok(PreparedOperation {
             text: allowed.text,
             operation_name: operation_name.map(ToOwned::to_owned),
@@ -235,14 +244,14 @@ impl<'f> Checks<'f> {
         self.operation_type = Some(document.operation_type);
         self.cost.note_tokens(document.tokens);
         self.cost.note_measured(document.measured);
-        let variables = match variables {
+        let mut variables = match variables {
             Ok(variables) => variables,
             Err(exceeded) => {
                 let definitions = &document.operation()?.node.variable_definitions;
                 return Err(exceeded.at_variable(definitions).to_error());
             }
         };
-        self.check_variables(&document, &variables)?;
+        self.check_variables(&document, &mut variables)?;
         Ok(PreparedOperation {
             text: allowed.text,
             operation_name,
@@ -267,6 +276,7 @@ impl<'f> Checks<'f> {
             None => self.within(scan(text, &front.limits))?,
         };
         self.cost.note_tokens(tokens);
+        refuse_repeated_input_fields(text)?;
         let mut document = parse_document(text)?;
         let selected = &get_operation(&document, operation_name)?.node;
         let operation_type = selected.ty;
@@ -277,6 +287,7 @@ impl<'f> Checks<'f> {
         let measured = self.within(measure_document(&document, Some(selected), &front.limits))?;
         self.cost.note_measured(measured);
         validation::validate(&document)?;
+        coerce_literals(&mut document, &front.index, &front.input_types)?;
         self.within(collect_fields(&mut document, &front.index))?;
         refuse_repeated_mutations(&document)?;
         Ok(KnownDocument {
@@ -294,13 +305,13 @@ impl<'f> Checks<'f> {
     fn check_variables(
         &mut self,
         known: &KnownDocument,
-        variables: &Variables,
+        variables: &mut Variables,
     ) -> Result<(), ServerError> {
         let front = self.front;
         let operation = &known.operation()?.node;
         front
             .input_types
-            .check(&operation.variable_definitions, variables)?;
+            .coerce(&operation.variable_definitions, variables)?;
         let priced = Priced {
             document: &known.document,
             operation,

@@ -67,6 +67,7 @@ pub(crate) struct IndexedField {
     of: Name,
     /// Required arguments that are lists: the field processes them item by item.
     required_lists: Vec<Name>,
+    arguments: HashMap<Name, Type>,
 }
 
 impl SchemaIndex {
@@ -144,6 +145,15 @@ impl SchemaIndex {
         field.map_or(&[], |field| field.required_lists.as_slice())
     }
 
+    /// The types of a field's arguments.
+    pub(crate) fn arguments(
+        &self,
+        parent: Option<&Name>,
+        field: &Name,
+    ) -> Option<&HashMap<Name, Type>> {
+        self.field(parent, field).map(|field| &field.arguments)
+    }
+
     /// The role of a type in a paginated list.
     pub(crate) fn connection_role(&self, of: Option<&Name>) -> Option<ConnectionRole> {
         self.types.get(of?)?.connection_role
@@ -195,6 +205,13 @@ fn indexed_field(field: &Positioned<FieldDefinition>) -> (Name, IndexedField) {
     let indexed = IndexedField {
         of: named(&ty.node).clone(),
         required_lists: lists.collect(),
+        arguments: arguments
+            .iter()
+            .map(|argument| {
+                let argument = &argument.node;
+                (argument.name.node.clone(), argument.ty.node.clone())
+            })
+            .collect(),
     };
     (name.node.clone(), indexed)
 }

@@ -43,7 +43,7 @@ fn validate_variables(operation: &OperationDefinition) -> Result<(), ServerError
         return Ok(());
     };
     let name = shortened(&directive.node.name.node);
-    let message = format!("the directive `@{name}` cannot stand on a variable's definition");
+    let message = format!("the directive `@{name}` is not allowed on a variable definition");
     Err(invalid(message, directive.pos))
 }
 
@@ -89,7 +89,7 @@ fn refuse_conditions(set: &SelectionSet, nullable: &HashSet<&Name>) -> Result<()
         {
             let variable = shortened(variable);
             let message = format!(
-                "the condition of `@{name}` may not be null: variable `${variable}` has to be a `Boolean!`, or have a default"
+                "the condition of `@{name}` must not be null: variable `${variable}` must be a `Boolean!`, or have a default"
             );
             return Err(invalid(message, condition.pos));
         }
@@ -120,7 +120,7 @@ fn validate_directives(directives: &[Positioned<Directive>]) -> Result<(), Serve
         let name = &directive.node.name.node;
         if !names.insert(name) {
             let name = shortened(name);
-            let message = format!("the directive `@{name}` may stand only once in one place");
+            let message = format!("the directive `@{name}` may be used only once at a location");
             return Err(invalid(message, directive.pos));
         }
     }
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_is_not_says_why() {
-        let repeated = "the directive `@skip` may stand only once in one place";
+        let repeated = "the directive `@skip` may be used only once at a location";
         let twice = "@skip(if: true) @include(if: true) @skip(if: true)";
         for (text, expected) in [
             (format!("{{ __typename {twice} }}"), repeated),
@@ -198,11 +198,11 @@ mod tests {
             ),
             (
                 "query($a: Int @skip(if: true)) { a }".to_owned(),
-                "the directive `@skip` cannot stand on a variable's definition",
+                "the directive `@skip` is not allowed on a variable definition",
             ),
             (
                 "query A { ...F } query B($x: Boolean = null) { ...F } fragment F on Query { a { b @include(if: $x) } }".to_owned(),
-                "the condition of `@include` may not be null: variable `$x` has to be a `Boolean!`, or have a default",
+                "the condition of `@include` must not be null: variable `$x` must be a `Boolean!`, or have a default",
             ),
             (
                 "{ __typename(a: 1) }".to_owned(),

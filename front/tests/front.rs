@@ -74,6 +74,7 @@ impl Server {
                 ..Limits::default()
             },
             prices: &PRICES,
+            scalars: &[],
         };
         Self {
             front: Front::new(&executing.sdl(), options).expect("the schema parses"),

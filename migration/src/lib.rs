@@ -69,7 +69,7 @@ impl MigratorTrait for Migrator {
 }
 
 /// All migrations recorded in the database, including those of a newer program.
-#[expect(clippy::disallowed_methods, reason = "it is no image")]
+#[expect(clippy::disallowed_methods, reason = "it is not an image")]
 async fn recorded<C: ConnectionTrait>(
     connection: &C,
 ) -> Result<Vec<seaql_migrations::Model>, DbErr> {

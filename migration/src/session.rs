@@ -160,11 +160,11 @@ async fn locked(connection: &DatabaseConnection) -> Result<i32, DbErr> {
         .execute_unprepared("SET client_connection_check_interval = '2s'")
         .await;
     let lock = format!("pg_try_advisory_lock({LOCK_KEY})");
-    let mut is_told = false;
+    let mut is_reported = false;
     while !query::yes(connection, &lock).await? {
-        if !is_told {
+        if !is_reported {
             tracing::info!("another process migrates this database: waiting until it has ended");
-            is_told = true;
+            is_reported = true;
         }
         tokio::time::sleep(POLL).await;
     }

@@ -31,7 +31,7 @@ pub enum UrlError {
     #[error("must begin with https://")]
     NotHttps,
     /// Contains a character that RFC 3986 does not allow, <https://www.rfc-editor.org/rfc/rfc3986#appendix-A>.
-    #[error("{0:?} is not allowed in a URL at this place; it has to be percent-encoded")]
+    #[error("{0:?} is not allowed in a URL at this place; it must be percent-encoded")]
     Character(char),
     /// Contains a user or a password.
     #[error("must not contain a user name or password")]

@@ -96,7 +96,7 @@ pub struct Settings {
     #[arg(long, env, value_name = "PAIRS", help_heading = CONTENT, value_parser = Checked(intent_aliases))]
     intent_aliases: Option<IntentAliases>,
 
-    /// `PROMPT_METADATA_KEY`, none by default: a key of the metadata whose text stands in for a missing `originalPrompt`
+    /// `PROMPT_METADATA_KEY`, none by default: a key of the metadata whose text replaces a missing `originalPrompt`
     ///
     /// In searches as well: their index is built for it by `migrate up`, on SQLite also at startup. At most 100 characters,
     /// without quotes, backslashes and control characters.

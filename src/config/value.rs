@@ -57,7 +57,7 @@ pub(super) fn intent_aliases(value: &str) -> Result<IntentAliases, String> {
     IntentAliases::parse(value)
 }
 
-/// A key of the metadata that stands in SQL.
+/// A metadata key that is part of SQL text.
 pub(super) fn metadata_key(value: &str) -> Result<String, String> {
     const MAX_CHARACTERS: usize = 100;
     let is_special =

@@ -144,7 +144,7 @@ pub(crate) fn database_error(error: &db::Error) -> (Code, String) {
         ),
         db::Error::MigrationsPending(_) => (
             Code::Unavailable,
-            "the database's schema is not up to date: the operator has to run `image-gallery migrate up`".to_owned(),
+            "the database's schema is not up to date: the operator must run `image-gallery migrate up`".to_owned(),
         ),
         db::Error::Timeout => (Code::Timeout, "the database took too long, and the request was cancelled".to_owned()),
         db::Error::MigrationStopped(_) | db::Error::NoDirectConnection | db::Error::Other(_) => {

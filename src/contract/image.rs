@@ -116,7 +116,7 @@ impl Image {
     }
 
     /// The prompt as the user typed it, at most 20,000 characters if this server stored it. Where none is stored, a key of
-    /// the metadata may stand in for it (`PROMPT_METADATA_KEY`).
+    /// the metadata may replace it (`PROMPT_METADATA_KEY`).
     async fn original_prompt(&self, ctx: &Context<'_>) -> Option<Result<Cow<'_, str>>> {
         let stored = present(&self.0.original_prompt, |prompt| Cow::from(prompt.as_str()));
         stored.or_else(|| {

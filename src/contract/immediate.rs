@@ -138,7 +138,7 @@ impl<T: Ready> OutputType for Row<'_, T> {
     }
 }
 
-/// Fallback for the library if a field has to await.
+/// Fallback for the library if a field must await.
 impl<T: Ready> ContainerType for Row<'_, T> {
     async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
         let budget = ctx.data_opt::<ResponseBudget>();

@@ -2,7 +2,7 @@
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{DateTime as ChronoDateTime, NaiveDate};
-use graphql_front::inexact_number;
+use graphql_front::{CheckedScalar, inexact_number};
 
 use super::json_text::raw;
 use crate::entity::Timestamp;
@@ -28,17 +28,25 @@ impl ScalarType for DateTime {
             .ok()
             .and_then(|datetime| Timestamp::from_datetime(&datetime))
             .map(Self)
-            .ok_or_else(|| {
-                InputValueError::custom(format!(
-                    "`{text}` is not an RFC 3339 instant with its offset, e.g. 2026-01-15T10:30:00.123456Z"
-                ))
-            })
+            .ok_or_else(|| InputValueError::custom(format!("`{text}` is not {DATE_TIME}")))
     }
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())
     }
 }
+
+/// What a `DateTime` is, for errors.
+const DATE_TIME: &str = "an RFC 3339 instant with its offset, e.g. 2026-01-15T10:30:00.123456Z";
+
+/// Scalars whose values are checked before anything is executed. The others accept more than they keep: what is wrong with
+/// a value is a user error of its field.
+pub(crate) static CHECKED_SCALARS: [CheckedScalar; 1] = [CheckedScalar {
+    name: "DateTime",
+    values: DATE_TIME,
+    sample: "2026-01-15T10:30:00Z",
+    is_valid: |value| DateTime::parse(value.clone()).is_ok(),
+}];
 
 /// The scalar `Date`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,8 +8,8 @@ use super::error::{Failure, Result};
 use super::event::{GalleryEvent, GalleryEventType};
 use super::immediate::Immediate;
 use super::page::trail_cursor;
-use super::progress::Progress;
 use super::query::event_filter;
+use super::stream_state::StreamState;
 use super::{caller, gallery};
 use crate::gallery::{self, Start, TrailCursor};
 
@@ -36,8 +36,8 @@ impl Subscription {
         after: Option<String>,
     ) -> Result<BoxStream<'static, Result<Immediate<GalleryEvent>>>> {
         caller(ctx).require_access()?;
-        let progress = ctx.data_opt::<Progress>().cloned().unwrap_or_default();
-        let after = (progress.resume_after().map(ToOwned::to_owned)).or(after);
+        let stream_state = ctx.data_opt::<StreamState>().cloned().unwrap_or_default();
+        let after = (stream_state.resume_after().map(ToOwned::to_owned)).or(after);
         let filter = event_filter(user_id.as_deref(), image_id.as_ref(), types)?;
         let start = match (after.as_deref(), trail_cursor("after", after.as_deref())?) {
             (_, Some(cursor)) => Start::After(cursor),
@@ -46,33 +46,33 @@ impl Subscription {
         };
         // Boxed, because the memory of the start would be kept as long as the subscription.
         let subscription = Box::pin(gallery(ctx).subscribe(caller(ctx), filter, start)).await?;
-        progress.begin();
+        stream_state.begin();
         let budget = ctx.data_opt::<ResponseBudget>().cloned();
-        Ok(events(subscription, progress, budget).boxed())
+        Ok(events(subscription, stream_state, budget).boxed())
     }
 }
 
 /// Ends after an error.
 fn events(
     subscription: gallery::Subscription,
-    progress: Progress,
+    stream_state: StreamState,
     budget: Option<ResponseBudget>,
 ) -> impl stream::Stream<Item = Result<Immediate<GalleryEvent>>> {
     stream::unfold(
-        (Some(subscription), progress, budget),
-        async |(subscription, progress, budget)| {
+        (Some(subscription), stream_state, budget),
+        async |(subscription, stream_state, budget)| {
             let mut subscription = subscription?;
             match subscription.next().await {
                 Ok(Some((page, event))) => {
-                    progress.arrive_at(TrailCursor::of(&event).encode());
+                    stream_state.arrive_at(TrailCursor::of(&event).encode());
                     if let Some(budget) = &budget {
                         budget.clear();
                     }
                     let event = Immediate(GalleryEvent::new(&page, &event));
-                    Some((Ok(event), (Some(subscription), progress, budget)))
+                    Some((Ok(event), (Some(subscription), stream_state, budget)))
                 }
                 Ok(None) => None,
-                Err(error) => Some((Err(Failure::from(error)), (None, progress, budget))),
+                Err(error) => Some((Err(Failure::from(error)), (None, stream_state, budget))),
             }
         },
     )

@@ -40,7 +40,7 @@ pub(super) enum UserErrorCode {
     InvalidMetadata,
     /// U+0000, which no database stores; or a blank onceKey.
     InvalidText,
-    /// intent and intentLabel contradict each other, OTHER stands without a label, or the label is blank.
+    /// intent and intentLabel contradict each other, OTHER has no label, or the label is blank.
     InvalidIntent,
     /// Blank; or left out by a caller who is not a user.
     InvalidUserId,

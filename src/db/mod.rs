@@ -119,7 +119,7 @@ impl Database {
         self.changes.listen()
     }
 
-    /// The key of the metadata whose text stands in for a missing original prompt, and is searched like one.
+    /// The key of the metadata whose text replaces a missing original prompt, and is searched like one.
     pub fn prompt_metadata_key(&self) -> Option<&str> {
         self.prompt_metadata_key.as_deref()
     }
@@ -172,7 +172,7 @@ impl Database {
     }
 
     /// Like [`Database::write`], for work that changes one of `items` with a single statement. If possible, that
-    /// statement sets the actor and commits on its own, without further statements; so it has to return
+    /// statement sets the actor and commits on its own, without further statements; so it must return
     /// [`UnitOfWork::signature`] along with the changed rows.
     pub async fn write_items<T, E, F>(
         &self,

@@ -3,7 +3,7 @@
 //! 1. A request has a `ReadPreference`, and all its reads run in its scope.
 //! 2. Its first read decides for all: the standby, if it responds, is a standby, and has replayed the position that the
 //!    request requires; else the primary.
-//! 3. If the standby fails later, the query fails and has to be executed again on the primary, which also serves the
+//! 3. If the standby fails later, the query fails and must be executed again on the primary, which also serves the
 //!    rest of the request.
 
 use std::sync::Arc;
@@ -81,7 +81,7 @@ impl ReadPreference {
         self.0.has_changed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the standby failed during a query, so that it has to be executed again on the primary.
+    /// Whether the standby failed during a query, so that it must be executed again on the primary.
     pub fn has_failed(&self) -> bool {
         self.0.has_failed.load(Ordering::Relaxed)
     }

@@ -12,7 +12,7 @@ pub struct Model {
     /// The owner's own name for the image.
     #[sea_orm(primary_key, auto_increment = false)]
     pub once_key: String,
-    /// The image. When another application has given it to another owner, the key stands for nothing.
+    /// The image. When another application has given it to another owner, the key has no image.
     pub image_id: Uuid,
 }
 

@@ -159,10 +159,10 @@ impl Observation {
             _ if is_refused => Outcome::Refused,
             _ => Outcome::Failed,
         };
-        self.tell(outcome, &codes(errors));
+        self.report(outcome, &codes(errors));
     }
 
-    fn tell(&self, outcome: Outcome, codes: &str) {
+    fn report(&self, outcome: Outcome, codes: &str) {
         let duration = self.started.elapsed();
         self.metrics
             .count_operation(self.labels.kind, outcome, duration);
@@ -192,7 +192,7 @@ impl Observation {
 impl Drop for Observation {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.tell(Outcome::Abandoned, "");
+            self.report(Outcome::Abandoned, "");
         }
     }
 }

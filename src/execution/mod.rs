@@ -37,6 +37,7 @@ use crate::contract::code::{Code, set_code};
 use crate::contract::error::database_error;
 use crate::contract::loader::Loaders;
 use crate::contract::prices::PRICES;
+use crate::contract::scalar::CHECKED_SCALARS;
 use crate::contract::trail_end::TrailEnd;
 use crate::contract::{GallerySchema, builder, types_sdl};
 use crate::db::ReadPreference;
@@ -127,7 +128,7 @@ pub struct Executor {
     /// Executes validated documents.
     schema: GallerySchema,
     /// Validates documents.
-    strict: GallerySchema,
+    validating: GallerySchema,
     front: Front,
     gallery: Arc<Gallery>,
     max_answer_bytes: usize,
@@ -156,7 +157,7 @@ impl Executor {
             schema.disable_introspection().disable_suggestions()
         };
         Self {
-            strict: schema().extension(ValidateOnly).finish(),
+            validating: schema().extension(ValidateOnly).finish(),
             schema: schema().extension(SkipValidation).finish(),
             front: front(policy, limits),
             gallery,
@@ -208,7 +209,7 @@ impl Executor {
         prepared: &PreparedOperation,
     ) -> Result<Vec<ServerError>, ServerError> {
         let request = self.front.validation_request(prepared)?;
-        Ok(self.strict.execute(request).await.errors)
+        Ok(self.validating.execute(request).await.errors)
     }
 
     /// Timeout of a request.
@@ -349,6 +350,7 @@ fn front(policy: DocumentPolicy, limits: Limits) -> Front {
         policy,
         limits,
         prices: &PRICES,
+        scalars: &CHECKED_SCALARS,
     };
     let front = Front::new(&types_sdl(), options);
     front.expect(

@@ -13,7 +13,7 @@ use super::{Executor, Prepared, Reply, finish, panicked};
 use crate::auth::Caller;
 use crate::contract::budget::ResponseBudget;
 use crate::contract::code::Code;
-use crate::contract::progress::Progress;
+use crate::contract::stream_state::StreamState;
 
 impl Executor {
     /// Starts a subscription, and returns a stream of replies, one per event. Reads nothing before it is polled, and
@@ -55,15 +55,15 @@ impl Executor {
         resume_after: Option<String>,
     ) -> Result<BoxStream<'static, StreamItem>, Reply> {
         let deadline = self.deadline();
-        let progress = Progress::resuming(resume_after);
+        let stream_state = StreamState::resuming(resume_after);
         // Boxed, so that the memory of the start is freed while the subscription waits.
-        let events = Box::pin(self.clone().events(caller, prepared, progress.clone())).await?;
+        let events = Box::pin(self.clone().events(caller, prepared, stream_state.clone())).await?;
         let mut items = events.boxed();
         let first = async {
             tokio::select! {
                 biased;
                 first = items.next() => Some(first),
-                () = progress.begun() => None,
+                () = stream_state.begun() => None,
             }
         };
         match timeout_at(deadline, Box::pin(first)).await {
@@ -81,7 +81,7 @@ impl Executor {
         self,
         caller: Caller,
         prepared: Prepared,
-        progress: Progress,
+        stream_state: StreamState,
     ) -> Result<impl Stream<Item = StreamItem> + Send + 'static, Reply> {
         let operation = prepared.operation.operation();
         operation
@@ -92,7 +92,7 @@ impl Executor {
         let request_id = prepared.request_id;
         let request = prepared.into_request(caller);
         let answer = ResponseBudget::at_most(self.max_answer_bytes);
-        let request = request.data(progress.clone()).data(answer.clone());
+        let request = request.data(stream_state.clone()).data(answer.clone());
         let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         Ok(responses.map(move |response| {
             let reply = match response {
@@ -102,7 +102,7 @@ impl Executor {
             };
             StreamItem {
                 is_last: reply.is_without_data(),
-                cursor: progress.take_cursor(),
+                cursor: stream_state.take_cursor(),
                 reply,
             }
         }))
@@ -123,16 +123,16 @@ fn require_one_field(operation: &Positioned<OperationDefinition>) -> Result<(), 
             field.pos,
         ),
         [Some(field)] if field.node.name.node.starts_with("__") => refused(
-            "a subscription has to select a field of its own at its root",
+            "a subscription must select a field of its own at its root",
             field.pos,
         ),
         [Some(_)] => Ok(()),
         [None] => refused(
-            "a fragment at the root of a subscription has to be on the type Subscription, and cannot have directives",
+            "a fragment at the root of a subscription must be on the type Subscription, and cannot have directives",
             operation.node.selection_set.pos,
         ),
         _ => refused(
-            "a subscription has to select exactly one field at its root",
+            "a subscription must select exactly one field at its root",
             operation.node.selection_set.pos,
         ),
     }

@@ -161,7 +161,7 @@ impl Filter {
         labels.filter(|label| !label.is_empty()).collect()
     }
 
-    /// An empty object is contained in all metadata, also in a stored value that is no object and is read as `{}`.
+    /// An empty object is contained in all metadata, also in a stored value that is not an object and is read as `{}`.
     fn metadata_part(&self) -> Option<&Map<String, Json>> {
         let part = self.metadata_contains.as_ref()?.as_object()?;
         (!part.is_empty()).then_some(part)

@@ -46,7 +46,7 @@ impl IdProbeLimiter {
         if answers >= MAX_ANSWERS {
             tracing::warn!(
                 user.id = user_id.as_str(),
-                "a user who tries ids that are stored for other owners has to wait"
+                "a user who tries ids that are stored for other owners must wait"
             );
             return Err(Error::TooManyTaken);
         }

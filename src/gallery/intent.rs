@@ -1,6 +1,6 @@
 //! Intents: three that the pipeline knows, and the labels of other applications.
 
-/// The intent that a label stands for.
+/// The intent that a label means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Intent {
     /// `generate`
@@ -48,7 +48,7 @@ pub enum IntentError {
     /// The label is blank.
     #[error("the label must not be blank")]
     BlankLabel,
-    /// The label stands for another intent.
+    /// The label is an alias of another intent.
     #[error("the intent and the label `{0}` contradict each other")]
     Contradiction(String),
 }

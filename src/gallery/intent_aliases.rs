@@ -1,4 +1,4 @@
-//! Labels of another application that count as a known intent when images are read. What is stored stays as it is.
+//! Labels of another application that count as a known intent when images are read. Stored labels do not change.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +62,7 @@ fn parse_pair(pair: &str) -> Result<(String, Intent), String> {
     let allowed = "allowed are pairs like upscale=enhance, separated by commas, with generate, edit or enhance behind the =";
     let (label, intent) = pair
         .rsplit_once('=')
-        .ok_or_else(|| format!("has `{}`, which is no pair; {allowed}", pair.trim()))?;
+        .ok_or_else(|| format!("has `{}`, which is not a pair; {allowed}", pair.trim()))?;
     let label = label.trim().to_lowercase();
     if label.is_empty() || label.chars().count() > MAX_LABEL_CHARACTERS {
         return Err(format!(
@@ -79,7 +79,7 @@ fn parse_pair(pair: &str) -> Result<(String, Intent), String> {
     match Intent::of_label(intent.trim()) {
         Some(intent) if intent != Intent::Other => Ok((label, intent)),
         _ => Err(format!(
-            "has `{}`, but `{}` is no intent; {allowed}",
+            "has `{}`, but `{}` is not an intent; {allowed}",
             pair.trim(),
             intent.trim()
         )),
@@ -109,11 +109,11 @@ mod tests {
     #[test]
     fn what_is_no_pair_is_named() {
         for (text, reason) in [
-            ("upscale", "`upscale`, which is no pair"),
-            ("a=edit,,b=edit", "``, which is no pair"),
+            ("upscale", "`upscale`, which is not a pair"),
+            ("a=edit,,b=edit", "``, which is not a pair"),
             ("=edit", "`=edit`, whose label is blank"),
-            ("upscale=other", "`other` is no intent"),
-            ("upscale=", "`` is no intent"),
+            ("upscale=other", "`other` is not an intent"),
+            ("upscale=", "`` is not an intent"),
             ("Generate=edit", "the label `generate` is an intent itself"),
             ("a=edit,A=enhance", "names the label `a` twice"),
         ] {

@@ -45,7 +45,7 @@ impl MetadataChange {
         let patch = patch.map_err(|number| refused(number.into()))?;
         let Json::Object(patch) = patch else {
             return Err(refused(Refusal::Metadata(
-                "must be a JSON object: the result has to be one".to_owned(),
+                "must be a JSON object: the result must be one".to_owned(),
             )));
         };
         // A patch adds at least this to any object: errors in it do not depend on the stored image.
@@ -70,7 +70,7 @@ impl MetadataChange {
     }
 }
 
-/// Applies a patch to the text of an object and returns text; a value that is no object counts as an empty object.
+/// Applies a patch to the text of an object and returns text; a value that is not an object counts as an empty object.
 fn merged(target: &str, patch: &Map<String, Json>) -> String {
     let mut members: BTreeMap<String, Box<RawValue>> =
         serde_json::from_str(target).unwrap_or_default();

@@ -12,7 +12,7 @@ impl Gallery {
         columns
     }
 
-    /// The text that stands in for an image's missing original prompt, as far as its metadata was read. Only a string is one.
+    /// The text that replaces an image's missing original prompt, as far as its metadata was read. Only a string is one.
     pub fn prompt_of_metadata(&self, image: &PartialImage) -> Option<String> {
         let key = self.database.prompt_metadata_key()?;
         let metadata = image.metadata.try_as_ref()?;

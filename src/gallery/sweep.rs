@@ -23,7 +23,7 @@ const BATCH: u64 = 500;
 /// Maximum time in which a call starts new transactions, whatever the request timeout.
 const MAX_TIME: Duration = Duration::from_secs(5);
 
-/// The time in which a call starts new transactions: its result has to be sent within the request timeout.
+/// The time in which a call starts new transactions: its result must be sent within the request timeout.
 pub(super) fn time_within(request_time: Duration) -> Duration {
     MAX_TIME.min(request_time / 2)
 }
@@ -131,7 +131,7 @@ impl Gallery {
 }
 
 impl TrashSelection {
-    /// The owner has to be explicit: `all`, an owner's id, or the caller's own trash.
+    /// The owner must be explicit: `all`, an owner's id, or the caller's own trash.
     fn scope(&self, caller: &Caller) -> Result<Scope, Error> {
         // Access is checked first: a caller without it learns nothing else.
         match self.user_id.clone() {

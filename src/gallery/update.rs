@@ -273,8 +273,8 @@ impl Changes {
     }
 }
 
-/// An image keeps its id, so the new URL has to give this id. Another application's row may have another UUID of its URL
-/// as id, or none of them: there the new URL has to give the same id as the old one, and contain the row's id if the old
+/// An image keeps its id, so the new URL must give this id. Another application's row may have another UUID of its URL
+/// as id, or none of them: there the new URL must give the same id as the old one, and contain the row's id if the old
 /// one does.
 fn check_same_asset(url: &ImageUrl, stored: &Image, hosts: &HostPatterns) -> Result<(), Refusal> {
     let contains_id = |url: &ImageUrl| url.every_id().contains(&stored.image_id);

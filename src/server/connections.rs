@@ -28,7 +28,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) const FLUSH_TIME: Duration = Duration::from_secs(5);
 /// Pause after a failed accept, e.g. without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-/// How long a new connection has to send its request at shutdown.
+/// How long a new connection must send its request at shutdown.
 const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
 /// Size of the listener's backlog.
 const BACKLOG: usize = 1024;

@@ -184,7 +184,7 @@ async fn execute_one(
 ) -> Response {
     let deadline = state.executor.deadline();
     let is_get = head.method == Method::GET;
-    let by_post = || Code::BadUserInput.error("a mutation has to be sent by POST");
+    let by_post = || Code::BadUserInput.error("a mutation must be sent by POST");
     let prepared = match state.executor.prepare(operation) {
         Ok(prepared) => prepared,
         // This error has priority over all others.
@@ -312,7 +312,7 @@ fn answer_batch(replies: &[Reply], media: Media) -> Response {
 }
 
 /// In plain JSON every well-formed request has status 200; in the newer type only an executed one, or one whose client
-/// has to send the document of a persisted query.
+/// must send the document of a persisted query.
 fn status(reply: &Reply, media: Media) -> StatusCode {
     let is_bad = media == Media::GraphqlResponse
         && reply.is_refused()

@@ -4,15 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use async_graphql::ServerError;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, Request, State as Extract};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::body;
 use super::media::Media;
+use super::rest::RestPath;
+use super::{State, body};
 use crate::contract::code::Code;
 use crate::execution::reply::Reply;
 
@@ -39,15 +40,22 @@ pub(super) fn allowed_methods(path: &str) -> Option<&'static str> {
 }
 
 /// The response to unknown paths.
-pub(super) async fn not_found(request: Request) -> Response {
-    body::discard(request.into_body());
-    nothing_here()
+pub(super) async fn not_found(Extract(state): Extract<State>, request: Request) -> Response {
+    unknown_path(state.rest_path(), request.into_body())
+}
+
+/// The same, for middleware.
+pub(super) fn unknown_path(rest: Option<&RestPath>, body: Body) -> Response {
+    body::discard(body);
+    nothing_here(rest)
 }
 
 /// The same, after the body was handled.
-pub(super) fn nothing_here() -> Response {
-    let message =
-        "there is nothing at this path; the paths are /graphql, /healthz, /readyz and /metrics";
+pub(super) fn nothing_here(rest: Option<&RestPath>) -> Response {
+    let rest = rest.map_or_else(String::new, |path| format!("{}/, ", path.as_str()));
+    let message = format!(
+        "there is nothing at this path; the paths are /graphql, {rest}/healthz, /readyz and /metrics"
+    );
     refused(StatusCode::NOT_FOUND, Code::BadUserInput.error(message))
 }
 

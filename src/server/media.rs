@@ -29,18 +29,27 @@ impl Media {
         }
     }
 
-    /// The type for a media range of the header. A wildcard counts as plain JSON.
-    fn of_range(essence: &str) -> Option<Self> {
-        match essence.to_ascii_lowercase().as_str() {
-            "application/graphql-response+json" => Some(Self::GraphqlResponse),
-            "application/json" | "application/*" | "*/*" => Some(Self::Json),
-            "text/html" => Some(Self::Html),
-            "text/event-stream" => Some(Self::Stream(Framing::EventStream)),
-            "multipart/mixed" => Some(Self::Stream(Framing::Multipart)),
-            _ => None,
+    const fn essence(self) -> &'static str {
+        match self {
+            Self::GraphqlResponse => "application/graphql-response+json",
+            Self::Json => "application/json",
+            Self::Html => "text/html",
+            Self::Stream(Framing::EventStream) => "text/event-stream",
+            Self::Stream(Framing::Multipart) => "multipart/mixed",
         }
     }
 }
+
+/// What responses may be. Of types that match one wildcard, the first is preferred.
+const CANDIDATES: [Media; 5] = [
+    Media::Json,
+    Media::GraphqlResponse,
+    Media::Html,
+    Media::Stream(Framing::EventStream),
+    Media::Stream(Framing::Multipart),
+];
+/// `q` of a range without one.
+const MAX_WEIGHT: f32 = 1.0;
 
 /// The types that a client accepts, by preference.
 #[derive(Debug, PartialEq)]
@@ -66,18 +75,23 @@ impl Accepted {
             return Self(vec![Media::Json]);
         }
         let ranges: Vec<_> = texts.filter_map(range).collect();
-        // The most specific range decides: a type excluded by name is not included by a wildcard.
-        let is_overruled = |range: &Range| {
-            let mut others = ranges.iter().filter(|other| other.media == range.media);
-            others.any(|other| other.specificity > range.specificity)
-        };
-        let mut welcome: Vec<_> = ranges
-            .iter()
-            .filter(|range| range.weight > 0.0 && !is_overruled(range))
-            .collect();
-        // A stable sort keeps the order of equal weights.
-        welcome.sort_by(|one, other| other.weight.total_cmp(&one.weight));
-        Self(welcome.into_iter().map(|range| range.media).collect())
+        let accepted = CANDIDATES.into_iter().filter_map(|media| {
+            // The most specific range decides: a type excluded by name is not included by a wildcard.
+            let matching = ranges.iter().enumerate();
+            let matching = matching.filter_map(|(place, range)| {
+                Some((range.specificity(media)?, range.weight, place))
+            });
+            let (_, weight, place) = matching.max_by(|one, other| {
+                (one.0.cmp(&other.0))
+                    .then(one.1.total_cmp(&other.1))
+                    .then(other.2.cmp(&one.2))
+            })?;
+            (weight > 0.0).then_some((media, weight, place))
+        });
+        let mut accepted: Vec<_> = accepted.collect();
+        // A stable sort keeps the order of candidates that match one wildcard.
+        accepted.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.2.cmp(&other.2)));
+        Self(accepted.into_iter().map(|(media, ..)| media).collect())
     }
 
     /// The preferred JSON type.
@@ -101,9 +115,9 @@ impl Accepted {
 }
 
 struct Range {
-    media: Media,
+    /// In lower case, without parameters.
+    essence: String,
     weight: f32,
-    specificity: Specificity,
 }
 
 /// How specific a media range is.
@@ -114,22 +128,37 @@ enum Specificity {
     Subtype,
 }
 
+impl Range {
+    /// How specifically the range matches a type; `None` if it does not. Pages and streams are not for clients that accept
+    /// anything.
+    fn specificity(&self, media: Media) -> Option<Specificity> {
+        let is_json = matches!(media, Media::Json | Media::GraphqlResponse);
+        match self.essence.as_str() {
+            "*/*" if is_json => Some(Specificity::Any),
+            "application/*" if is_json => Some(Specificity::Type),
+            essence => (essence == media.essence()).then_some(Specificity::Subtype),
+        }
+    }
+}
+
 fn range(text: &str) -> Option<Range> {
     let mut parts = split_unquoted(text, ';').map(str::trim);
-    let essence = parts.next()?;
+    let essence = parts.next()?.to_ascii_lowercase();
     let weight = parts.find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        (name.trim().eq_ignore_ascii_case("q")).then(|| value.trim().parse().unwrap_or(1.0))
+        (name.trim().eq_ignore_ascii_case("q")).then(|| weight(value.trim()))
     });
     Some(Range {
-        media: Media::of_range(essence)?,
-        weight: weight.unwrap_or(1.0),
-        specificity: match essence {
-            "*/*" => Specificity::Any,
-            essence if essence.ends_with("/*") => Specificity::Type,
-            _ => Specificity::Subtype,
-        },
+        essence,
+        weight: weight.unwrap_or(MAX_WEIGHT),
     })
+}
+
+/// A value outside of 0 to 1 counts as none.
+fn weight(text: &str) -> f32 {
+    let weight = text.parse().ok();
+    let weight = weight.filter(|weight| (0.0..=MAX_WEIGHT).contains(weight));
+    weight.unwrap_or(MAX_WEIGHT)
 }
 
 /// Splits at separators outside quoted strings, as in `boundary="a,b"`.
@@ -206,8 +235,25 @@ mod tests {
                 r#"multipart/mixed;boundary="a,b";subscriptionSpec=1.0, application/json"#,
                 Some(Json),
             ),
-            ("application/json;q=0, */*", None),
+            ("application/json;q=0, */*", Some(GraphqlResponse)),
             ("application/json; q=0", None),
+            (
+                "application/graphql-response+json;q=0, application/json;q=0, */*",
+                None,
+            ),
+            ("application/json, text/plain, */*", Some(Json)),
+            (
+                "application/graphql-response+json;q=nan, application/json",
+                Some(GraphqlResponse),
+            ),
+            (
+                "application/json, application/graphql-response+json;q=inf",
+                Some(Json),
+            ),
+            (
+                "application/json;q=0.5, application/graphql-response+json;q=-1",
+                Some(GraphqlResponse),
+            ),
             ("text/plain", None),
             ("text/html", None),
             ("application/*;q=0, */*", None),

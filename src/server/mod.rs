@@ -80,6 +80,11 @@ struct Shared {
 }
 
 impl Shared {
+    /// Where the REST calls are; none if they are off.
+    fn rest_path(&self) -> Option<&rest::RestPath> {
+        self.options.rest.as_ref().map(|rest| &rest.path)
+    }
+
     /// Counts operations of a caller; fails if there are too many.
     fn check_rate(
         &self,

@@ -49,7 +49,7 @@ pub(super) const NO_SNIFFING: (HeaderName, &str) = (X_CONTENT_TYPE_OPTIONS, "nos
 pub(super) async fn asset(Extract(state): Extract<State>, Path(name): Path<String>) -> Response {
     let found = find(&name).filter(|_| state.options.has_graphiql);
     let Some((content, caching)) = found else {
-        return http::nothing_here();
+        return http::nothing_here(state.rest_path());
     };
     let headers = [
         (CONTENT_TYPE, content_type(&name)),

@@ -1,7 +1,7 @@
 //! Variables that do not match their types: a request error with the path, for all transports.
 
 use macro_rules_attribute::apply;
-use reqwest::header::{ACCEPT, ALLOW};
+use reqwest::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::harness::{Reply, TestApp, Way, each_database, image_url, on_sqlite};
@@ -17,27 +17,27 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         (
             int,
             json!({ "n": "x" }),
-            "variable `$n` of type `Int` has to be a whole number from -2147483648 to 2147483647; a string was given",
+            "variable `$n` of type `Int` must be a whole number from -2147483648 to 2147483647; a string was given",
         ),
         (
             int,
             json!({ "n": 1.5 }),
-            "variable `$n` of type `Int` has to be a whole number from -2147483648 to 2147483647; another number was given",
+            "variable `$n` of type `Int` must be a whole number from -2147483648 to 2147483647; another number was given",
         ),
         (
             "query($n: Int!) { images(first: $n) { totalCount } }",
             json!({}),
-            "variable `$n` of type `Int!` has to be given, and may not be null",
+            "variable `$n` of type `Int!` is required and must not be null",
         ),
         (
             "query($a: Boolean!) { __typename @skip(if: $a) }",
             json!({ "a": "true" }),
-            "variable `$a` of type `Boolean!` has to be a boolean; a string was given",
+            "variable `$a` of type `Boolean!` must be a boolean; a string was given",
         ),
         (
             "query($o: [ID!]!) { nodes(ids: $o) { id } }",
             json!({ "o": ["a", null] }),
-            "variable `$o` of type `[ID!]!`: `o[1]` has to be given, and may not be null",
+            "variable `$o` of type `[ID!]!`: `o[1]` is required and must not be null",
         ),
         (
             filter,
@@ -47,14 +47,14 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         (
             filter,
             json!({ "f": { "intents": ["EDIT", "PAINT"] } }),
-            "variable `$f` of type `ImageFilter`: `f.intents[1]` has to be one of ",
+            "variable `$f` of type `ImageFilter`: `f.intents[1]` must be one of ",
         ),
         // Even if this request does not use it.
         (
             "query($t: [GalleryEventType!], $no: Boolean = false) {
                 __typename galleryEvents(types: $t) @include(if: $no) { nodes { id } } }",
             json!({ "t": [1] }),
-            "variable `$t` of type `[GalleryEventType!]`: `t[0]` has to be the name of an enum value; a number was given",
+            "variable `$t` of type `[GalleryEventType!]`: `t[0]` must be the name of an enum value; a number was given",
         ),
     ]
 }
@@ -234,8 +234,70 @@ async fn without_introspection_no_value_of_an_enum_is_named() {
         let query = "query($i: [ImageIntent!]) { images(filter: { intents: $i }) { totalCount } }";
         let reply = app.graphql(query, json!({ "i": ["PAINT"] })).await;
         assert_eq!(reply.error_code(), "BAD_USER_INPUT");
-        let message = "variable `$i` of type `[ImageIntent!]`: `i[0]` has to be a value of the enum `ImageIntent`; `PAINT` was given";
+        let message = "variable `$i` of type `[ImageIntent!]`: `i[0]` must be a value of the enum `ImageIntent`; `PAINT` was given";
         assert_eq!(reply.body["errors"][0]["message"], message);
     })
     .await;
+}
+
+/// Both are checked before the first mutation is executed.
+#[apply(each_database!)]
+async fn an_invalid_instant_changes_nothing(app: TestApp) {
+    let url = image_url("00000000-0000-4000-8000-000000000001");
+    let create = format!(r#"createImage(input: {{imageUrl: "{url}", userId: "u"}}) {{ created }}"#);
+    let message = "must be an RFC 3339 instant with its offset, e.g. 2026-01-15T10:30:00.123456Z; `yesterday` was given";
+    for (query, variables, expected) in [
+        (
+            format!(
+                "mutation($t: DateTime) {{ {create} emptyTrash(all: true, deletedBefore: $t) {{ purgedCount }} }}"
+            ),
+            json!({ "t": "yesterday" }),
+            format!("variable `$t` of type `DateTime` {message}"),
+        ),
+        (
+            format!(
+                r#"mutation {{ {create} emptyTrash(all: true, deletedBefore: "yesterday") {{ purgedCount }} }}"#
+            ),
+            json!({}),
+            format!("argument `deletedBefore` of type `DateTime` {message}"),
+        ),
+    ] {
+        let reply = app.graphql(&query, variables).await;
+        assert_eq!(reply.error_code(), "BAD_USER_INPUT", "{}", reply.body);
+        assert_eq!(reply.body["errors"][0]["message"], expected);
+    }
+    let count = app.graphql("{ images { totalCount } }", json!({})).await;
+    assert_eq!(count.body["data"]["images"]["totalCount"], 0);
+}
+
+#[apply(each_database!)]
+async fn a_float_with_surplus_digits_is_rounded(app: TestApp) {
+    let input = format!(
+        r#"{{imageUrl: "{}", userId: "u", metadata: {{size: 0.1}}}}"#,
+        image_url("00000000-0000-4000-8000-000000000001")
+    );
+    app.run(
+        &format!("mutation {{ createImage(input: {input}) {{ created }} }}"),
+        json!({}),
+    )
+    .await;
+    let range = r#"{key: "size", min: 0.10000000000000001, max: 18446744073709551616}"#;
+    let by_literal = json!({
+        "query": format!("{{ images(filter: {{metadataNumbers: [{range}]}}) {{ totalCount }} }}"),
+    });
+    // As text, because values of the JSON library have lost the digits.
+    let by_variable = r#"{
+        "query": "query($n: [MetadataNumberRange!]) { images(filter: {metadataNumbers: $n}) { totalCount } }",
+        "variables": {"n": [{"key": "size", "min": 0.10000000000000001, "max": 18446744073709551616}]}
+    }"#;
+    for body in [by_literal.to_string(), by_variable.to_owned()] {
+        let request = app.client().post(format!("{}/graphql", app.url()));
+        let request = request.header(CONTENT_TYPE, JSON).body(body.clone());
+        let reply = Reply::read(request.send().await.expect("the server answers")).await;
+        assert_eq!(
+            reply.body["data"]["images"]["totalCount"], 1,
+            "{body}: {}",
+            reply.body
+        );
+    }
 }

@@ -198,7 +198,12 @@ async fn other_methods_are_refused_with_those_allowed() {
             let allowed = reply.headers[ALLOW].to_str().expect("text").to_owned();
             assert_eq!(allowed, "GET, POST, OPTIONS", "{method}");
         }
-        assert_eq!(get(&app, "/nothing", None).await.status, 404);
+        let unknown = get(&app, "/nothing", None).await;
+        assert_eq!(unknown.status, 404);
+        assert_eq!(
+            unknown.body["errors"][0]["message"],
+            "there is nothing at this path; the paths are /graphql, /v1/gallery/, /healthz, /readyz and /metrics"
+        );
     })
     .await;
 }

@@ -46,6 +46,7 @@ async fn the_preferred_type_is_used() {
             (Some("application/graphql-response+json"), NEWER),
             (Some("application/graphql-response+json,application/json;q=0.9"), NEWER),
             (Some("application/json;q=0.9,application/graphql-response+json;q=0.8"), PLAIN),
+            (Some("application/json;q=0, */*"), NEWER),
             // As sent by urql.
             (
                 Some("application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed"),
@@ -61,7 +62,7 @@ async fn the_preferred_type_is_used() {
             assert_is(&reply, 200, expected, &format!("{accept:?}"));
             assert_eq!(reply.body, json!({ "data": { "__typename": "Query" } }));
         }
-        for accept in ["text/plain", "image/png, text/html", "application/json;q=0", "application/json;q=0, */*"] {
+        for accept in ["text/plain", "image/png, text/html", "application/json;q=0", "application/*;q=0, */*"] {
             let reply = post(&app, Some(accept), &query).await;
             assert_is(&reply, 406, PLAIN, accept);
             assert_eq!(reply.error_code(), "BAD_USER_INPUT");

@@ -38,7 +38,7 @@ async fn a_directive_may_stand_once(app: TestApp) {
         let query = format!("query($a: Boolean!, $b: Boolean!) {{ {place} }} {fragment}");
         let message = refusal(&app, &query, both.clone()).await;
         assert_eq!(
-            message, "the directive `@skip` may stand only once in one place",
+            message, "the directive `@skip` may be used only once at a location",
             "{query}"
         );
     }
@@ -109,7 +109,7 @@ async fn a_condition_may_not_be_null(app: TestApp) {
         for variables in [json!({}), json!({ "x": null }), json!({ "x": true })] {
             let message = refusal(&app, query, variables).await;
             assert!(
-                message.contains("variable `$x` has to be a `Boolean!`"),
+                message.contains("variable `$x` must be a `Boolean!`"),
                 "{query}: {message}"
             );
         }
@@ -174,4 +174,20 @@ async fn the_schema_describes_itself(app: TestApp) {
     assert_ne!(data["__schema"]["queryType"]["description"], description);
     assert_eq!(data["again"], json!({ "d": description }));
     assert_eq!(data["third"], json!({ "description": description }));
+}
+
+#[apply(each_database!)]
+async fn an_input_object_gives_each_field_once(app: TestApp) {
+    for query in [
+        "{ images(filter: {intents: [EDIT], intents: [GENERATE]}) { totalCount } }",
+        "query($f: ImageFilter = {search: \"a\", search: \"b\"}) { images(filter: $f) { totalCount } }",
+        "{ images(filter: {metadataContains: {a: {b: 1, b: 2}}}) { totalCount } }",
+    ] {
+        let message = refusal(&app, query, json!({})).await;
+        assert!(
+            message.starts_with("an input object gives the field `"),
+            "{query}: {message}"
+        );
+        assert!(message.ends_with("` more than once"), "{query}: {message}");
+    }
 }

@@ -77,7 +77,7 @@ pub enum Limit {
     },
     /// Large variables are used too often: the copies need too much memory.
     #[error(
-        "the arguments come to {bytes} bytes where every variable is written out wherever it is used; at most {maximum} are allowed"
+        "the arguments have {bytes} bytes with all variables expanded; at most {maximum} are allowed"
     )]
     Copies {
         /// The request's value.
@@ -91,16 +91,16 @@ pub enum Limit {
     )]
     VariableNesting(usize),
     /// Too many values in the variables.
-    #[error("variables: {0} values in all; at most {MAX_VARIABLE_VALUES} are allowed")]
+    #[error("variables: {0} values; at most {MAX_VARIABLE_VALUES} are allowed")]
     VariableValues(usize),
     /// Too many selections with all fragments expanded.
     #[error(
-        "the document selects {0} fields and fragments once its fragments are written out; at most {MAX_SELECTIONS} are allowed"
+        "the document selects {0} fields and fragments with all fragments expanded; at most {MAX_SELECTIONS} are allowed"
     )]
     Selections(usize),
     /// The arguments are too large with all fragments expanded.
     #[error(
-        "the document's arguments have more than {MAX_ARGUMENT_BYTES} bytes once its fragments are written out; at most {MAX_ARGUMENT_BYTES} are allowed"
+        "the document's arguments have more than {MAX_ARGUMENT_BYTES} bytes with all fragments expanded; at most {MAX_ARGUMENT_BYTES} are allowed"
     )]
     ArgumentBytes,
     /// Introspection is nested too deeply.

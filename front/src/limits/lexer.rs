@@ -1,5 +1,7 @@
 //! A lexer for the raw text of a document. It never finds fewer tokens than the parser.
 
+use async_graphql::Pos;
+
 struct Lexer<'t> {
     rest: &'t str,
     /// Whether a block string may end in the rest: otherwise each `"""` would search the whole rest again.
@@ -57,8 +59,16 @@ pub(crate) fn tokens_and_ignored(text: &str) -> impl Iterator<Item = (char, &str
 }
 
 /// Whether a piece that starts with this character is ignored by the grammar.
-pub(super) fn is_ignored(first: char) -> bool {
+pub(crate) fn is_ignored(first: char) -> bool {
     matches!(first, ' ' | ',' | '\t' | '\n' | '\r' | '\u{feff}' | '#')
+}
+
+/// Line and column after a text, as the parser counts them.
+pub(crate) fn position(before: &str) -> Pos {
+    let line = before.matches('\n').count() + 1;
+    let start = before.rfind(['\n', '\r']).map_or(0, |end| end + 1);
+    let column = before.get(start..).unwrap_or_default().chars().count() + 1;
+    Pos { line, column }
 }
 
 /// Length in bytes of the first token (except strings), comment or ignored character of the text,

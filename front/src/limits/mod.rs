@@ -23,7 +23,7 @@ pub(crate) use complexity::{
 pub use complexity::{FieldPrice, InputPrice, Prices, SizedList};
 pub use cost::Cost;
 pub use exceeded::{Limit, LimitExceeded, Place};
-pub(crate) use lexer::{tokens, tokens_and_ignored};
+pub(crate) use lexer::{is_ignored, position, tokens, tokens_and_ignored};
 pub use measure::{Measured, measure_document};
 pub use scan::scan;
 pub use variables::{MAX_VARIABLE_NESTING, MAX_VARIABLE_VALUES, check_variables};

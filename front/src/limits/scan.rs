@@ -2,9 +2,7 @@
 
 use std::mem::discriminant;
 
-use async_graphql::Pos;
-
-use super::lexer::{is_ignored, tokens_and_ignored};
+use super::lexer::{is_ignored, position, tokens_and_ignored};
 use super::{Limit, LimitExceeded, Limits, MAX_BYTES, MAX_NESTING, Place};
 
 /// Checks tokens, nesting and size of a document's text, and returns the number of tokens. Malformed text passes (the parser
@@ -80,14 +78,6 @@ fn place_of_excess(text: &str, limits: &Limits, broken: &Limit) -> Option<Place>
         start += token.len();
     }
     None
-}
-
-/// Line and column after a text, as the parser counts them.
-fn position(before: &str) -> Pos {
-    let line = before.matches('\n').count() + 1;
-    let start = before.rfind(['\n', '\r']).map_or(0, |end| end + 1);
-    let column = before.get(start..).unwrap_or_default().chars().count() + 1;
-    Pos { line, column }
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub enum ManifestError {
     TooLarge,
     /// Not JSON, or not one of the formats.
     #[error(
-        "is no manifest of trusted documents: {0}; allowed is Apollo's persisted query manifest, or an object of ids and \
+        "is not a manifest of trusted documents: {0}; allowed is Apollo's persisted query manifest, or an object of ids and \
          texts as Relay's compiler and graphql-codegen write it"
     )]
     Malformed(String),
@@ -215,9 +215,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_manifest_is_told() {
+    fn an_invalid_manifest_is_refused() {
         for (json, expected) in [
-            ("", "is no manifest of trusted documents: EOF"),
+            ("", "is not a manifest of trusted documents: EOF"),
             ("[]", "expected a JSON object"),
             ("[\"{ a }\"]", "expected a JSON object"),
             ("\"{ a }\"", "expected a JSON object"),

@@ -159,8 +159,8 @@ impl TrustedDocuments {
         })
     }
 
-    /// Whether a document that is not trusted has not been logged yet. Marks it as logged.
-    pub(crate) fn is_news(&self, hash: DocumentHash) -> bool {
+    /// Marks a document that is not trusted as logged. False if it was before.
+    pub(crate) fn mark_reported(&self, hash: DocumentHash) -> bool {
         if self.reported.get(&hash).is_some() {
             return false;
         }
@@ -292,12 +292,12 @@ mod tests {
     }
 
     #[test]
-    fn each_document_is_news_once() {
+    fn each_document_is_reported_once() {
         let trusted = trusted();
-        assert!(trusted.is_news(DocumentHash::of("a")));
-        assert!(!trusted.is_news(DocumentHash::of("a")));
+        assert!(trusted.mark_reported(DocumentHash::of("a")));
+        assert!(!trusted.mark_reported(DocumentHash::of("a")));
         for number in 0..3 * MAX_REPORTED {
-            trusted.is_news(DocumentHash::of(&number.to_string()));
+            trusted.mark_reported(DocumentHash::of(&number.to_string()));
         }
         assert!(trusted.reported.len() <= 2 * MAX_REPORTED);
     }
@@ -305,7 +305,7 @@ mod tests {
     proptest! {
         /// Definitions that are considered equal have the same tokens.
         #[test]
-        fn texts_of_other_tokens_are_told_apart(one in "[ab1.,\" {(#\n-]{0,12}", other in "[ab1.,\" {(#\n-]{0,12}") {
+        fn texts_of_other_tokens_differ(one in "[ab1.,\" {(#\n-]{0,12}", other in "[ab1.,\" {(#\n-]{0,12}") {
             let same = tokens(&one).eq(tokens(&other));
             prop_assert_eq!(Tokens::of(&one) == Tokens::of(&other), same);
         }

@@ -2,8 +2,11 @@
 //! <https://spec.graphql.org/October2021/#sec-Coercing-Variable-Values>. The library would check them as arguments at
 //! each use, and report the document as invalid.
 //!
-//! Values stay as they were sent: the library coerces them with the same rules. Custom scalars parse their own values.
+//! Values stay as they were sent, except for floats with surplus digits: the library coerces them with the same rules.
+//! Custom scalars parse their own values; those of [`CheckedScalar`] are checked here too, so that nothing is executed
+//! with a wrong one.
 
+mod literals;
 mod sample;
 
 use std::collections::HashMap;
@@ -12,10 +15,26 @@ use async_graphql::parser::types::{
     BaseType, InputObjectType, ServiceDocument, Type, TypeKind, TypeSystemDefinition,
     VariableDefinition,
 };
-use async_graphql::{Name, Positioned, ServerError, Value, Variables};
+use async_graphql::{Name, Pos, Positioned, ServerError, Value, Variables};
+use serde_json::Number;
 
 use crate::code::Code;
 use crate::naming::shortened;
+use crate::numbers::inexact_number;
+pub(crate) use literals::coerce_literals;
+
+/// A custom scalar whose values are checked before execution.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckedScalar {
+    /// Its name in the schema.
+    pub name: &'static str,
+    /// Its values, for errors, e.g. `a colour in hexadecimal digits`.
+    pub values: &'static str,
+    /// A valid value.
+    pub sample: &'static str,
+    /// Whether a value is valid.
+    pub is_valid: fn(&Value) -> bool,
+}
 
 /// The types that a variable may have.
 #[derive(Debug)]
@@ -27,7 +46,7 @@ pub(crate) struct InputTypes {
 
 #[derive(Debug)]
 enum InputType {
-    CustomScalar,
+    CustomScalar(Option<CheckedScalar>),
     Enum(Vec<Name>),
     Object(InputObject),
 }
@@ -56,14 +75,22 @@ struct Mismatch {
 
 impl InputTypes {
     /// Builds them from a schema.
-    pub(crate) fn of_schema(schema: ServiceDocument, names_values: bool) -> Self {
+    pub(crate) fn of_schema(
+        schema: ServiceDocument,
+        scalars: &[CheckedScalar],
+        names_values: bool,
+    ) -> Self {
         let types = schema.definitions.into_iter().filter_map(|definition| {
             let TypeSystemDefinition::Type(definition) = definition else {
                 return None;
             };
             let definition = definition.node;
             let input_type = match definition.kind {
-                TypeKind::Scalar => InputType::CustomScalar,
+                TypeKind::Scalar => {
+                    let mut checked = scalars.iter();
+                    let name = &definition.name.node;
+                    InputType::CustomScalar(checked.find(|scalar| *name == scalar.name).copied())
+                }
                 TypeKind::Enum(of) => {
                     let values = of.values.into_iter();
                     InputType::Enum(values.map(|value| value.node.value.node).collect())
@@ -83,12 +110,12 @@ impl InputTypes {
         }
     }
 
-    /// Rejects values that do not match the type of their variable, and missing values of required variables. Validation
-    /// reports variables of unknown types.
-    pub(crate) fn check(
+    /// Rejects values that do not match the type of their variable, and missing values of required variables. Rounds floats
+    /// with more digits than a double holds. Validation reports variables of unknown types.
+    pub(crate) fn coerce(
         &self,
         definitions: &[Positioned<VariableDefinition>],
-        variables: &Variables,
+        variables: &mut Variables,
     ) -> Result<(), ServerError> {
         for definition in definitions {
             let VariableDefinition {
@@ -97,26 +124,20 @@ impl InputTypes {
                 default_value,
                 ..
             } = &definition.node;
-            let checked = match variables.get(&name.node) {
+            let coerced = match variables.get_mut(&name.node) {
                 Some(value) => self.value(&var_type.node, value),
                 None if var_type.node.nullable || default_value.is_some() => Ok(()),
                 None => Err(Mismatch::required()),
             };
-            checked.map_err(|Mismatch { path, reason }| {
-                let (name, of) = (shortened(&name.node), &var_type.node);
-                let mut error = Code::BadUserInput.error(if path.is_empty() {
-                    format!("variable `${name}` of type `{of}` {reason}")
-                } else {
-                    format!("variable `${name}` of type `{of}`: `{name}{path}` {reason}")
-                });
-                error.locations = vec![definition.pos];
-                error
+            coerced.map_err(|mismatch| {
+                let name = shortened(&name.node);
+                mismatch.error("variable `$", &name, &var_type.node, definition.pos)
             })?;
         }
         Ok(())
     }
 
-    fn value(&self, of: &Type, value: &Value) -> Result<(), Mismatch> {
+    fn value(&self, of: &Type, value: &mut Value) -> Result<(), Mismatch> {
         if *value == Value::Null {
             return if of.nullable {
                 Ok(())
@@ -125,23 +146,24 @@ impl InputTypes {
             };
         }
         match (&of.base, value) {
-            (BaseType::Named(name), _) => self.named(name, value),
-            (BaseType::List(item), Value::List(values)) => {
-                values.iter().enumerate().try_for_each(|(index, value)| {
-                    let checked = self.value(item, value);
-                    checked.map_err(|mismatch| mismatch.within(&format!("[{index}]")))
-                })
-            }
+            (BaseType::Named(name), value) => self.named(name, value),
+            (BaseType::List(item), Value::List(values)) => values
+                .iter_mut()
+                .enumerate()
+                .try_for_each(|(index, value)| {
+                    let coerced = self.value(item, value);
+                    coerced.map_err(|mismatch| mismatch.within(&format!("[{index}]")))
+                }),
             // A single value is a list of one.
             (BaseType::List(item), value) => self.value(item, value),
         }
     }
 
-    fn named(&self, name: &Name, value: &Value) -> Result<(), Mismatch> {
+    fn named(&self, name: &Name, value: &mut Value) -> Result<(), Mismatch> {
         let expected = match name.as_str() {
             "Int" if is_int(value) => return Ok(()),
             "Int" => "a whole number from -2147483648 to 2147483647",
-            "Float" if matches!(value, Value::Number(_)) => return Ok(()),
+            "Float" if matches!(value, Value::Number(_)) || round(value) => return Ok(()),
             "Float" => "a number",
             "String" if matches!(value, Value::String(_)) => return Ok(()),
             "String" => "a string",
@@ -153,7 +175,8 @@ impl InputTypes {
                 return match self.types.get(name) {
                     Some(InputType::Enum(values)) => self.enumerated(name, values, value),
                     Some(InputType::Object(object)) => self.object(name, object, value),
-                    Some(InputType::CustomScalar) | None => Ok(()),
+                    Some(InputType::CustomScalar(Some(scalar))) => scalar.check(value),
+                    Some(InputType::CustomScalar(None)) | None => Ok(()),
                 };
             }
         };
@@ -173,13 +196,13 @@ impl InputTypes {
         Err(Mismatch::because(if self.names_values {
             let allowed: Vec<_> = values.iter().map(Name::as_str).collect();
             let allowed = allowed.join(", ");
-            format!("has to be one of {allowed}; `{given}` was given")
+            format!("must be one of {allowed}; `{given}` was given")
         } else {
-            format!("has to be a value of the enum `{of}`; `{given}` was given")
+            format!("must be a value of the enum `{of}`; `{given}` was given")
         }))
     }
 
-    fn object(&self, of: &Name, object: &InputObject, value: &Value) -> Result<(), Mismatch> {
+    fn object(&self, of: &Name, object: &InputObject, value: &mut Value) -> Result<(), Mismatch> {
         let Value::Object(given) = value else {
             return Err(Mismatch::expected("an object", value));
         };
@@ -192,22 +215,49 @@ impl InputTypes {
         if object.is_one_of
             && (given.len() != 1 || given.values().any(|value| *value == Value::Null))
         {
-            let reason = format!("has to give exactly one field of `{of}`, and not as null");
+            let reason = format!("must give exactly one field of `{of}`, and not as null");
             return Err(Mismatch::because(reason));
         }
         for field in &object.fields {
-            let checked = match given.get(&field.name) {
+            let coerced = match given.get_mut(&field.name) {
                 Some(value) => self.value(&field.of, value),
                 None if field.of.nullable || field.has_default => Ok(()),
                 None => Err(Mismatch::required()),
             };
-            checked.map_err(|mismatch| mismatch.within(&format!(".{}", field.name)))?;
+            coerced.map_err(|mismatch| mismatch.within(&format!(".{}", field.name)))?;
         }
         Ok(())
     }
 }
 
+impl CheckedScalar {
+    fn check(&self, value: &Value) -> Result<(), Mismatch> {
+        if (self.is_valid)(value) {
+            return Ok(());
+        }
+        Err(match value {
+            Value::String(text) => {
+                let text = shortened(text);
+                Mismatch::because(format!("must be {}; `{text}` was given", self.values))
+            }
+            _ => Mismatch::expected(self.values, value),
+        })
+    }
+}
+
 impl Mismatch {
+    /// The error for a variable or an argument, whose kind comes before its name.
+    fn error(self, kind: &str, name: &str, of: &Type, location: Pos) -> ServerError {
+        let Self { path, reason } = self;
+        let mut error = Code::BadUserInput.error(if path.is_empty() {
+            format!("{kind}{name}` of type `{of}` {reason}")
+        } else {
+            format!("{kind}{name}` of type `{of}`: `{name}{path}` {reason}")
+        });
+        error.locations = vec![location];
+        error
+    }
+
     fn because(reason: String) -> Self {
         Self {
             path: String::new(),
@@ -216,24 +266,23 @@ impl Mismatch {
     }
 
     fn required() -> Self {
-        Self::because("has to be given, and may not be null".to_owned())
+        Self::because("is required and must not be null".to_owned())
     }
 
     fn expected(expected: &str, value: &Value) -> Self {
+        let is_number = matches!(value, Value::Number(_)) || inexact_number(value).is_some();
         let given = match value {
+            _ if is_number && expected == "a number" => "a number out of range",
+            _ if is_number && expected.contains("number") => "another number",
+            _ if is_number => "a number",
             Value::Null => "null",
-            Value::Number(_) => "another number",
             Value::String(_) => "a string",
             Value::Boolean(_) => "a boolean",
             Value::List(_) => "a list",
             Value::Object(_) => "an object",
-            Value::Binary(_) | Value::Enum(_) => "another value",
+            Value::Number(_) | Value::Binary(_) | Value::Enum(_) => "another value",
         };
-        let given = match value {
-            Value::Number(_) if !expected.contains("number") => "a number",
-            _ => given,
-        };
-        Self::because(format!("has to be {expected}; {given} was given"))
+        Self::because(format!("must be {expected}; {given} was given"))
     }
 
     fn within(mut self, step: &str) -> Self {
@@ -251,6 +300,19 @@ fn fields(object: InputObjectType) -> Vec<InputField> {
     fields.collect()
 }
 
+/// Rounds a number with more digits than a double holds. False for other values, and outside the range of doubles.
+fn round(value: &mut Value) -> bool {
+    let Some(rounded) = inexact_number(value).and_then(rounded) else {
+        return false;
+    };
+    *value = Value::Number(rounded);
+    true
+}
+
+fn rounded(number: &str) -> Option<Number> {
+    number.parse().ok().and_then(Number::from_f64)
+}
+
 fn is_int(value: &Value) -> bool {
     matches!(value, Value::Number(number)
         if number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()))
@@ -265,164 +327,4 @@ fn is_id(value: &Value) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use async_graphql::parser::{parse_query, parse_schema};
-    use serde_json::json;
-
-    use super::*;
-
-    const SDL: &str = "
-        scalar Any
-        enum Colour { RED GREEN }
-        input Choice @oneOf { a: Int b: Int }
-        input Paint { colour: Colour! layers: [Int!] = [1] under: Paint coats: Int! = 1 any: Any }
-        type Query { a(paint: Paint choice: Choice): Int }";
-
-    fn types(names_values: bool) -> InputTypes {
-        InputTypes::of_schema(parse_schema(SDL).expect("a schema"), names_values)
-    }
-
-    fn check(types: &InputTypes, of: &str, value: &serde_json::Value) -> Result<(), String> {
-        let document = parse_query(format!("query($v: {of}) {{ a }}")).expect("a document");
-        let (_, operation) = document.operations.iter().next().expect("an operation");
-        let definitions = &operation.node.variable_definitions;
-        let variables = Variables::from_json(json!({ "v": value }));
-        types
-            .check(definitions, &variables)
-            .map_err(|error| error.message)
-    }
-
-    #[test]
-    fn values_that_fit_are_taken() {
-        let types = types(true);
-        for (of, value) in [
-            ("Int", json!(null)),
-            ("Int!", json!(-2_147_483_648_i64)),
-            ("Float", json!(1)),
-            ("Float", json!(1e300)),
-            ("ID", json!(5)),
-            ("ID", json!("5")),
-            ("Boolean!", json!(false)),
-            ("[Int]", json!(1)),
-            ("[[Int!]]", json!([1, [2], null])),
-            ("Any", json!([{ "x": [1.5] }])),
-            ("Colour", json!("RED")),
-            ("Paint", json!({ "colour": "RED" })),
-            (
-                "Paint",
-                json!({ "colour": "RED", "layers": 1, "under": { "colour": "GREEN" } }),
-            ),
-            ("Choice", json!({ "a": 1 })),
-            ("Unknown", json!(1)),
-            ("Query", json!(1)),
-        ] {
-            assert_eq!(check(&types, of, &value), Ok(()), "{of}: {value}");
-        }
-    }
-
-    #[test]
-    fn a_value_that_does_not_fit_is_named_by_its_place() {
-        let types = types(true);
-        for (of, value, expected) in [
-            ("Int!", json!(null), "has to be given, and may not be null"),
-            (
-                "Int",
-                json!("1"),
-                "has to be a whole number from -2147483648 to 2147483647; a string was given",
-            ),
-            (
-                "Int",
-                json!(1.5),
-                "has to be a whole number from -2147483648 to 2147483647; another number was given",
-            ),
-            (
-                "Int",
-                json!(2_147_483_648_i64),
-                "has to be a whole number from -2147483648 to 2147483647; another number was given",
-            ),
-            (
-                "Float",
-                json!("1"),
-                "has to be a number; a string was given",
-            ),
-            ("String", json!(1), "has to be a string; a number was given"),
-            (
-                "Boolean",
-                json!([]),
-                "has to be a boolean; a list was given",
-            ),
-            (
-                "ID",
-                json!(1.5),
-                "has to be a string or a whole number; another number was given",
-            ),
-            (
-                "Colour",
-                json!("BLUE"),
-                "has to be one of RED, GREEN; `BLUE` was given",
-            ),
-            (
-                "Colour",
-                json!(1),
-                "has to be the name of an enum value; a number was given",
-            ),
-            (
-                "Paint",
-                json!("x"),
-                "has to be an object; a string was given",
-            ),
-            (
-                "Paint",
-                json!({ "x": 1, "colour": "RED" }),
-                "has a field `x`, which `Paint` does not define",
-            ),
-            (
-                "Choice",
-                json!({ "a": 1, "b": 1 }),
-                "has to give exactly one field of `Choice`, and not as null",
-            ),
-            (
-                "Choice",
-                json!({ "a": null }),
-                "has to give exactly one field of `Choice`, and not as null",
-            ),
-        ] {
-            let message = format!("variable `$v` of type `{of}` {expected}");
-            assert_eq!(check(&types, of, &value), Err(message));
-        }
-        for (of, value, expected) in [
-            (
-                "[Int!]",
-                json!([1, null]),
-                "`v[1]` has to be given, and may not be null",
-            ),
-            (
-                "Paint",
-                json!({}),
-                "`v.colour` has to be given, and may not be null",
-            ),
-            (
-                "Paint",
-                json!({ "colour": "RED", "coats": null }),
-                "`v.coats` has to be given, and may not be null",
-            ),
-            (
-                "[Paint]",
-                json!([{ "colour": "RED", "under": { "colour": "RED", "layers": [1, "x"] } }]),
-                "`v[0].under.layers[1]` has to be a whole number from -2147483648 to 2147483647; a string was given",
-            ),
-        ] {
-            let message = format!("variable `$v` of type `{of}`: {expected}");
-            assert_eq!(check(&types, of, &value), Err(message));
-        }
-    }
-
-    #[test]
-    fn no_value_of_the_schema_is_named_where_introspection_is_off() {
-        let types = types(false);
-        assert_eq!(
-            check(&types, "Colour", &json!("BLUE")),
-            Err("variable `$v` of type `Colour` has to be a value of the enum `Colour`; `BLUE` was given".to_owned())
-        );
-    }
-}
+mod tests;

@@ -28,9 +28,9 @@ impl MigrationTrait for Migration {
         }
         // The triggers are created last and together. From then on their writers use the tables, which must not be
         // locked any more.
-        let stands = "EXISTS (SELECT FROM pg_trigger \
+        let exists = "EXISTS (SELECT FROM pg_trigger \
              WHERE tgrelid = 'image_gallery'::regclass AND tgname = 'image_gallery_trail_insert')";
-        if query::yes(connection, stands).await? {
+        if query::yes(connection, exists).await? {
             return Ok(());
         }
         let trail = include_str!("postgres_up.sql").to_owned();

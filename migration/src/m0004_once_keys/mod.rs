@@ -25,9 +25,9 @@ impl MigrationTrait for Migration {
             return Ok(());
         }
         // The triggers are created last and together. From then on their writers use the table, which must not be locked.
-        let stands = "EXISTS (SELECT FROM pg_trigger \
+        let exists = "EXISTS (SELECT FROM pg_trigger \
              WHERE tgrelid = 'image_gallery'::regclass AND tgname = 'image_gallery_once_key_delete')";
-        if query::yes(connection, stands).await? {
+        if query::yes(connection, exists).await? {
             return Ok(());
         }
         let table = include_str!("postgres_up.sql").to_owned();

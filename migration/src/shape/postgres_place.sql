@@ -20,7 +20,7 @@ FROM found
 WHERE relkind <> 'r' OR relispartition
     OR EXISTS (SELECT FROM pg_inherits WHERE inhrelid = found.oid OR inhparent = found.oid)
 UNION ALL
-SELECT format('`image_gallery` stands in the schema %s, but new tables are made in %I, which comes first in the search path (%s)',
+SELECT format('`image_gallery` is in the schema %s, but new tables are created in %I, which comes first in the search path (%s)',
     schema_name, current_schema(), current_setting('search_path'))
 FROM found WHERE relnamespace <> to_regnamespace(quote_ident(current_schema()))
 UNION ALL
@@ -32,7 +32,7 @@ SELECT format('the role `%s` may not make tables in the schema `%s`: GRANT CREAT
 WHERE NOT has_schema_privilege(current_schema(), 'CREATE')
 UNION ALL
 -- Before the first migration nothing can be ours.
-SELECT format('`%s` stands already, and is not ours', relname)
+SELECT format('`%s` exists already, and was not created by this program', relname)
 FROM pg_class
 WHERE relnamespace = to_regnamespace(quote_ident(current_schema()))
     AND to_regclass(quote_ident(current_schema()) || '.seaql_migrations') IS NULL

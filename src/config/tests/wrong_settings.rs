@@ -68,7 +68,7 @@ fn a_wrong_setting_is_one_line() {
         ),
         (
             &["--intent-aliases", "upscale"],
-            "INTENT_ALIASES: `upscale` has `upscale`, which is no pair; allowed are pairs like upscale=enhance, separated by \
+            "INTENT_ALIASES: `upscale` has `upscale`, which is not a pair; allowed are pairs like upscale=enhance, separated by \
              commas, with generate, edit or enhance behind the =",
         ),
         (

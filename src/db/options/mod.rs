@@ -55,7 +55,7 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Slower statements are logged.
     pub slow_query: Duration,
-    /// The key of the metadata whose text stands in for a missing original prompt.
+    /// The key of the metadata whose text replaces a missing original prompt.
     pub prompt_metadata_key: Option<String>,
 }
 

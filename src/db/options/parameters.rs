@@ -15,9 +15,40 @@ const ALLOWED: [&str; 7] = [
     "connection_limit",
     "connect_timeout",
 ];
-/// Also accepted: `schema` with its default only, `options` to report an alternative, and `supa`, which Supabase's
-/// integrations add to mark the URL's origin.
-const ALSO_READ: [&str; 3] = ["schema", "options", "supa"];
+/// Also accepted: `schema` with its default only, and `supa`, which Supabase's integrations add to mark the URL's origin.
+const ALSO_READ: [&str; 2] = ["schema", "supa"];
+/// Parameters of other drivers, each with what to do instead: the end of a sentence that starts with the name.
+const REPLACED: [(&str, &str); 7] = [
+    (
+        "options",
+        "which poolers do not pass on; leave it out, and set them for the user instead: ALTER ROLE … SET …",
+    ),
+    (
+        "pool_timeout",
+        "which only Prisma has; leave it out: a request waits for a connection until REQUEST_TIMEOUT_SECONDS",
+    ),
+    (
+        "socket_timeout",
+        "which only Prisma has; leave it out, and set REQUEST_TIMEOUT_SECONDS instead",
+    ),
+    (
+        "statement_cache_size",
+        "which only Prisma has; leave it out, and add `pgbouncer=true` instead if a pooler in transaction mode is in front",
+    ),
+    (
+        "sslaccept",
+        "which only Prisma has; leave it out, and add `sslmode=verify-full` instead of `strict`, or `sslmode=require` \
+         instead of `accept_invalid_certs`",
+    ),
+    (
+        "sslcert",
+        "but client certificates are not supported; leave it out, and connect with a password",
+    ),
+    (
+        "channel_binding",
+        "which the driver does not support; leave it out, and add `sslmode=verify-full` to verify the server",
+    ),
+];
 /// Prisma's default schema.
 const DEFAULT_SCHEMA: &str = "public";
 const MAX_CONNECTIONS: u32 = 1000;
@@ -36,7 +67,14 @@ pub struct UrlParameters {
 
 /// Whether a parameter may start a query: anything else may be part of a password.
 pub(super) fn is_known(name: &str) -> bool {
-    ALLOWED.contains(&name) || ALSO_READ.contains(&name)
+    ALLOWED.contains(&name) || ALSO_READ.contains(&name) || replacement(name).is_some()
+}
+
+/// What to do instead of setting a parameter of another driver.
+fn replacement(name: &str) -> Option<&'static str> {
+    let mut replaced = REPLACED.iter();
+    let (_, advice) = replaced.find(|(replaced, _)| *replaced == name)?;
+    Some(advice)
 }
 
 /// The error for an unknown parameter, listing the known ones.
@@ -109,15 +147,13 @@ impl UrlParameters {
                         .to_owned(),
                 );
             }
-            "options" => {
-                return Err(
-                    "has `options`, which poolers do not pass on; leave them out, and set them for the user instead: ALTER \
-                     ROLE … SET …"
-                        .to_owned(),
-                );
-            }
             "supa" => {}
-            _ => return Err(unknown(name)),
+            _ => {
+                return Err(match replacement(name) {
+                    Some(advice) => format!("has the parameter `{name}`, {advice}"),
+                    None => unknown(name),
+                });
+            }
         }
         Ok(())
     }

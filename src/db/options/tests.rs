@@ -363,7 +363,17 @@ fn a_url_may_be_as_prisma_and_supabase_write_it() {
         ),
         (
             "options=-csearch_path%3Dgallery",
-            "has `options`, which poolers do not pass on; leave them out, and set them for the user instead: ALTER ROLE … SET …",
+            "has the parameter `options`, which poolers do not pass on; leave it out, and set them for the user instead: ALTER ROLE … SET …",
+        ),
+        (
+            "sslmode=require&channel_binding=require",
+            "has the parameter `channel_binding`, which the driver does not support; leave it out, and add \
+             `sslmode=verify-full` to verify the server",
+        ),
+        (
+            "pgbouncer=true&pool_timeout=10",
+            "has the parameter `pool_timeout`, which only Prisma has; leave it out: a request waits for a connection until \
+             REQUEST_TIMEOUT_SECONDS",
         ),
     ] {
         let url = format!("postgres://u:s3cret@h/d?{query}");

@@ -37,7 +37,7 @@ pub enum Search {
     Query(Query),
 }
 
-/// Alternatives; one has to match.
+/// Alternatives; one must match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query(Vec<Alternative>);
 

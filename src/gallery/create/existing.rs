@@ -9,33 +9,33 @@ use super::super::change::Change;
 use super::super::metadata::MetadataChange;
 use super::super::update::{Changes, write_columns};
 use super::super::{Error, Image, InputError, InputField, Refusal, visible};
-use super::record::{Progress, Record};
+use super::record::{Record, RecordState};
 use super::{Created, IfExists};
 use crate::auth::Scope;
 use crate::db::UnitOfWork;
 use crate::entity::image;
 
 /// Finishes the records whose image exists. One whose image is gone meanwhile is open again.
-pub(super) async fn settle(
+pub(super) async fn resolve(
     unit: &UnitOfWork,
     records: &[Record],
-    progress: &mut [Progress],
+    states: &mut [RecordState],
 ) -> Result<(), Error> {
-    let mut locked = lock(unit, records, progress).await?;
-    for (record, progress) in records.iter().zip(progress) {
-        let Progress::Exists(image, found_by) = &*progress else {
+    let mut locked = lock(unit, records, states).await?;
+    for (record, state) in records.iter().zip(states) {
+        let RecordState::Exists(image, found_by) = &*state else {
             continue;
         };
         if record.if_exists == IfExists::Keep {
-            *progress = unchanged(image.clone());
+            *state = unchanged(image.clone());
             continue;
         }
         let stored = locked
             .get_mut(&image.image_id)
             .filter(|row| record.owns(row));
-        *progress = match stored {
+        *state = match stored {
             Some(stored) => update(unit, record, stored, *found_by).await?,
-            None => Progress::Open,
+            None => RecordState::Open,
         };
     }
     Ok(())
@@ -45,17 +45,14 @@ pub(super) async fn settle(
 async fn lock(
     unit: &UnitOfWork,
     records: &[Record],
-    progress: &[Progress],
+    states: &[RecordState],
 ) -> Result<HashMap<Uuid, Image>, Error> {
-    let wanted = records
-        .iter()
-        .zip(progress)
-        .filter_map(|(record, progress)| {
-            let Progress::Exists(image, _) = progress else {
-                return None;
-            };
-            (record.if_exists == IfExists::Update).then_some(image.image_id)
-        });
+    let wanted = records.iter().zip(states).filter_map(|(record, state)| {
+        let RecordState::Exists(image, _) = state else {
+            return None;
+        };
+        (record.if_exists == IfExists::Update).then_some(image.image_id)
+    });
     let wanted: Vec<Uuid> = wanted.collect();
     if wanted.is_empty() {
         return Ok(HashMap::new());
@@ -75,36 +72,36 @@ async fn update(
     record: &Record,
     stored: &mut Image,
     found_by: InputField,
-) -> Result<Progress, Error> {
+) -> Result<RecordState, Error> {
     let changes = record.changes();
     let metadata = changes.metadata.apply(stored);
     let columns = match changes.columns(stored, metadata, unit.dialect()) {
         Ok(columns) => columns,
         Err(error) => {
             let error = InputError::of(InputField::Metadata, error.refusal);
-            return Ok(Progress::Done(Err(error)));
+            return Ok(RecordState::Done(Err(error)));
         }
     };
     if stored.deleted_at.is_some() {
         let refusal = Refusal::Deleted(Box::new(stored.clone()));
-        return Ok(Progress::Done(Err(InputError::of(found_by, refusal))));
+        return Ok(RecordState::Done(Err(InputError::of(found_by, refusal))));
     }
     if columns.is_empty() {
         return Ok(unchanged(stored.clone()));
     }
     let Some(changed) = write_columns(unit, stored.image_id, columns, None).await? else {
-        return Ok(Progress::Open);
+        return Ok(RecordState::Open);
     };
     *stored = changed.clone();
-    Ok(Progress::Done(Ok(Created {
+    Ok(RecordState::Done(Ok(Created {
         image: changed,
         is_new: false,
         is_updated: true,
     })))
 }
 
-fn unchanged(image: Image) -> Progress {
-    Progress::Done(Ok(Created {
+fn unchanged(image: Image) -> RecordState {
+    RecordState::Done(Ok(Created {
         image,
         is_new: false,
         is_updated: false,

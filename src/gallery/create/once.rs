@@ -27,7 +27,7 @@ pub(super) struct Claim<'r> {
     pub(super) place: usize,
 }
 
-/// The images that these keys stand for.
+/// The images of these keys.
 pub(super) async fn find(
     unit: &UnitOfWork,
     keys: &[&OnceKey],
@@ -96,7 +96,7 @@ pub(super) async fn claim(
     Ok(claimed)
 }
 
-/// Frees those of the keys that stand for no image of their owner: another application has given it to somebody else, or
+/// Frees those of the keys that have no image of their owner: another application has given it to somebody else, or
 /// another id.
 pub(super) async fn free_stale(unit: &UnitOfWork, keys: &[&OnceKey]) -> Result<(), Error> {
     if keys.is_empty() {

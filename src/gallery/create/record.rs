@@ -31,7 +31,7 @@ pub(super) struct Record {
 
 /// How far a record is.
 #[derive(Clone, Debug)]
-pub(super) enum Progress {
+pub(super) enum RecordState {
     /// Nothing is known of its image.
     Open,
     /// Its image existed before, and was found by this field.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::existing;
 use super::once::{self, Claim, OnceKey};
-use super::record::{Progress, Record};
+use super::record::{Record, RecordState};
 use super::{Created, IfExists};
 use crate::auth::Scope;
 use crate::db::{self, UnitOfWork};
@@ -41,26 +41,26 @@ pub(super) fn storing(
 /// Creates what does not exist, and updates what exists and is to be updated.
 ///
 /// 1. What is stored is read: the images under the keys and under the ids in the URLs.
-/// 2. A key that stands for nothing yet is claimed, for the image that the URL gives.
+/// 2. A key that is free is claimed, for the image that the URL gives.
 /// 3. What does not exist is inserted.
 /// 4. What another transaction stored meanwhile is found in the next round.
 async fn store(unit: &UnitOfWork, records: &[Record]) -> Result<Results, Error> {
-    let mut progress = vec![Progress::Open; records.len()];
+    let mut states = vec![RecordState::Open; records.len()];
     let mut claimed = Claimed::new();
     // A single image is probably new. One with several ids in its URL may be stored under another of them.
     let is_likely_new = matches!(records, [record] if record.url.every_id().len() == 1);
     for attempt in 0..ATTEMPTS {
         let mut attached = Vec::new();
         if attempt > 0 || !is_likely_new {
-            attached = find_stored(unit, records, &mut progress, &mut claimed).await?;
+            attached = find_stored(unit, records, &mut states, &mut claimed).await?;
         }
-        claim_keys(unit, records, &mut progress, attached, &mut claimed).await?;
-        let inserted = insert_missing(unit, records, &progress, &claimed).await?;
-        mark_new(records, &mut progress, &claimed, &inserted);
-        resolve_by_id(records, &mut progress, &inserted);
-        existing::settle(unit, records, &mut progress).await?;
+        claim_keys(unit, records, &mut states, attached, &mut claimed).await?;
+        let inserted = insert_missing(unit, records, &states, &claimed).await?;
+        mark_new(records, &mut states, &claimed, &inserted);
+        resolve_by_id(records, &mut states, &inserted);
+        existing::resolve(unit, records, &mut states).await?;
         // Another caller has stored the rest: read it.
-        if let Some(results) = results(&progress) {
+        if let Some(results) = results(&states) {
             return Ok(results);
         }
     }
@@ -69,34 +69,34 @@ async fn store(unit: &UnitOfWork, records: &[Record]) -> Result<Results, Error> 
 }
 
 /// The results, once every record has one.
-fn results(progress: &[Progress]) -> Option<Results> {
-    let result = |progress: &Progress| match progress {
-        Progress::Done(result) => Some(result.clone()),
-        Progress::Open | Progress::Exists(..) => None,
+fn results(states: &[RecordState]) -> Option<Results> {
+    let result = |state: &RecordState| match state {
+        RecordState::Done(result) => Some(result.clone()),
+        RecordState::Open | RecordState::Exists(..) => None,
     };
-    progress.iter().map(result).collect()
+    states.iter().map(result).collect()
 }
 
 /// The keys that this transaction has claimed, each with the place of the record that it was claimed for.
 type Claimed = HashMap<OnceKey, usize>;
 
-/// An image that exists, and the place of the record whose key is to stand for it.
+/// An image that exists, and the index of the record whose key will name it.
 struct Attachment {
     place: usize,
     image: Image,
     found_by: InputField,
 }
 
-/// Finds the images of open records. Returns those whose key does not stand for them yet.
+/// Finds the images of open records. Returns those whose key does not name them yet.
 async fn find_stored(
     unit: &UnitOfWork,
     records: &[Record],
-    progress: &mut [Progress],
+    states: &mut [RecordState],
     claimed: &mut Claimed,
 ) -> Result<Vec<Attachment>, Error> {
     let open = || {
-        let places = records.iter().zip(&*progress).enumerate();
-        places.filter(|(_, (_, progress))| matches!(progress, Progress::Open))
+        let places = records.iter().zip(&*states).enumerate();
+        places.filter(|(_, (_, state))| matches!(state, RecordState::Open))
     };
     let keys: Vec<&OnceKey> = open()
         .filter_map(|(_, (record, _))| record.once_key.as_ref())
@@ -112,12 +112,12 @@ async fn find_stored(
 
     let mut attached = Vec::new();
     let mut stale = Vec::new();
-    for (place, (record, progress)) in records.iter().zip(progress).enumerate() {
-        if !matches!(progress, Progress::Open) {
+    for (place, (record, state)) in records.iter().zip(states).enumerate() {
+        if !matches!(state, RecordState::Open) {
             continue;
         }
         let Some(key) = &record.once_key else {
-            *progress = record.match_stored(&by_id).unwrap_or(Progress::Open);
+            *state = record.match_stored(&by_id).unwrap_or(RecordState::Open);
             continue;
         };
         let own = by_key.get(key).map(|id| {
@@ -135,7 +135,7 @@ async fn find_stored(
                 continue;
             }
             Some(Some(image)) => {
-                *progress = record.found_by_key(&image, &by_id);
+                *state = record.found_by_key(&image, &by_id);
                 continue;
             }
             Some(None) => {
@@ -145,12 +145,12 @@ async fn find_stored(
             None => {}
         }
         match record.match_stored(&by_id) {
-            Some(Progress::Exists(image, found_by)) => attached.push(Attachment {
+            Some(RecordState::Exists(image, found_by)) => attached.push(Attachment {
                 place,
                 image,
                 found_by,
             }),
-            Some(done) => *progress = done,
+            Some(done) => *state = done,
             None => {}
         }
     }
@@ -163,7 +163,7 @@ async fn find_stored(
 async fn claim_keys(
     unit: &UnitOfWork,
     records: &[Record],
-    progress: &mut [Progress],
+    states: &mut [RecordState],
     attached: Vec<Attachment>,
     claimed: &mut Claimed,
 ) -> Result<(), Error> {
@@ -171,10 +171,10 @@ async fn claim_keys(
         .iter()
         .map(|attachment| (attachment.place, attachment.image.image_id))
         .collect();
-    let open = records.iter().zip(&*progress).enumerate();
-    let claims = open.filter_map(|(place, (record, progress))| {
+    let open = records.iter().zip(&*states).enumerate();
+    let claims = open.filter_map(|(place, (record, state))| {
         let key = record.once_key.as_ref()?;
-        let is_wanted = matches!(progress, Progress::Open) && !claimed.contains_key(key);
+        let is_wanted = matches!(state, RecordState::Open) && !claimed.contains_key(key);
         is_wanted.then(|| Claim {
             key,
             image_id: images.get(&place).copied().unwrap_or(record.url.id()),
@@ -192,35 +192,35 @@ async fn claim_keys(
     let held = once::hold(unit, ids.collect()).await?;
     for found in attached {
         if held.contains(&found.image.image_id)
-            && let Some(progress) = progress.get_mut(found.place)
+            && let Some(state) = states.get_mut(found.place)
         {
-            *progress = Progress::Exists(found.image, found.found_by);
+            *state = RecordState::Exists(found.image, found.found_by);
         }
     }
     Ok(())
 }
 
 /// Finds the images of open records without a key among these.
-fn resolve_by_id(records: &[Record], progress: &mut [Progress], stored: &[Image]) {
+fn resolve_by_id(records: &[Record], states: &mut [RecordState], stored: &[Image]) {
     let by_id: HashMap<Uuid, &Image> = stored.iter().map(|row| (row.image_id, row)).collect();
-    for (record, progress) in records.iter().zip(progress) {
-        if matches!(progress, Progress::Open) && record.once_key.is_none() {
-            *progress = record.match_stored(&by_id).unwrap_or(Progress::Open);
+    for (record, state) in records.iter().zip(states) {
+        if matches!(state, RecordState::Open) && record.once_key.is_none() {
+            *state = record.match_stored(&by_id).unwrap_or(RecordState::Open);
         }
     }
 }
 
 /// Finishes the record that created each inserted row: the first one with its id.
-fn mark_new(records: &[Record], progress: &mut [Progress], claimed: &Claimed, inserted: &[Image]) {
+fn mark_new(records: &[Record], states: &mut [RecordState], claimed: &Claimed, inserted: &[Image]) {
     for row in inserted {
-        let mut places = records.iter().zip(progress.iter_mut()).enumerate();
-        let place = places.find(|(place, (record, progress))| {
-            matches!(progress, Progress::Open)
+        let mut places = records.iter().zip(states.iter_mut()).enumerate();
+        let place = places.find(|(place, (record, state))| {
+            matches!(state, RecordState::Open)
                 && record.may_insert(*place, claimed)
                 && record.url.id() == row.image_id
         });
-        if let Some((_, (_, progress))) = place {
-            *progress = Progress::Done(Ok(Created {
+        if let Some((_, (_, state))) = place {
+            *state = RecordState::Done(Ok(Created {
                 image: row.clone(),
                 is_new: true,
                 is_updated: false,
@@ -233,15 +233,15 @@ fn mark_new(records: &[Record], progress: &mut [Progress], claimed: &Claimed, in
 async fn insert_missing(
     unit: &UnitOfWork,
     records: &[Record],
-    progress: &[Progress],
+    states: &[RecordState],
     claimed: &Claimed,
 ) -> Result<Vec<Image>, Error> {
     let mut missing: Vec<&Record> = records
         .iter()
-        .zip(progress)
+        .zip(states)
         .enumerate()
-        .filter(|(place, (record, progress))| {
-            matches!(progress, Progress::Open) && record.may_insert(*place, claimed)
+        .filter(|(place, (record, state))| {
+            matches!(state, RecordState::Open) && record.may_insert(*place, claimed)
         })
         .map(|(_, (record, _))| record)
         .collect();
@@ -277,7 +277,7 @@ impl Record {
 
     /// The stored image that this record's URL refers to: the owner's image with this URL, whose id may be another of the
     /// URL's UUIDs if the Django application chose it; otherwise the owner's image with this id.
-    fn match_stored(&self, stored: &HashMap<Uuid, &Image>) -> Option<Progress> {
+    fn match_stored(&self, stored: &HashMap<Uuid, &Image>) -> Option<RecordState> {
         let is_own = |row: &&&Image| self.owns(row);
         let under_own_id = stored.get(&self.url.id());
         let every_id = self.url.every_id().iter();
@@ -288,23 +288,23 @@ impl Record {
             .find(|row| row.image_url == self.url.as_str())
             .or(under_own_id.filter(is_own));
         match (found, under_own_id) {
-            (Some(row), _) => Some(Progress::Exists(Image::clone(row), InputField::ImageUrl)),
+            (Some(row), _) => Some(RecordState::Exists(Image::clone(row), InputField::ImageUrl)),
             (None, Some(_)) => Some(self.id_taken()),
             (None, None) => None,
         }
     }
 
     /// The key says which image it is, whatever the URL; but no image takes the URL of another owner's.
-    fn found_by_key(&self, image: &Image, stored: &HashMap<Uuid, &Image>) -> Progress {
+    fn found_by_key(&self, image: &Image, stored: &HashMap<Uuid, &Image>) -> RecordState {
         let under_url_id = stored.get(&self.url.id());
         if self.if_exists == IfExists::Update && under_url_id.is_some_and(|row| !self.owns(row)) {
             return self.id_taken();
         }
-        Progress::Exists(image.clone(), InputField::OnceKey)
+        RecordState::Exists(image.clone(), InputField::OnceKey)
     }
 
-    fn id_taken(&self) -> Progress {
+    fn id_taken(&self) -> RecordState {
         let refusal = Refusal::IdTaken(self.url.id());
-        Progress::Done(Err(InputError::of(InputField::ImageUrl, refusal)))
+        RecordState::Done(Err(InputError::of(InputField::ImageUrl, refusal)))
     }
 }

@@ -16,7 +16,7 @@ pub(super) async fn around_each_request(
     request: Request,
     next: Next,
 ) -> Response {
-    let rest_path = state.options.rest.as_ref().map(|rest| &rest.path);
+    let rest_path = state.rest_path();
     request_log::log(&state.metrics, rest_path, request, async |request| {
         if let Some(reason) = state.options.origins.refusal(&request) {
             let options = state.options.rest.as_ref();
@@ -26,7 +26,7 @@ pub(super) async fn around_each_request(
             };
         }
         if plain_options::is_plain(&request) {
-            return plain_options::answer(rest_path, request).await;
+            return plain_options::answer(rest_path, request);
         }
         next.run(request).await
     })

@@ -15,11 +15,11 @@ pub(super) fn is_plain(request: &Request) -> bool {
 }
 
 /// Responds with the methods of its path.
-pub(super) async fn answer(rest: Option<&RestPath>, request: Request) -> Response {
+pub(super) fn answer(rest: Option<&RestPath>, request: Request) -> Response {
     let path = request.uri().path();
     let methods = http::allowed_methods(path);
     match methods.or_else(|| rest?.allowed_methods(path)) {
         Some(methods) => (StatusCode::NO_CONTENT, [(ALLOW, methods)]).into_response(),
-        None => http::not_found(request).await,
+        None => http::unknown_path(rest, request.into_body()),
     }
 }

@@ -277,7 +277,7 @@ fn shown(
     Ok(Ok(Answer::new(StatusCode::OK, message, &image)?))
 }
 
-/// The body of a request, or why it was not read, and whether the connection has to be closed.
+/// The body of a request, or why it was not read, and whether the connection must be closed.
 async fn read_body(state: &State, head: &Parts, body: Body) -> Result<Bytes, (Rejection, bool)> {
     // Browsers send other types across origins without a preflight.
     if !is_json(&head.headers) || is_compressed(&head.headers) {

@@ -138,7 +138,7 @@ impl ListQuery {
     }
 }
 
-/// A known label counts as its intent, with the labels of other applications that stand for it.
+/// A known label counts as its intent, with the aliases of other applications.
 fn filter(label: &str) -> Result<Filter, String> {
     let mut filter = Filter::default();
     match Intent::of_label(label) {
@@ -304,5 +304,5 @@ impl<'b> Fields<'b> {
     }
 }
 
-/// The name under which errors stand that concern no single field.
+/// The key of errors that concern no single field.
 pub(super) const WHOLE: &str = "non_field_errors";

@@ -86,6 +86,7 @@ impl Negotiated {
 
     /// Parses a message. The error is the reason in the close frame.
     pub(super) fn read(&mut self, text: &str) -> Result<ClientMessage, String> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let message: Message =
             serde_json::from_str(text).map_err(|_| "Invalid message received".to_owned())?;
         if let (Self::Either, Some(protocol)) = (*self, Protocol::only_one_with(&message.kind)) {

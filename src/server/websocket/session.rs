@@ -187,7 +187,7 @@ impl Running {
         let text = match message {
             Message::Text(text) => text,
             Message::Binary(_) => {
-                return Err(Close::new(4400, "Invalid message: it has to be text").into());
+                return Err(Close::new(4400, "Invalid message: it must be text").into());
             }
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
             Message::Close(_) => return Err(End::Closed),

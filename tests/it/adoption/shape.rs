@@ -82,8 +82,8 @@ async fn each_single_difference_stops_the_migration() {
             ("CREATE UNIQUE INDEX one_each ON image_gallery (user_id) WHERE deleted_at IS NULL", "`one_each` of `image_gallery` is stricter"),
             ("CREATE TABLE users (id varchar(255) PRIMARY KEY);
               ALTER TABLE image_gallery ADD CONSTRAINT known FOREIGN KEY (user_id) REFERENCES users", "`known` of `image_gallery` is stricter"),
-            ("CREATE INDEX image_gallery_trash ON image_gallery (deleted_at)", "`image_gallery_trash` stands already"),
-            ("CREATE TABLE image_gallery_event ()", "`image_gallery_event` stands already"),
+            ("CREATE INDEX image_gallery_trash ON image_gallery (deleted_at)", "`image_gallery_trash` exists already"),
+            ("CREATE TABLE image_gallery_event ()", "`image_gallery_event` exists already"),
             ("CREATE TABLE parts () INHERITS (image_gallery)", "a part of other tables"),
             ("ALTER TABLE image_gallery RENAME TO other; CREATE VIEW image_gallery AS TABLE other", "a view"),
             ("DROP TABLE image_gallery; CREATE TABLE image_gallery (image_id uuid) PARTITION BY HASH (image_id)",
@@ -145,7 +145,7 @@ async fn a_table_not_first_in_the_search_path_stops_the_migration() {
                  DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = first, public', current_database()); END $$",
             )
             .await;
-        is_refused(&database, &["stands in the schema public, but new tables are made in first"]).await;
+        is_refused(&database, &["is in the schema public, but new tables are created in first"]).await;
     })
     .await;
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::TestDatabase;
 
-/// A running cluster. On drop it is started again, because the harness has to clean up in it.
+/// A running cluster. On drop it is started again, because the harness must clean up in it.
 pub(crate) struct Outage {
     directory: PathBuf,
     /// The directory of `pg_ctl`.

@@ -95,7 +95,7 @@ async fn variables_have_at_most_a_million_values() {
         for (count, query) in [(1_000_000, CONTAINS), (3_000_000, "{ __typename }")] {
             let reply = send(&app, body(query, &zeros(count))).await;
             let message = format!(
-                "variables: {} values in all; at most 1000000 are allowed",
+                "variables: {} values; at most 1000000 are allowed",
                 count + 1
             );
             assert_refused(&reply, "zeros", &message);

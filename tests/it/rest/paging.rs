@@ -36,7 +36,7 @@ async fn pages(caller: &Caller, below: &str, query: &str) -> (Vec<String>, Vec<u
 
 #[apply(each_database!)]
 async fn a_list_is_cut_at_a_thousand(app: TestApp) {
-    // Many of the same instant, so that the id has to break ties.
+    // Many of the same instant, so that the id must break ties.
     let rows: Vec<Row> = (0..1101)
         .map(|number| {
             let mut row = Row::at(&format!("2026-01-15T10:30:{:02}.123456Z", number / 60));

@@ -5,7 +5,7 @@ export function connection(page) {
   const url = new URL(page.pathname, page);
   const subscriptionUrl = new URL(url);
   subscriptionUrl.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  // The toolkit opens a socket for each subscription, with what stands in the headers editor as `connection_init`'s
+  // The toolkit opens a socket for each subscription, with the content of the headers editor as `connection_init`'s
   // payload: an `Authorization` reaches the server that way, since a browser cannot send it with the upgrade.
   return { url: url.href, subscriptionUrl: subscriptionUrl.href };
 }

@@ -6,10 +6,10 @@ use tokio::sync::Notify;
 
 /// State shared by a subscription's resolver and its transport.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Progress(Arc<ProgressState>);
+pub(crate) struct StreamState(Arc<Inner>);
 
 #[derive(Debug, Default)]
-struct ProgressState {
+struct Inner {
     /// Overrides the argument `after`: the last event that a reconnecting browser has received.
     resume_after: Option<String>,
     begun: Notify,
@@ -17,11 +17,11 @@ struct ProgressState {
     cursor: Mutex<Option<String>>,
 }
 
-impl Progress {
+impl StreamState {
     pub(crate) fn resuming(resume_after: Option<String>) -> Self {
-        Self(Arc::new(ProgressState {
+        Self(Arc::new(Inner {
             resume_after,
-            ..ProgressState::default()
+            ..Inner::default()
         }))
     }
 
@@ -35,7 +35,7 @@ impl Progress {
         self.0.begun.notify_one();
     }
 
-    /// Waits for [`Progress::begin`].
+    /// Waits for [`StreamState::begin`].
     pub(crate) async fn begun(&self) {
         self.0.begun.notified().await;
     }

@@ -16,6 +16,7 @@ mod m0002_search;
 mod m0003_trail;
 mod m0004_once_keys;
 mod m0005_trash_orders;
+mod m0008_stored_urls;
 mod query;
 mod rights;
 mod session;
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_trail::Migration),
             Box::new(m0004_once_keys::Migration),
             Box::new(m0005_trash_orders::Migration),
+            Box::new(m0008_stored_urls::Migration),
         ]
     }
 
@@ -78,12 +80,13 @@ async fn recorded<C: ConnectionTrait>(
 
 /// All indexes of this project on `image_gallery`, on Postgres.
 fn indexes(prompt_key: Option<&str>) -> Vec<Index> {
-    let search = [
+    let single = [
         m0001_image_gallery::METADATA_INDEX,
         m0002_search::index(prompt_key),
+        m0008_stored_urls::INDEX,
     ];
     (m0001_image_gallery::INDEXES.into_iter())
-        .chain(search)
+        .chain(single)
         .chain(m0005_trash_orders::INDEXES)
         .collect()
 }

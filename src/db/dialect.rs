@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use sea_orm::DbBackend;
-use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr, Value};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, SimpleExpr, Value};
 use serde_json::{Map, Value as Json};
 
 use super::containment;
@@ -136,6 +136,28 @@ impl Dialect {
     /// Compares two labels, ignoring case.
     pub(super) fn compare_labels(one: &str, other: &str) -> Ordering {
         one.to_lowercase().cmp(&other.to_lowercase())
+    }
+
+    /// The row has one of these URLs, which does not contain the row's id. Along the index of migration `m0008_stored_urls`,
+    /// which has the same expressions.
+    pub fn has_stored_url<'u>(self, urls: impl IntoIterator<Item = &'u str> + Clone) -> Condition {
+        let is_one = Expr::col((image::Entity, image::Column::ImageUrl)).is_in(urls.clone());
+        match self {
+            Self::Postgres => {
+                let hashes = urls
+                    .into_iter()
+                    .map(|url| Expr::cust_with_values("hashtextextended($1, 0)", [url]));
+                Condition::all()
+                    .add(Expr::cust("hashtextextended(image_url, 0)").is_in(hashes))
+                    .add(is_one)
+                    .add(Expr::cust(
+                        "position(image_id::text in lower(image_url)) = 0",
+                    ))
+            }
+            Self::Sqlite => Condition::all().add(is_one).add(Expr::cust(
+                "instr(replace(upper(image_url), '-', ''), hex(image_id)) = 0",
+            )),
+        }
     }
 
     /// JSON from its text: as a bound value, a number would be rounded to a double.

@@ -191,7 +191,11 @@ async fn a_row_under_another_uuid_of_its_url_is_the_image(app: TestApp) {
         (&found["created"], &found["image"]["id"]),
         (&json!(false), &json!(A))
     );
-    // With another owner or another URL, the image is the one that the URL identifies.
+    // For another owner the URL is taken.
+    let taken = create(&app, json!({ "userId": "bob", "imageUrl": url })).await;
+    assert_eq!(taken["userErrors"][0]["code"], "IMAGE_ID_TAKEN");
+    // With another URL, the image is the one that the URL identifies.
+    let url = url.replace(".png", ".jpg");
     let other = create(&app, json!({ "userId": "bob", "imageUrl": url })).await;
     assert_eq!(
         (&other["created"], &other["image"]["id"]),

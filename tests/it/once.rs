@@ -403,3 +403,73 @@ async fn a_key_is_its_owners_alone(app: TestApp) {
     );
     assert_eq!(bob.graphql(CREATE, named).await.error_code(), "FORBIDDEN");
 }
+
+/// An image that got a new URL under its key is found by that URL too, by its owner alone.
+#[apply(each_database!)]
+async fn a_url_given_under_a_key_is_stored(app: TestApp) {
+    create(&app, input(A, "task:1", json!({}))).await;
+    let updated = create(&app, input(B, "task:1", json!({ "ifExists": "UPDATE" }))).await;
+    assert_eq!(
+        (&updated["image"]["id"], &updated["image"]["imageUrl"]),
+        (&json!(A), &json!(image_url(B)))
+    );
+    let again = create(&app, json!({ "userId": "alice", "imageUrl": image_url(B) })).await;
+    assert_eq!(
+        (&again["created"], &again["image"]["id"]),
+        (&json!(false), &json!(A))
+    );
+    let by_bob = json!({ "userId": "bob", "imageUrl": image_url(B) });
+    let taken = json!([{ "code": "IMAGE_ID_TAKEN", "path": ["input", "imageUrl"] }]);
+    assert_eq!(create(&app, by_bob.clone()).await["userErrors"], taken);
+    // By another way of storing: with a key, and in a batch.
+    let with_key = json!({ "userId": "bob", "imageUrl": image_url(B), "onceKey": "b" });
+    assert_eq!(create(&app, with_key).await["userErrors"], taken);
+    let batch = json!({ "input": [by_bob, { "userId": "alice", "imageUrl": image_url(B) }, { "userId": "bob", "imageUrl": image_url(C) }] });
+    let batch = app.run(CREATE_MANY, batch).await;
+    let results = &batch["createImages"]["results"];
+    assert_eq!(results[0]["userErrors"][0]["code"], "IMAGE_ID_TAKEN");
+    assert_eq!(results[1]["image"]["id"], A);
+    assert_eq!(results[2]["created"], true);
+    // Nor does an image of bob's take the URL under its key.
+    let key_of_bob = json!({ "userId": "bob", "imageUrl": image_url(C), "onceKey": "c" });
+    create(&app, key_of_bob).await;
+    let update =
+        json!({ "userId": "bob", "imageUrl": image_url(B), "onceKey": "c", "ifExists": "UPDATE" });
+    assert_eq!(create(&app, update).await["userErrors"], taken);
+    assert_eq!(total(&app).await, 2);
+    // The URL is free again once the image has another one.
+    create(&app, input(A, "task:1", json!({ "ifExists": "UPDATE" }))).await;
+    let free = create(&app, json!({ "userId": "bob", "imageUrl": image_url(B) })).await;
+    assert_eq!(free["created"], true);
+}
+
+/// Rows of other applications may have ids that are not in their URLs.
+#[apply(each_database!)]
+async fn a_url_of_another_applications_row_is_stored(app: TestApp) {
+    let row = format!(
+        "INSERT INTO image_gallery (image_id, user_id, image_url, metadata, created_at, updated_at)
+         VALUES ({}, 'alice', '{}', '{{}}', '2026-01-15T10:30:00.123456Z', '2026-01-15T10:30:00.123456Z')",
+        id_literal(&app, A.parse().expect("an id")),
+        image_url(B)
+    );
+    app.db_execute(&row).await;
+    for more in [
+        json!({}),
+        json!({ "ifExists": "UPDATE", "refinedPrompt": "p" }),
+        json!({ "onceKey": "k" }),
+    ] {
+        let mut input = json!({ "userId": "alice", "imageUrl": image_url(B) });
+        if let (Some(input), Value::Object(more)) = (input.as_object_mut(), more) {
+            input.extend(more);
+        }
+        let found = create(&app, input.clone()).await;
+        assert_eq!(
+            (&found["created"], &found["image"]["id"]),
+            (&json!(false), &json!(A)),
+            "{input}"
+        );
+    }
+    let by_bob = create(&app, json!({ "userId": "bob", "imageUrl": image_url(B) })).await;
+    assert_eq!(by_bob["userErrors"][0]["code"], "IMAGE_ID_TAKEN");
+    assert_eq!(total(&app).await, 1);
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::harness::collector::Collector;
-use crate::harness::{Program, TestDatabase, on_postgres};
+use crate::harness::{Program, TestDatabase, image_url, on_postgres};
 
 /// Half of them in the trash, of a thousand owners. Without the trail, which would take longer than the rest.
 const ROWS: &str = "
@@ -95,11 +95,17 @@ async fn each_list_is_read_along_an_index() {
                 send(&url, &events, json!({})).await;
             }
         }
+        let input = |place: u32| format!("{{ userId: \"user-7\", imageUrl: \"{}\" }}", image_url(&format!("{place:08x}-0000-4000-8000-000000000000")));
+        send(&url, &format!("mutation {{ createImage(input: {}) {{ created }} }}", input(1)), json!({})).await;
+        let batch = format!("mutation {{ createImages(input: [{}, {}]) {{ results {{ created }} }} }}", input(2), input(3));
+        send(&url, &batch, json!({})).await;
         server.terminate();
         // Flushes pending spans.
         assert_eq!(server.output().await.code, Some(0));
-        let statements: BTreeSet<String> = (collector.spans().iter())
+        let every_statement: BTreeSet<String> = (collector.spans().iter())
             .filter_map(|span| span.attributes.get("db.query.text").cloned())
+            .collect();
+        let statements: BTreeSet<&String> = (every_statement.iter())
             .filter(|text| text.starts_with("SELECT") && text.contains("ORDER BY"))
             .collect();
         assert!(statements.len() > 20, "{statements:#?}");
@@ -116,6 +122,13 @@ async fn each_list_is_read_along_an_index() {
             for costly in costly {
                 assert!(!plan.contains(costly), "{statement}\n{plan}");
             }
+        }
+        let by_url: Vec<_> = every_statement.iter().filter(|statement| statement.contains("hashtextextended")).collect();
+        assert_eq!(by_url.len(), 2, "one that inserts and one that reads: {by_url:#?}");
+        for statement in by_url {
+            let plan = plan(&mut connection, statement).await;
+            assert!(plan.contains("image_gallery_stored_url"), "{statement}\n{plan}");
+            assert!(!plan.contains("Seq Scan on image_gallery "), "{statement}\n{plan}");
         }
     })
     .await;

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use sea_orm::sea_query::{OnConflict, Query};
-use sea_orm::{ColumnTrait, QueryFilter};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query, UnionType};
+use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryTrait};
 use uuid::Uuid;
 
 use super::existing;
@@ -14,6 +14,7 @@ use super::once::{self, Claim, OnceKey};
 use super::record::{Record, RecordState};
 use super::{Created, IfExists};
 use crate::auth::Scope;
+use crate::cloudinary::url::ImageUrl;
 use crate::db::{self, UnitOfWork};
 use crate::entity::image;
 use crate::gallery::{
@@ -40,7 +41,7 @@ pub(super) fn storing(
 
 /// Creates what does not exist, and updates what exists and is to be updated.
 ///
-/// 1. What is stored is read: the images under the keys and under the ids in the URLs.
+/// 1. What is stored is read: the images under the keys, under the ids in the URLs, and with the URLs.
 /// 2. A key that is free is claimed, for the image that the URL gives.
 /// 3. What does not exist is inserted.
 /// 4. What another transaction stored meanwhile is found in the next round.
@@ -104,11 +105,16 @@ async fn find_stored(
     let by_key = once::find(unit, &keys).await?;
     let in_urls = open().flat_map(|(_, (record, _))| record.url.every_id().iter().copied());
     let ids: HashSet<Uuid> = in_urls.chain(by_key.values().copied()).collect();
+    let urls: HashSet<&str> = open().map(|(_, (record, _))| record.url.as_str()).collect();
     // Of all owners: what a caller learns of them is decided below.
-    let every_row = Scope::unchecked("an id that another owner has stored is taken");
-    let rows = visible(&every_row).filter(image::Column::ImageId.is_in(ids));
-    let stored = rows.all(unit).await?;
-    let by_id: HashMap<Uuid, &Image> = stored.iter().map(|row| (row.image_id, row)).collect();
+    let every_row = Scope::unchecked("an image that another owner has stored is taken");
+    let with_urls = visible(&every_row).filter(unit.dialect().has_stored_url(urls));
+    let mut rows = visible(&every_row)
+        .filter(image::Column::ImageId.is_in(ids))
+        .into_query();
+    rows.union(UnionType::All, with_urls.into_query());
+    let rows = images(unit, &rows).await?;
+    let stored = Stored::of(&rows);
 
     let mut attached = Vec::new();
     let mut stale = Vec::new();
@@ -117,11 +123,11 @@ async fn find_stored(
             continue;
         }
         let Some(key) = &record.once_key else {
-            *state = record.match_stored(&by_id).unwrap_or(RecordState::Open);
+            *state = record.match_stored(&stored).unwrap_or(RecordState::Open);
             continue;
         };
         let own = by_key.get(key).map(|id| {
-            let own = by_id.get(id).filter(|row| record.owns(row));
+            let own = stored.by_id.get(id).filter(|row| record.owns(row));
             own.map(|row| Image::clone(row))
         });
         match own {
@@ -135,7 +141,7 @@ async fn find_stored(
                 continue;
             }
             Some(Some(image)) => {
-                *state = record.found_by_key(&image, &by_id);
+                *state = record.found_by_key(&image, &stored);
                 continue;
             }
             Some(None) => {
@@ -144,7 +150,7 @@ async fn find_stored(
             }
             None => {}
         }
-        match record.match_stored(&by_id) {
+        match record.match_stored(&stored) {
             Some(RecordState::Exists(image, found_by)) => attached.push(Attachment {
                 place,
                 image,
@@ -202,10 +208,10 @@ async fn claim_keys(
 
 /// Finds the images of open records without a key among these.
 fn resolve_by_id(records: &[Record], states: &mut [RecordState], stored: &[Image]) {
-    let by_id: HashMap<Uuid, &Image> = stored.iter().map(|row| (row.image_id, row)).collect();
+    let stored = Stored::of(stored);
     for (record, state) in records.iter().zip(states) {
         if matches!(state, RecordState::Open) && record.once_key.is_none() {
-            *state = record.match_stored(&by_id).unwrap_or(RecordState::Open);
+            *state = record.match_stored(&stored).unwrap_or(RecordState::Open);
         }
     }
 }
@@ -252,6 +258,7 @@ async fn insert_missing(
         return Ok(Vec::new());
     }
     let now = now();
+    let dialect = unit.dialect();
     let mut insert = Query::insert();
     insert
         .into_table(image::Entity)
@@ -262,10 +269,54 @@ async fn insert_missing(
                 .to_owned(),
         )
         .returning(returning_rows(unit));
-    for record in missing {
-        insert.values_panic(record.values(now, unit.dialect()));
+    if let [record] = *missing {
+        // Nothing may have been read before: the statement looks for the URL itself.
+        let every_row = Scope::unchecked("an image that another owner has stored is taken");
+        let with_url = visible(&every_row).filter(dialect.has_stored_url([record.url.as_str()]));
+        let values = Query::select()
+            .exprs(record.values(now, dialect))
+            .cond_where(Expr::exists(with_url.into_query()).not())
+            .to_owned();
+        insert
+            .select_from(values)
+            .map_err(|error| DbErr::Custom(error.to_string()))?;
+    } else {
+        for record in missing {
+            insert.values_panic(record.values(now, dialect));
+        }
     }
     images(unit, &insert).await
+}
+
+/// Images of all owners, among them every one with the URL of a record or with an id in it.
+struct Stored<'i> {
+    by_id: HashMap<Uuid, &'i Image>,
+    by_url: HashMap<&'i str, Vec<&'i Image>>,
+}
+
+impl<'i> Stored<'i> {
+    fn of(images: &'i [Image]) -> Self {
+        let mut by_url: HashMap<&str, Vec<&Image>> = HashMap::new();
+        for image in images {
+            by_url.entry(&image.image_url).or_default().push(image);
+        }
+        Self {
+            by_id: images.iter().map(|image| (image.image_id, image)).collect(),
+            by_url,
+        }
+    }
+
+    fn with_url(&self, url: &ImageUrl) -> impl Iterator<Item = &'i Image> {
+        let images = self.by_url.get(url.as_str()).into_iter().flatten();
+        images.copied()
+    }
+
+    /// Whether another owner has stored the record's image.
+    fn has_other(&self, record: &Record) -> bool {
+        let under_id = self.by_id.get(&record.url.id()).copied();
+        let mut images = under_id.into_iter().chain(self.with_url(&record.url));
+        images.any(|image| !record.owns(image))
+    }
 }
 
 impl Record {
@@ -275,29 +326,27 @@ impl Record {
         key.is_none_or(|key| claimed.get(key) == Some(&place))
     }
 
-    /// The stored image that this record's URL refers to: the owner's image with this URL, whose id may be another of the
-    /// URL's UUIDs if the Django application chose it; otherwise the owner's image with this id.
-    fn match_stored(&self, stored: &HashMap<Uuid, &Image>) -> Option<RecordState> {
-        let is_own = |row: &&&Image| self.owns(row);
-        let under_own_id = stored.get(&self.url.id());
+    /// The stored image that this record's URL refers to: the owner's image with this URL, whose id may be another UUID of the
+    /// URL or none of them, if another application chose it; otherwise the owner's image with this id.
+    fn match_stored(&self, stored: &Stored<'_>) -> Option<RecordState> {
+        let under_own_id = stored.by_id.get(&self.url.id()).copied();
         let every_id = self.url.every_id().iter();
         let found = under_own_id
             .into_iter()
-            .chain(every_id.filter_map(|id| stored.get(id)))
-            .filter(is_own)
-            .find(|row| row.image_url == self.url.as_str())
-            .or(under_own_id.filter(is_own));
-        match (found, under_own_id) {
-            (Some(row), _) => Some(RecordState::Exists(Image::clone(row), InputField::ImageUrl)),
-            (None, Some(_)) => Some(self.id_taken()),
-            (None, None) => None,
+            .chain(every_id.filter_map(|id| stored.by_id.get(id).copied()))
+            .filter(|row| row.image_url == self.url.as_str())
+            .chain(stored.with_url(&self.url))
+            .chain(under_own_id)
+            .find(|row| self.owns(row));
+        if let Some(row) = found {
+            return Some(RecordState::Exists(row.clone(), InputField::ImageUrl));
         }
+        stored.has_other(self).then(|| self.id_taken())
     }
 
     /// The key says which image it is, whatever the URL; but no image takes the URL of another owner's.
-    fn found_by_key(&self, image: &Image, stored: &HashMap<Uuid, &Image>) -> RecordState {
-        let under_url_id = stored.get(&self.url.id());
-        if self.if_exists == IfExists::Update && under_url_id.is_some_and(|row| !self.owns(row)) {
+    fn found_by_key(&self, image: &Image, stored: &Stored<'_>) -> RecordState {
+        if self.if_exists == IfExists::Update && stored.has_other(self) {
             return self.id_taken();
         }
         RecordState::Exists(image.clone(), InputField::OnceKey)

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -41,7 +42,8 @@ pub(super) async fn resolve(
     Ok(())
 }
 
-/// Locks the images that are to be updated, in the order of their ids, so that two batches cannot deadlock.
+/// Locks the images that are to be updated, in the order of their ids, so that two batches cannot deadlock. A key may be
+/// given to them meanwhile ([`super::once::hold`]).
 async fn lock(
     unit: &UnitOfWork,
     records: &[Record],
@@ -61,7 +63,7 @@ async fn lock(
     let rows = visible(&every_row)
         .filter(image::Column::ImageId.is_in(wanted))
         .order_by_asc(image::Column::ImageId)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .all(unit)
         .await?;
     Ok(rows.into_iter().map(|row| (row.image_id, row)).collect())

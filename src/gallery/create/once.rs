@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::sea_query::{Expr, ExprTrait, LockType, OnConflict, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::super::{Error, visible};
@@ -132,6 +132,7 @@ pub(super) async fn hold(unit: &UnitOfWork, ids: Vec<Uuid>) -> Result<HashSet<Uu
         .filter(image::Column::ImageId.is_in(ids))
         .select_only()
         .column(image::Column::ImageId)
+        .order_by_asc(image::Column::ImageId)
         .lock(LockType::KeyShare)
         .into_tuple()
         .all(unit)

@@ -40,6 +40,12 @@ pub(super) enum RecordState {
     Done(Result<Created, InputError>),
 }
 
+impl RecordState {
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Open)
+    }
+}
+
 impl Record {
     /// Checks an input; the errors are all that it has.
     pub(super) fn check(

@@ -59,8 +59,11 @@ async fn store(unit: &UnitOfWork, records: &[Record]) -> Result<Results, Error> 
         let inserted = insert_missing(unit, records, &states, &claimed).await?;
         mark_new(records, &mut states, &claimed, &inserted);
         resolve_by_id(records, &mut states, &inserted);
+        // Another caller has stored the rest: read it, before the locks for updates, which are taken all at once.
+        if states.iter().any(RecordState::is_open) {
+            continue;
+        }
         existing::resolve(unit, records, &mut states).await?;
-        // Another caller has stored the rest: read it.
         if let Some(results) = results(&states) {
             return Ok(results);
         }
@@ -97,7 +100,7 @@ async fn find_stored(
 ) -> Result<Vec<Attachment>, Error> {
     let open = || {
         let places = records.iter().zip(&*states).enumerate();
-        places.filter(|(_, (_, state))| matches!(state, RecordState::Open))
+        places.filter(|(_, (_, state))| state.is_open())
     };
     let keys: Vec<&OnceKey> = open()
         .filter_map(|(_, (record, _))| record.once_key.as_ref())
@@ -119,7 +122,7 @@ async fn find_stored(
     let mut attached = Vec::new();
     let mut stale = Vec::new();
     for (place, (record, state)) in records.iter().zip(states).enumerate() {
-        if !matches!(state, RecordState::Open) {
+        if !state.is_open() {
             continue;
         }
         let Some(key) = &record.once_key else {
@@ -180,7 +183,7 @@ async fn claim_keys(
     let open = records.iter().zip(&*states).enumerate();
     let claims = open.filter_map(|(place, (record, state))| {
         let key = record.once_key.as_ref()?;
-        let is_wanted = matches!(state, RecordState::Open) && !claimed.contains_key(key);
+        let is_wanted = state.is_open() && !claimed.contains_key(key);
         is_wanted.then(|| Claim {
             key,
             image_id: images.get(&place).copied().unwrap_or(record.url.id()),
@@ -210,7 +213,7 @@ async fn claim_keys(
 fn resolve_by_id(records: &[Record], states: &mut [RecordState], stored: &[Image]) {
     let stored = Stored::of(stored);
     for (record, state) in records.iter().zip(states) {
-        if matches!(state, RecordState::Open) && record.once_key.is_none() {
+        if state.is_open() && record.once_key.is_none() {
             *state = record.match_stored(&stored).unwrap_or(RecordState::Open);
         }
     }
@@ -221,9 +224,7 @@ fn mark_new(records: &[Record], states: &mut [RecordState], claimed: &Claimed, i
     for row in inserted {
         let mut places = records.iter().zip(states.iter_mut()).enumerate();
         let place = places.find(|(place, (record, state))| {
-            matches!(state, RecordState::Open)
-                && record.may_insert(*place, claimed)
-                && record.url.id() == row.image_id
+            state.is_open() && record.may_insert(*place, claimed) && record.url.id() == row.image_id
         });
         if let Some((_, (_, state))) = place {
             *state = RecordState::Done(Ok(Created {
@@ -246,9 +247,7 @@ async fn insert_missing(
         .iter()
         .zip(states)
         .enumerate()
-        .filter(|(place, (record, state))| {
-            matches!(state, RecordState::Open) && record.may_insert(*place, claimed)
-        })
+        .filter(|(place, (record, state))| state.is_open() && record.may_insert(*place, claimed))
         .map(|(_, (record, _))| record)
         .collect();
     // The sort is stable: of several records with the same id the first one is stored.

@@ -13,7 +13,7 @@ use crate::harness::{Program, TestDatabase, each_database, image_url};
 
 const SHORT: usize = 2;
 const LONG: usize = 12;
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 8;
 
 /// The fields of each object and interface, with the names of their types.
 pub(crate) struct Fields(HashMap<String, Vec<(String, String)>>);

@@ -224,6 +224,7 @@ async fn a_hundred_subscribers_read_the_images_of_a_page_once() {
         let before = statements.load(Ordering::Relaxed);
         // One statement of another application: one page of events.
         let rows = rows(40);
+        let started = Instant::now();
         db_insert(&app, &rows).await;
         let told = subscribers.iter_mut().map(|subscriber| async {
             for _ in 0..40 {
@@ -233,7 +234,9 @@ async fn a_hundred_subscribers_read_the_images_of_a_page_once() {
         });
         join_all(told).await;
         let read = statements.load(Ordering::Relaxed) - before;
-        assert_eq!(read, 1);
+        // Images are read again when they are older than a second: a slow machine delivers the 4,000 events in more.
+        let seconds = usize::try_from(started.elapsed().as_secs()).expect("a few");
+        assert!((1..=1 + seconds).contains(&read), "{read} in {seconds} s");
     })
     .await;
 }

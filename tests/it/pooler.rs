@@ -11,7 +11,9 @@ use sqlx::{ConnectOptions, Connection, Executor, Row as _};
 use uuid::Uuid;
 
 use crate::harness::rows::{Dice, Row, db_insert};
-use crate::harness::{Program, TestApp, User, image_url, on_pgbouncer, on_postgres};
+use crate::harness::{
+    Program, TestApp, TestDatabase, User, image_url, on_pgbouncer, on_pgbouncer_url, on_postgres,
+};
 
 const IMAGE: &str = "id userId refinedPrompt metadata deletedAt";
 
@@ -275,8 +277,7 @@ async fn migrations_use_the_direct_url_or_report_that_it_is_missing() {
 /// The lock would stay in the pooler's session and block all migrations.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn migrations_refuse_to_run_through_a_transaction_pooler() {
-    on_pgbouncer(true, &[], async |app: TestApp| {
-        let pooled = app.setting("--database-url");
+    on_pgbouncer_url(async |database: TestDatabase, pooled: String| {
         let unnamed = Program::new().with("DATABASE_URL", &pooled);
         let astray = Program::new()
             .with("DATABASE_URL", &pooled)
@@ -289,7 +290,7 @@ async fn migrations_refuse_to_run_through_a_transaction_pooler() {
             assert!(said.contains("pooler in transaction mode") && said.contains("DATABASE_DIRECT_URL"), "{said}");
             let locks = "SELECT count(*)::text FROM pg_locks JOIN pg_database ON pg_database.oid = database \
                          WHERE locktype = 'advisory' AND datname = current_database()";
-            assert_eq!(app.db_query_text(locks).await.as_deref(), Some("0"));
+            assert_eq!(database.db_query_text(locks).await.as_deref(), Some("0"));
         }
     })
     .await;

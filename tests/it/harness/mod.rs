@@ -29,6 +29,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use url::Url;
 
 pub(crate) use app::{Reply, TestApp};
 pub(crate) use binary::{Output, Program, ServerProcess};
@@ -179,8 +180,11 @@ async fn run_through_pgbouncer<F: Fixture>(
         database.remove().await;
         return;
     };
+    // Many servers share PgBouncer's three sessions, so a connection may have to wait.
+    let mut patient = Url::parse(&url).expect("a URL");
+    (patient.query_pairs_mut()).append_pair("connect_timeout", "30");
     let mut own = vec![
-        format!("--database-url={url}"),
+        format!("--database-url={patient}"),
         "--database-pooler=transaction".to_owned(),
     ];
     if has_direct_url {

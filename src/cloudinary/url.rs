@@ -107,12 +107,17 @@ fn split_before<'a>(text: &'a str, ends: &[char]) -> (&'a str, &'a str) {
     text.split_at(text.find(ends).unwrap_or(text.len()))
 }
 
+/// Only digits: the parser of integers also takes `+443`, which no client loads.
+fn is_https_port(port: &str) -> bool {
+    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse() == Ok(HTTPS_PORT)
+}
+
 fn check_authority(authority: &str, hosts: &HostPatterns) -> Result<(), UrlError> {
     if authority.contains('@') {
         return Err(UrlError::Login);
     }
     let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
-    if !port.is_empty() && port.parse() != Ok(HTTPS_PORT) {
+    if !port.is_empty() && !is_https_port(port) {
         return Err(UrlError::Port(port.to_owned()));
     }
     if !is_written_out(host) || !hosts.allow(host) {
@@ -276,6 +281,10 @@ mod tests {
             (
                 format!("https://res.cloudinary.com:x/{path}"),
                 UrlError::Port("x".to_owned()),
+            ),
+            (
+                format!("https://res.cloudinary.com:+443/{path}"),
+                UrlError::Port("+443".to_owned()),
             ),
             (format!("https:///res.cloudinary.com/{path}"), host("")),
             (

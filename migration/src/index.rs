@@ -1,4 +1,4 @@
-//! Indexes of `image_gallery`, built and dropped on Postgres without blocking writers.
+//! Indexes of `image_gallery` and of the trail, built and dropped on Postgres without blocking writers.
 //!
 //! `CREATE INDEX CONCURRENTLY` runs outside a transaction. An interrupted build leaves an invalid index, which is
 //! maintained but never used: it is dropped and built again. The build waits for older transactions, however long they
@@ -10,11 +10,11 @@ use sea_orm_migration::prelude::*;
 
 use crate::{lock, query};
 
-/// An index of this project on `image_gallery`.
+/// An index of this project.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
     pub(crate) name: &'static str,
-    /// The part of its definition after ON.
+    /// The part of its definition after ON, beginning with the table.
     pub(crate) on: Cow<'static, str>,
 }
 
@@ -33,11 +33,17 @@ impl Index {
         format!("CREATE INDEX {} ON {}", self.name, self.on)
     }
 
+    fn table(&self) -> &str {
+        let (table, _) = self.on.split_once(' ').unwrap_or((&self.on, ""));
+        table
+    }
+
     /// The state of the index. The table must exist.
     pub(crate) async fn state(&self, connection: &impl ConnectionTrait) -> Result<State, DbErr> {
         let is_valid = format!(
             "(SELECT indisvalid AND indisready FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid \
-             WHERE indrelid = 'image_gallery'::regclass AND relname = '{}')",
+             WHERE indrelid = '{}'::regclass AND relname = '{}')",
+            self.table(),
             self.name
         );
         let is_valid: Option<bool> = query::value(connection, &is_valid).await?;
@@ -60,7 +66,8 @@ pub(crate) async fn build(connection: &impl ConnectionTrait, index: &Index) -> R
         State::Missing => {}
     }
     // On an empty table there is no need to wait for older transactions. Checks the size, because rows may be hidden.
-    if query::yes(connection, "pg_relation_size('image_gallery') = 0").await? {
+    let is_empty = format!("pg_relation_size('{}') = 0", index.table());
+    if query::yes(connection, &is_empty).await? {
         lock::run(connection, &index.create()).await?;
         return Ok(true);
     }

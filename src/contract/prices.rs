@@ -40,6 +40,11 @@ pub(crate) static PRICES: Prices = Prices {
             field: "restoreTrash",
             cost: 1000,
         },
+        FieldPrice {
+            parent: "Mutation",
+            field: "undo",
+            cost: 1000,
+        },
     ],
     sized_lists: &[
         SizedList {
@@ -161,6 +166,10 @@ mod tests {
                 100 + 50 + 100 + 1 + 100 + 20,
             ),
             ("mutation { emptyTrash { purgedCount } }", 1000 + 1),
+            (
+                r#"mutation { undo(operationId: "a") { restoredIds } }"#,
+                1000 + 1,
+            ),
             (
                 "mutation { restoreTrash { restoredIds hasMore } }",
                 1000 + 2,

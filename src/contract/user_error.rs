@@ -48,6 +48,8 @@ pub(super) enum UserErrorCode {
     ValueTooLong,
     /// More than 100 items; nothing was done.
     TooManyItems,
+    /// Nothing of this kind was done here, it is too long ago (the trail no longer keeps it), or it is somebody else's.
+    OperationNotFound,
 }
 
 impl UserError {
@@ -137,5 +139,6 @@ fn code(refusal: &Refusal) -> UserErrorCode {
             UserErrorCode::ValueTooLong
         }
         Refusal::TooMany(_) => UserErrorCode::TooManyItems,
+        Refusal::OperationNotFound => UserErrorCode::OperationNotFound,
     }
 }

@@ -76,6 +76,14 @@ impl Dialect {
         }
     }
 
+    /// The column of the trail that orders the events of an image, those without a position included.
+    pub fn order_of_events(self) -> &'static str {
+        match self {
+            Self::Postgres => "sequence",
+            Self::Sqlite => "position",
+        }
+    }
+
     /// The next `updated_at`: `now`, or one microsecond after the current value if that is not earlier.
     pub fn next_updated_at(self, now: Timestamp) -> SimpleExpr {
         match self {

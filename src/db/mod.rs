@@ -18,6 +18,7 @@ pub mod options;
 mod pool;
 mod replica;
 pub mod search;
+mod signature;
 mod snapshot;
 mod source;
 mod sql;
@@ -44,6 +45,7 @@ pub use error::Error;
 pub use lsn::{InvalidLsn, Lsn};
 use options::{Options, Target};
 pub use replica::ReadPreference;
+pub use signature::Signature;
 use snapshot::Waiting;
 pub use snapshot::{Pool, TrailSnapshot};
 pub use sql::Sql;
@@ -159,25 +161,25 @@ impl Database {
         run.run(self.source.clone(), work).await
     }
 
-    /// Runs a unit of work in one transaction, which is rolled back on an error. The trail records `actor`; `None`
-    /// means unknown.
-    pub async fn write<T, E, F>(&self, actor: Option<&str>, work: F) -> Result<T, E>
+    /// Runs a unit of work in one transaction, which is rolled back on an error. The trail records the signature.
+    pub async fn write<T, E, F>(&self, signature: impl Into<Signature>, work: F) -> Result<T, E>
     where
         F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
         let run = self.change(Purpose::Write);
-        run.run(self.source.clone(), signed(actor, work)).await
+        run.run(self.source.clone(), signed(signature.into(), work))
+            .await
     }
 
     /// Like [`Database::write`], for work that changes one of `items` with a single statement. If possible, that
-    /// statement sets the actor and commits on its own, without further statements; so it must return
+    /// statement signs its changes and commits on its own, without further statements; so it must return
     /// [`UnitOfWork::signature`] along with the changed rows.
     pub async fn write_items<T, E, F>(
         &self,
         items: usize,
-        actor: Option<&str>,
+        signature: impl Into<Signature>,
         work: F,
     ) -> Result<T, E>
     where
@@ -185,24 +187,26 @@ impl Database {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let run = self.change(Purpose::Statement(actor.map(Into::into)));
+        let signature = signature.into();
+        let run = self.change(Purpose::Statement(signature.clone()));
         let is_one_statement =
             items == 1 && self.source.commits_at_once() && run.reports_lsn_to.is_none();
         if is_one_statement {
             return run.run(self.source.clone(), work).await;
         }
-        self.write(actor, work).await
+        self.write(signature, work).await
     }
 
     /// Like [`Database::write`], but for background work: statements time out after ten minutes, not with a request.
-    pub async fn maintain<T, E, F>(&self, actor: Option<&str>, work: F) -> Result<T, E>
+    pub async fn maintain<T, E, F>(&self, signature: impl Into<Signature>, work: F) -> Result<T, E>
     where
         F: for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
         let run = self.change(Purpose::Maintain);
-        run.run(self.source.clone(), signed(actor, work)).await
+        run.run(self.source.clone(), signed(signature.into(), work))
+            .await
     }
 
     /// Runs one statement without values in autocommit mode.
@@ -284,9 +288,9 @@ impl Database {
     }
 }
 
-/// Work whose changes record an actor.
+/// Work whose changes are signed.
 fn signed<T, E, F>(
-    actor: Option<&str>,
+    signature: Signature,
     work: F,
 ) -> impl for<'u> Fn(&'u UnitOfWork) -> BoxFuture<'u, Result<T, E>> + Send + Sync + 'static
 where
@@ -294,18 +298,14 @@ where
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
-    let signed = std::sync::Arc::new((actor.map(str::to_owned), work));
+    let signed = std::sync::Arc::new((signature, work));
     move |unit| {
         let signed = std::sync::Arc::clone(&signed);
         Box::pin(async move {
-            let (actor, work) = &*signed;
-            if let Some(actor) = actor {
-                unit.set_actor(actor).await?;
-            }
+            let (signature, work) = &*signed;
+            unit.sign(signature).await?;
             let done = work(unit).await?;
-            if actor.is_some() {
-                unit.clear_actor().await?;
-            }
+            unit.clear_signature(signature).await?;
             Ok(done)
         })
     }

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout};
 use super::options::{Options, Pooler};
 pub(super) use super::pool::ACQUIRE_TIMEOUT;
 use super::pool::PgPool;
+use super::signature::Signature;
 use super::unit::{Connection, UnitOfWork, Use};
 use super::{Dialect, Error, connect_diagnosis, error};
 
@@ -40,8 +41,8 @@ pub(super) enum Purpose {
     Read,
     /// A request that changes data.
     Write,
-    /// A change in one autocommitted statement, signed by this actor. See [`Source::commits_at_once`].
-    Statement(Option<Box<str>>),
+    /// A change in one autocommitted statement, which signs it. See [`Source::commits_at_once`].
+    Statement(Signature),
     /// Background work with a long statement timeout.
     Maintain,
     /// One autocommitted statement without values: its locks are held only as long as the server needs, whatever
@@ -136,9 +137,9 @@ impl Source {
                     keeps_statements: *pooler == Pooler::Session,
                     statement_time: purpose.time(*statement_time),
                 };
-                let mut unit = UnitOfWork::new(connection, usage);
-                if let Purpose::Statement(Some(actor)) = purpose {
-                    unit.sign_each_statement(actor.clone());
+                let unit = UnitOfWork::new(connection, usage);
+                if let Purpose::Statement(signature) = purpose {
+                    unit.sign_each_statement(signature.clone());
                 }
                 if let Some(sql) = begin_postgres(*pooler, purpose, *statement_time) {
                     Box::pin(unit.begin(&sql)).await?;
@@ -171,7 +172,7 @@ impl Source {
         }
     }
 
-    /// Whether a changing statement can set the actor and commit without further statements. Behind a transaction
+    /// Whether a changing statement can sign its changes and commit without further statements. Behind a transaction
     /// pooler it needs statements for its timeouts, and on SQLite the signature is a row.
     pub(super) fn commits_at_once(&self) -> bool {
         matches!(

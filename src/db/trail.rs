@@ -201,27 +201,6 @@ impl UnitOfWork {
         let is_mine = row.map(|row| row.try_get("", "is_mine")).transpose()?;
         Ok(is_mine.unwrap_or(false))
     }
-
-    /// Records who makes the changes of this transaction.
-    pub(super) async fn set_actor(&self, actor: &str) -> Result<(), Error> {
-        let sql = match self.dialect() {
-            Dialect::Postgres => "SELECT set_config('image_gallery.actor', $1, true)",
-            Dialect::Sqlite => "UPDATE image_gallery_trail SET actor = ?",
-        };
-        let backend = self.get_database_backend();
-        let statement = Statement::from_sql_and_values(backend, sql, [actor.into()]);
-        self.execute_raw(statement).await?;
-        Ok(())
-    }
-
-    /// On SQLite the signature is a row, which must not apply to other programs' changes.
-    pub(super) async fn clear_actor(&self) -> Result<(), Error> {
-        if self.dialect() == Dialect::Sqlite {
-            self.execute_unprepared("UPDATE image_gallery_trail SET actor = NULL")
-                .await?;
-        }
-        Ok(())
-    }
 }
 
 fn no_state() -> DbErr {

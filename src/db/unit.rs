@@ -5,11 +5,11 @@
 //! count that prevents further ones. Here a connection with an unfinished transaction is closed, and the database rolls
 //! back.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sea_orm::sea_query::{Expr, SimpleExpr, Value};
+use sea_orm::sea_query::Value;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 use sea_query_sqlx::SqlxValues;
 use sqlx::pool::PoolConnection;
@@ -21,6 +21,7 @@ use tracing::{Instrument, Span};
 
 use super::lsn::Lsn;
 use super::pool::PooledConnection;
+use super::signature::Signature;
 use super::{Dialect, Error, error};
 use crate::entity::Timestamp;
 
@@ -46,8 +47,8 @@ pub struct UnitOfWork {
     has_failed: AtomicBool,
     /// The failure was a serialization failure or a deadlock: the unit may be retried.
     has_conflict: AtomicBool,
-    /// The actor of each statement; see [`UnitOfWork::signature`].
-    actor: Option<Box<str>>,
+    /// What each changing statement records; see [`UnitOfWork::signature`].
+    pub(super) statement_signature: OnceLock<Signature>,
     /// Tells SQLite's progress handler that this unit has ended.
     is_over: Option<Arc<AtomicBool>>,
 }
@@ -83,14 +84,9 @@ impl UnitOfWork {
             is_lost: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
             has_conflict: AtomicBool::new(false),
-            actor: None,
+            statement_signature: OnceLock::new(),
             is_over: None,
         }
-    }
-
-    /// Makes [`UnitOfWork::signature`] record this actor.
-    pub(super) fn sign_each_statement(&mut self, actor: Box<str>) {
-        self.actor = Some(actor);
     }
 
     /// Makes SQLite interrupt work that exceeds the unit's time. The limit is for the whole unit: most have a single
@@ -123,17 +119,6 @@ impl UnitOfWork {
     pub(super) async fn ping(&self) -> Result<(), Error> {
         self.execute_unprepared("SELECT 1").await?;
         Ok(())
-    }
-
-    /// An expression that a statement of [`super::Database::write_items`] returns along with the changed rows, to
-    /// record the actor: the trigger runs at the end of the statement, after RETURNING is evaluated. None if the
-    /// transaction as a whole is signed.
-    pub fn signature(&self) -> Option<SimpleExpr> {
-        let actor = self.actor.as_deref()?;
-        Some(Expr::cust_with_values(
-            "set_config('image_gallery.actor', $1, true)",
-            [actor],
-        ))
     }
 
     pub(super) fn has_failed(&self) -> bool {

@@ -23,6 +23,7 @@ mod stats;
 mod sweep;
 mod trail;
 mod trash;
+mod undo;
 mod update;
 
 use std::sync::Arc;
@@ -65,7 +66,8 @@ pub use stats::{
 };
 pub use sweep::{BulkOutcome, TrashSelection};
 pub use trail::{Event, EventFilter, OwnedImage, TrailPage, TrailSlice};
-pub use trash::{Moved, Purged};
+pub use trash::{Moved, Purged, SoftDeleted};
+pub use undo::{OperationId, Undone};
 pub use update::ImageUpdate;
 
 /// Maximum number of items in a batch.
@@ -106,12 +108,17 @@ pub struct ImageId(pub Uuid);
 impl ImageId {
     /// Parses the hyphenated form, in any letter case; none for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        const HYPHENATED_LENGTH: usize = 36;
-        if text.len() != HYPHENATED_LENGTH {
-            return None;
-        }
-        Uuid::try_parse(text).ok().map(Self)
+        hyphenated(text).map(Self)
     }
+}
+
+/// Parses the hyphenated form of a UUID, in any letter case.
+fn hyphenated(text: &str) -> Option<Uuid> {
+    const LENGTH: usize = 36;
+    if text.len() != LENGTH {
+        return None;
+    }
+    Uuid::try_parse(text).ok()
 }
 
 /// Why an operation failed without any effect.
@@ -197,6 +204,12 @@ pub enum Refusal {
         /// Unicode scalar values allowed.
         maximum: usize,
     },
+    /// The caller has no operation with this id that can be undone.
+    #[error(
+        "there is nothing to take back under this id: it is no operationId of yours, or it is older than the events that \
+         are kept"
+    )]
+    OperationNotFound,
     /// A batch has too many items.
     #[error("{0} items were given; at most 100 are allowed, and nothing was done")]
     TooMany(usize),
@@ -323,6 +336,12 @@ fn now() -> Timestamp {
 fn returning_rows(unit: &UnitOfWork) -> ReturningClause {
     let columns = Column::iter().map(IntoSimpleExpr::into_simple_expr);
     Query::returning().exprs(columns.chain(unit.signature()))
+}
+
+/// Returns the ids of the changed rows.
+fn returning_ids(unit: &UnitOfWork) -> ReturningClause {
+    let id = Column::ImageId.into_simple_expr();
+    Query::returning().exprs([id].into_iter().chain(unit.signature()))
 }
 
 /// Runs a statement and reads the images that it returns.

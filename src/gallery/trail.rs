@@ -107,7 +107,7 @@ pub struct OwnedImage {
     clippy::disallowed_methods,
     reason = "this is the one place that selects events"
 )]
-fn recorded(scope: &Scope) -> Select<gallery_event::Entity> {
+pub(super) fn recorded(scope: &Scope) -> Select<gallery_event::Entity> {
     let everything = gallery_event::Entity::find();
     match scope.owner() {
         None => everything,

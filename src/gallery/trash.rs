@@ -9,11 +9,12 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::trail::purged_before;
+use super::undo::OperationId;
 use super::{
     Error, Gallery, Image, ImageId, Refusal, images, is_in_scope, now, returning_rows, visible,
 };
 use crate::auth::{Caller, Scope};
-use crate::db::{self, UnitOfWork};
+use crate::db::{self, Signature, UnitOfWork};
 use crate::entity::image;
 
 /// An image after a move, and whether this call moved it.
@@ -23,6 +24,15 @@ pub struct Moved {
     pub image: Image,
     /// False where it was there before.
     pub has_changed: bool,
+}
+
+/// The results of a soft delete.
+#[derive(Clone, Debug)]
+pub struct SoftDeleted {
+    /// One for each id, in their order.
+    pub outcomes: Vec<Result<Moved, Refusal>>,
+    /// The operation, for [`Gallery::undo`]; none if no image was moved.
+    pub operation: Option<OperationId>,
 }
 
 /// A purged image, and whether this call purged it.
@@ -48,13 +58,21 @@ impl Destination {
 }
 
 impl Gallery {
-    /// Moves images to the trash. Returns one result for each id, in their order.
+    /// Moves images to the trash, as one operation.
     pub async fn soft_delete(
         &self,
         caller: &Caller,
         ids: &[Option<ImageId>],
-    ) -> Result<Vec<Result<Moved, Refusal>>, Error> {
-        self.relocate(caller, ids, Destination::Trash).await
+    ) -> Result<SoftDeleted, Error> {
+        let operation = OperationId::new();
+        let signature = Signature::for_operation(caller.actor(), operation.0);
+        let outcomes = self.relocate(caller, signature, ids, Destination::Trash);
+        let outcomes = outcomes.await?;
+        let has_changed = outcomes.iter().flatten().any(|moved| moved.has_changed);
+        Ok(SoftDeleted {
+            outcomes,
+            operation: has_changed.then_some(operation),
+        })
     }
 
     /// Restores images from the trash. Returns one result for each id, in their order.
@@ -63,7 +81,9 @@ impl Gallery {
         caller: &Caller,
         ids: &[Option<ImageId>],
     ) -> Result<Vec<Result<Moved, Refusal>>, Error> {
-        self.relocate(caller, ids, Destination::Gallery).await
+        let signature = caller.actor().into();
+        self.relocate(caller, signature, ids, Destination::Gallery)
+            .await
     }
 
     /// Deletes images permanently: those in the trash, with `force` active ones too. Returns one result for each id, in their
@@ -89,6 +109,7 @@ impl Gallery {
     async fn relocate(
         &self,
         caller: &Caller,
+        signature: Signature,
         ids: &[Option<ImageId>],
         destination: Destination,
     ) -> Result<Vec<Result<Moved, Refusal>>, Error> {
@@ -96,7 +117,7 @@ impl Gallery {
         let known = distinct(ids);
         let found = self
             .database
-            .write_items(known.len(), caller.actor(), move |unit| {
+            .write_items(known.len(), signature, move |unit| {
                 let (scope, known) = (scope.clone(), known.clone());
                 Box::pin(async move { relocate(unit, &scope, known, destination).await })
             })

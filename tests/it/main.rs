@@ -49,6 +49,7 @@ mod traces;
 mod trail;
 mod trash;
 mod trusted;
+mod undo;
 mod units;
 mod update;
 mod user_errors;

@@ -123,6 +123,7 @@ const CONTRACT: &str = "
     UpdateImagePayload.userErrors: [UserError!]!
     SoftDeleteImagePayload.image: Image
     SoftDeleteImagePayload.changed: Boolean!
+    SoftDeleteImagePayload.operationId: ID
     SoftDeleteImagePayload.userErrors: [UserError!]!
     RestoreImagePayload.image: Image
     RestoreImagePayload.changed: Boolean!
@@ -131,6 +132,7 @@ const CONTRACT: &str = "
     PurgeImagePayload.changed: Boolean!
     PurgeImagePayload.userErrors: [UserError!]!
     SoftDeleteImagesPayload.images: [Image!]!
+    SoftDeleteImagesPayload.operationId: ID
     SoftDeleteImagesPayload.userErrors: [UserError!]!
     RestoreImagesPayload.images: [Image!]!
     RestoreImagesPayload.userErrors: [UserError!]!
@@ -142,6 +144,9 @@ const CONTRACT: &str = "
     RestoreTrashPayload.restoredCount: Int!
     RestoreTrashPayload.restoredIds: [ID!]!
     RestoreTrashPayload.hasMore: Boolean!
+    UndoPayload.restoredIds: [ID!]!
+    UndoPayload.leftAloneIds: [ID!]!
+    UndoPayload.userErrors: [UserError!]!
     Subscription.galleryEvents(userId: String, imageId: ID, types: [GalleryEventType!], after: String): GalleryEvent!
     Mutation.createImage(input: CreateImageInput!): CreateImagePayload!
     Mutation.createImages(input: [CreateImageInput!]!): CreateImagesPayload!
@@ -154,6 +159,7 @@ const CONTRACT: &str = "
     Mutation.purgeImages(ids: [ID!]!, force: Boolean! = false): PurgeImagesPayload!
     Mutation.emptyTrash(userId: String, all: Boolean! = false, deletedBefore: DateTime): EmptyTrashPayload!
     Mutation.restoreTrash(userId: String, all: Boolean! = false, deletedAfter: DateTime): RestoreTrashPayload!
+    Mutation.undo(operationId: ID!): UndoPayload!
 ";
 
 /// The values of enums.
@@ -171,7 +177,7 @@ const ENUMS: [(&str, &str); 8] = [
     (
         "UserErrorCode",
         "INVALID_IMAGE_URL UUID_NOT_FOUND IMAGE_ID_TAKEN IMAGE_NOT_FOUND IMAGE_DELETED IMAGE_NOT_DELETED CONFLICT \
-         INVALID_METADATA INVALID_TEXT INVALID_INTENT INVALID_USER_ID VALUE_TOO_LONG TOO_MANY_ITEMS",
+         INVALID_METADATA INVALID_TEXT INVALID_INTENT INVALID_USER_ID VALUE_TOO_LONG TOO_MANY_ITEMS OPERATION_NOT_FOUND",
     ),
 ];
 

@@ -323,6 +323,13 @@ async fn a_user_error_has_the_path_of_its_field(app: TestApp) {
         json!([{ "code": "TOO_MANY_ITEMS", "path": ["input"] }])
     );
 
+    for wrong in [NONE, "nonsense"] {
+        let refused = errors(&app, "undo", ("operationId", "ID!"), json!(wrong)).await;
+        let code = "OPERATION_NOT_FOUND";
+        assert_eq!(refused, json!([{ "code": code, "path": ["operationId"] }]));
+        seen.insert(code);
+    }
+
     let codes = app
         .run(
             "{ __type(name: \"UserErrorCode\") { enumValues { name } } }",

@@ -3,6 +3,7 @@
 mod create;
 mod sweep;
 mod trash;
+mod undo;
 mod update;
 
 use async_graphql::MergedObject;
@@ -14,4 +15,5 @@ pub(crate) struct Mutation(
     update::UpdateMutation,
     trash::TrashMutation,
     sweep::SweepMutation,
+    undo::UndoMutation,
 );

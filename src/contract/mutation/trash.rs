@@ -13,6 +13,8 @@ use crate::contract::user_error::UserError;
 use crate::contract::{caller, gallery};
 use crate::gallery::{ImageId, Moved, Purged, Refusal, check_batch};
 
+use super::undo::operation_id;
+
 /// changed is false when it already was in that state.
 #[derive(Debug, SimpleObject)]
 pub(super) struct SoftDeleteImagePayload {
@@ -20,6 +22,8 @@ pub(super) struct SoftDeleteImagePayload {
     image: Option<Immediate<Image>>,
     /// Whether this call moved it to the trash.
     changed: bool,
+    /// For undo; null when nothing changed.
+    operation_id: Option<ID>,
     /// Why it was not done.
     user_errors: Vec<UserError>,
 }
@@ -52,6 +56,8 @@ pub(super) struct PurgeImagePayload {
 pub(super) struct SoftDeleteImagesPayload {
     /// Each image that is in the trash now, in the order of the ids.
     images: List<Vec<Image>>,
+    /// For undo, which restores those that this call moved; null when it moved none.
+    operation_id: Option<ID>,
     /// Each id that could not be done.
     user_errors: Vec<UserError>,
 }
@@ -86,11 +92,12 @@ impl TrashMutation {
         #[graphql(desc = "The image's UUID.")] id: ID,
     ) -> Result<SoftDeleteImagePayload> {
         let ids = [ImageId::parse(&id)];
-        let (image, changed, user_errors) =
-            single(Box::pin(gallery(ctx).soft_delete(caller(ctx), &ids)).await?);
+        let deleted = Box::pin(gallery(ctx).soft_delete(caller(ctx), &ids)).await?;
+        let (image, changed, user_errors) = single(deleted.outcomes);
         Ok(SoftDeleteImagePayload {
             image,
             changed,
+            operation_id: deleted.operation.map(operation_id),
             user_errors,
         })
     }
@@ -143,14 +150,16 @@ impl TrashMutation {
         if let Some(user_errors) = too_many(&ids) {
             return Ok(SoftDeleteImagesPayload {
                 images: List(Vec::new()),
+                operation_id: None,
                 user_errors,
             });
         }
         let ids = image_ids(&ids);
-        let outcomes = Box::pin(gallery(ctx).soft_delete(caller(ctx), &ids)).await?;
-        let (moved, refused) = divide(&ids, outcomes);
+        let deleted = Box::pin(gallery(ctx).soft_delete(caller(ctx), &ids)).await?;
+        let (moved, refused) = divide(&ids, deleted.outcomes);
         Ok(SoftDeleteImagesPayload {
             images: List(moved.into_iter().map(|moved| moved.image.into()).collect()),
+            operation_id: deleted.operation.map(operation_id),
             user_errors: in_list(&refused),
         })
     }

@@ -108,7 +108,8 @@ pub(super) async fn soft_delete(
         &id,
         |gallery, caller, id| {
             async move {
-                let moved = first(gallery.soft_delete(caller, &[*id]).await?);
+                let deleted = gallery.soft_delete(caller, &[*id]).await?;
+                let moved = first(deleted.outcomes);
                 shown(moved, |_| Ok("Image deleted"))
             }
             .boxed()

@@ -85,10 +85,12 @@ mutation Update($input: UpdateImageInput!) {
 `;
 
 const trash = `# To the trash, what lies in it, back again, and for good:
-# the triangle lets you choose.
+# the triangle lets you choose. Undo takes back a whole call:
+# give it the operationId of SoftDelete.
 mutation SoftDelete($id: ID!) {
   softDeleteImage(id: $id) {
     changed
+    operationId
     image {
       deletedAt
     }
@@ -116,6 +118,17 @@ mutation Restore($id: ID!) {
     image {
       deletedAt
     }
+    userErrors {
+      code
+      message
+    }
+  }
+}
+
+mutation Undo($operationId: ID!) {
+  undo(operationId: $operationId) {
+    restoredIds
+    leftAloneIds
     userErrors {
       code
       message
@@ -194,7 +207,7 @@ export const examples = [
       input: { id: imageId, refinedPrompt: 'a tabby cat asleep on a red bicycle', metadataPatch: { rating: 5 } },
     }),
   },
-  { query: trash, variables: json({ id: imageId }) },
+  { query: trash, variables: json({ id: imageId, operationId: '' }) },
   { query: follow },
   { query: statistics },
 ];

@@ -40,7 +40,8 @@ impl Known {
     }
 }
 
-async fn make_images(owner: &User, label: &str) -> [Value; 2] {
+/// An active and a trashed image, and the operation that moved it to the trash.
+async fn make_images(owner: &User, label: &str) -> [Value; 3] {
     let name = &owner.id;
     let input = json!({
         "originalPrompt": format!("{name}secret"), "refinedPrompt": format!("a cat, {name}secret"),
@@ -51,15 +52,16 @@ async fn make_images(owner: &User, label: &str) -> [Value; 2] {
         keyed["onceKey"] = json!("bobkey");
     }
     let (active, trashed) = (owner.create(keyed).await, owner.create(input).await);
-    let delete = "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }";
-    owner.run(delete, json!({ "id": trashed["id"] })).await;
-    [active, trashed]
+    let delete = "mutation($id: ID!) { softDeleteImage(id: $id) { operationId } }";
+    let mut deleted = owner.run(delete, json!({ "id": trashed["id"] })).await;
+    let operation = deleted["softDeleteImage"]["operationId"].take();
+    [active, trashed, operation]
 }
 
 async fn make_both(app: &TestApp) -> Known {
     let (alice, bob) = (app.user("alice"), app.user("bob"));
-    let [older, _] = make_images(&alice, "alicelabel").await;
-    let [active, trashed] = make_images(&bob, "boblabel").await;
+    let [older, ..] = make_images(&alice, "alicelabel").await;
+    let [active, trashed, operation] = make_images(&bob, "boblabel").await;
     make_images(&alice, "alicelabel").await;
     let cursors = bob
         .run(
@@ -81,6 +83,7 @@ async fn make_both(app: &TestApp) -> Known {
         ),
         ("BOB_ACTIVE", text(&active["id"])),
         ("BOB_TRASHED", text(&trashed["id"])),
+        ("BOB_OPERATION", text(&operation)),
         ("BOB_URL", text(&active["imageUrl"])),
         ("BOB_TRASHED_URL", text(&trashed["imageUrl"])),
         ("BOB_CURSOR", cursor("created")),

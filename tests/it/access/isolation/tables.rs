@@ -234,4 +234,11 @@ pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[
             (r#"(deletedAfter: "2000-01-01T00:00:00Z")"#, ""),
         ],
     ),
+    (
+        "undo",
+        &[
+            (r#"(operationId: "BOB_OPERATION")"#, "OPERATION_NOT_FOUND"),
+            (r#"(operationId: "BOB_TRASHED")"#, "OPERATION_NOT_FOUND"),
+        ],
+    ),
 ];

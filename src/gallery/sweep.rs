@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::sea_query::{LockBehavior, LockType};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    QueryTrait, Select,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -65,6 +65,25 @@ impl Gallery {
         sweep: TrashSelection,
     ) -> Result<BulkOutcome, Error> {
         self.sweep(caller, sweep, BulkAction::Purge).await
+    }
+
+    /// The images that one call of [`Gallery::empty_trash`] would purge. Changes nothing.
+    pub async fn find_purgeable(
+        &self,
+        caller: &Caller,
+        sweep: &TrashSelection,
+    ) -> Result<BulkOutcome, Error> {
+        let scope = sweep.scope(caller)?;
+        let condition = sweep.condition();
+        let limit = u64::try_from(MAX_IMAGES).unwrap_or(u64::MAX);
+        let ids = self.database.read(move |unit| {
+            let rows = oldest_first(&scope, condition.clone()).limit(limit.saturating_add(1));
+            Box::pin(async move { Ok::<Vec<Uuid>, Error>(rows.into_tuple().all(unit).await?) })
+        });
+        let mut ids = ids.await?;
+        let has_more = ids.len() > MAX_IMAGES;
+        ids.truncate(MAX_IMAGES);
+        Ok(BulkOutcome { ids, has_more })
     }
 
     /// Restores at most 10,000 images from the trash; like [`Gallery::empty_trash`].
@@ -158,6 +177,16 @@ impl TrashSelection {
     }
 }
 
+/// The ids of the images of the trash, longest in the trash first.
+fn oldest_first(scope: &Scope, condition: Condition) -> Select<image::Entity> {
+    visible(scope)
+        .select_only()
+        .column(image::Column::ImageId)
+        .filter(condition)
+        .order_by_asc(image::Column::DeletedAt)
+        .order_by_asc(image::Column::ImageId)
+}
+
 /// Locks the next rows that are not locked.
 async fn sweep_batch(
     unit: &UnitOfWork,
@@ -165,12 +194,7 @@ async fn sweep_batch(
     condition: Condition,
     verb: BulkAction,
 ) -> Result<Vec<Uuid>, Error> {
-    let ids: Vec<Uuid> = visible(scope)
-        .select_only()
-        .column(image::Column::ImageId)
-        .filter(condition)
-        .order_by_asc(image::Column::DeletedAt)
-        .order_by_asc(image::Column::ImageId)
+    let ids: Vec<Uuid> = oldest_first(scope, condition)
         .limit(BATCH)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .into_tuple()

@@ -157,7 +157,7 @@ const CONTRACT: &str = "
     Mutation.softDeleteImages(ids: [ID!]!): SoftDeleteImagesPayload!
     Mutation.restoreImages(ids: [ID!]!): RestoreImagesPayload!
     Mutation.purgeImages(ids: [ID!]!, force: Boolean! = false): PurgeImagesPayload!
-    Mutation.emptyTrash(userId: String, all: Boolean! = false, deletedBefore: DateTime): EmptyTrashPayload!
+    Mutation.emptyTrash(userId: String, all: Boolean! = false, deletedBefore: DateTime, dryRun: Boolean! = false): EmptyTrashPayload!
     Mutation.restoreTrash(userId: String, all: Boolean! = false, deletedAfter: DateTime): RestoreTrashPayload!
     Mutation.undo(operationId: ID!): UndoPayload!
 ";

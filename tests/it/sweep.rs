@@ -44,12 +44,13 @@ async fn deleted(app: &TestApp) -> i64 {
 async fn the_owner_of_the_trash_is_required(app: TestApp) {
     trash(&app, "alice").await;
     for verb in ["emptyTrash", "restoreTrash"] {
-        for arguments in [
+        let dry = (verb == "emptyTrash").then_some("(dryRun: true)");
+        for arguments in dry.into_iter().chain([
             "",
             "(all: false)",
             r#"(userId: "alice", all: true)"#,
             r#"(userId: "")"#,
-        ] {
+        ]) {
             let mutation = format!("mutation {{ {verb}{arguments} {{ hasMore }} }}");
             assert_eq!(
                 app.error_code(&mutation, json!({})).await,
@@ -85,6 +86,31 @@ async fn one_owners_trash_is_swept_and_no_active_image(app: TestApp) {
 }
 
 #[apply(each_database!)]
+async fn a_dry_run_says_what_would_be_purged_and_purges_nothing(app: TestApp) {
+    let (first, _) = trash(&app, "alice").await;
+    let (second, second_at) = trash(&app, "alice").await;
+    let (third, _) = trash(&app, "bob").await;
+    app.user("alice").create_image().await;
+    let older = format!(r#"all: true, deletedBefore: "{second_at}""#);
+    for (arguments, ids) in [
+        ("all: true", vec![&first, &second, &third]),
+        (r#"userId: "alice""#, vec![&first, &second]),
+        (&older, vec![&first]),
+        (r#"userId: "carol""#, vec![]),
+    ] {
+        let dry = sweep(&app, "emptyTrash", &format!("{arguments}, dryRun: true")).await;
+        let expected = json!({ "count": ids.len(), "ids": ids, "hasMore": false });
+        assert_eq!(dry, expected, "{arguments}");
+    }
+    assert_eq!(deleted(&app).await, 3);
+    let events = "{ galleryEvents(types: [PURGED]) { nodes { id } } }";
+    let events = app.run(events, json!({})).await;
+    assert_eq!(events["galleryEvents"]["nodes"], json!([]));
+    let purged = sweep(&app, "emptyTrash", "all: true, dryRun: false").await;
+    assert_eq!(purged["ids"], json!([first, second, third]));
+}
+
+#[apply(each_database!)]
 async fn deleted_before_is_exclusive_and_deleted_after_inclusive(app: TestApp) {
     let (first, _) = trash(&app, "alice").await;
     let (second, second_at) = trash(&app, "alice").await;
@@ -113,6 +139,11 @@ async fn one_call_takes_ten_thousand_at_most(app: TestApp) {
     assert_eq!(
         (&restored["count"], &restored["hasMore"]),
         (&json!(1), &json!(false))
+    );
+    let dry = sweep(&app, "emptyTrash", "all: true, dryRun: true").await;
+    assert_eq!(
+        (&dry["count"], &dry["hasMore"]),
+        (&json!(10_000), &json!(true))
     );
     let (mut purged, mut calls) = (0, 0);
     loop {

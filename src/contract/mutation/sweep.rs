@@ -12,11 +12,11 @@ use crate::gallery::{BulkOutcome, TrashSelection};
 /// hasMore: the bound of one call (10,000 images, or its time) was reached; call again.
 #[derive(Debug, SimpleObject)]
 pub(super) struct EmptyTrashPayload {
-    /// How many images this call purged.
+    /// How many images this call purged; with dryRun, would purge.
     purged_count: i32,
     /// Their ids, longest in the trash first.
     purged_ids: Vec<ID>,
-    /// Whether some are left; if so, call again.
+    /// Whether some are left; if so, call again. With dryRun: whether one call would leave some.
     has_more: bool,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct SweepMutation;
 impl SweepMutation {
     /// Purges the caller's own trash, or that of userId. Everybody's only with all: true and open or service access.
     /// `BAD_USER_INPUT`: both userId and all, or neither of them from a caller who is not a user. deletedBefore is
-    /// exclusive.
+    /// exclusive. With dryRun nothing is purged, and the payload says what would be.
     async fn empty_trash(
         &self,
         ctx: &Context<'_>,
@@ -46,6 +46,11 @@ impl SweepMutation {
         #[graphql(default, desc = "Everybody's trash; not together with userId.")] all: Flag,
         #[graphql(desc = "Only images moved to the trash before this time.")]
         deleted_before: Option<DateTime>,
+        #[graphql(
+            default,
+            desc = "Whether to purge nothing, and only say what would be purged."
+        )]
+        dry_run: Flag,
     ) -> Result<EmptyTrashPayload> {
         caller(ctx).require_access()?;
         let sweep = TrashSelection {
@@ -54,7 +59,11 @@ impl SweepMutation {
             deleted_before: deleted_before.map(|instant| instant.0),
             deleted_after: None,
         };
-        let swept = Box::pin(gallery(ctx).empty_trash(caller(ctx), sweep)).await?;
+        let swept = if dry_run.0 {
+            Box::pin(gallery(ctx).find_purgeable(caller(ctx), &sweep)).await?
+        } else {
+            Box::pin(gallery(ctx).empty_trash(caller(ctx), sweep)).await?
+        };
         let (purged_count, purged_ids) = counted(&swept);
         Ok(EmptyTrashPayload {
             purged_count,

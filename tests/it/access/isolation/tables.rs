@@ -223,6 +223,9 @@ pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[
         &[
             (r#"(userId: "bob")"#, "FORBIDDEN"),
             ("(all: true)", "FORBIDDEN"),
+            (r#"(userId: "bob", dryRun: true)"#, "FORBIDDEN"),
+            ("(all: true, dryRun: true)", "FORBIDDEN"),
+            ("(dryRun: true)", ""),
             (r#"(deletedBefore: "2100-01-01T00:00:00Z")"#, ""),
         ],
     ),

@@ -119,7 +119,10 @@ fn argument_message(error: &ArgumentError) -> String {
             "userId and all: true cannot be given together; send one of them".to_owned()
         }
         ArgumentError::NoOwner => {
-            "userId is missing: send it, or all: true for everybody's trash".to_owned()
+            "userId is missing: send it, or all: true for everybody's images".to_owned()
+        }
+        ArgumentError::NoCondition => {
+            "filter has no condition, so it would hold of every image; send at least one".to_owned()
         }
         ArgumentError::Days(days) => format!("days: {days} is not in 1 to {MAX_DAYS}"),
         ArgumentError::NulInKey => {

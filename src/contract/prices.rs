@@ -3,7 +3,7 @@
 use graphql_front::limits::{FieldPrice, InputPrice, Prices, SizedList};
 
 use super::page::PageArguments;
-use crate::gallery::{MAX_BATCH, MAX_DAYS, MAX_ROWS};
+use crate::gallery::{MAX_BATCH, MAX_DAYS, MAX_ROWS, MAX_SAMPLE};
 
 pub(crate) static PRICES: Prices = Prices {
     fields: &[
@@ -42,6 +42,17 @@ pub(crate) static PRICES: Prices = Prices {
         },
         FieldPrice {
             parent: "Mutation",
+            field: "softDeleteMatching",
+            cost: 1000,
+        },
+        // Counts all matching rows.
+        FieldPrice {
+            parent: "SoftDeleteMatchingPayload",
+            field: "matchingCount",
+            cost: 50,
+        },
+        FieldPrice {
+            parent: "Mutation",
             field: "undo",
             cost: 1000,
         },
@@ -67,6 +78,14 @@ pub(crate) static PRICES: Prices = Prices {
             argument: "first",
             default: 20,
             max: MAX_ROWS as usize,
+        },
+        // Has no argument.
+        SizedList {
+            parent: "SoftDeleteMatchingPayload",
+            field: "sample",
+            argument: "",
+            default: MAX_SAMPLE,
+            max: MAX_SAMPLE,
         },
     ],
     inputs: &[
@@ -166,6 +185,10 @@ mod tests {
                 100 + 50 + 100 + 1 + 100 + 20,
             ),
             ("mutation { emptyTrash { purgedCount } }", 1000 + 1),
+            (
+                r#"mutation { softDeleteMatching(filter: { search: "a" }, dryRun: true) { matchingCount sample { id intent } } }"#,
+                1000 + 50 + 50 + 1 + 10 * 2,
+            ),
             (
                 r#"mutation { undo(operationId: "a") { restoredIds } }"#,
                 1000 + 1,

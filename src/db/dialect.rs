@@ -76,6 +76,15 @@ impl Dialect {
         }
     }
 
+    /// The end of a query that locks its rows until the transaction ends, and skips those that others have locked.
+    pub fn skipping_locked(self) -> &'static str {
+        match self {
+            Self::Postgres => " FOR UPDATE SKIP LOCKED",
+            // The transaction is the only writer.
+            Self::Sqlite => "",
+        }
+    }
+
     /// The column of the trail that orders the events of an image, those without a position included.
     pub fn order_of_events(self) -> &'static str {
         match self {

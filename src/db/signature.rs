@@ -36,7 +36,7 @@ impl From<Option<&str>> for Signature {
 }
 
 impl Signature {
-    /// Of this actor, for changes that are part of an operation. Each statement that makes such changes has to return
+    /// Of this actor, for changes that are part of an operation. Each statement that makes such changes must return
     /// [`UnitOfWork::signature`].
     pub fn for_operation(actor: Option<&str>, operation: Uuid) -> Self {
         Self {

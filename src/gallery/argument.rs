@@ -30,12 +30,15 @@ pub enum ArgumentError {
         /// How many are allowed.
         maximum: usize,
     },
-    /// The trash of one owner and of all owners at once.
-    #[error("both one owner's trash and everybody's")]
+    /// The images of one owner and of all owners at once.
+    #[error("both one owner's images and everybody's")]
     OwnerAndEverybody,
     /// No owner was given, and the caller is anonymous.
-    #[error("neither an owner's trash nor everybody's")]
+    #[error("neither an owner's images nor everybody's")]
     NoOwner,
+    /// A filter that must have a condition has none.
+    #[error("the filter has no condition")]
+    NoCondition,
     /// The number of days to count is out of range.
     #[error("{0} days to count; 1 to {MAX_DAYS} are allowed")]
     Days(i32),

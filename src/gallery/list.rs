@@ -68,6 +68,16 @@ impl Gallery {
         parts: Parts,
     ) -> Result<Slice, Error> {
         let rows = self.rows(caller, list)?;
+        self.read_page(&rows, page, parts).await
+    }
+
+    /// Reads a page of rows.
+    pub(super) async fn read_page(
+        &self,
+        rows: &Rows,
+        page: &Page,
+        parts: Parts,
+    ) -> Result<Slice, Error> {
         let parts = Parts {
             // The page's cursors contain it.
             columns: self
@@ -88,8 +98,12 @@ impl Gallery {
 
     /// Counts the images of a list.
     pub async fn count(&self, caller: &Caller, list: &List) -> Result<u64, Error> {
-        let count = self.rows(caller, list)?.count();
-        let row = self.one_row(count).await?;
+        self.count_rows(&self.rows(caller, list)?).await
+    }
+
+    /// Counts rows.
+    pub(super) async fn count_rows(&self, rows: &Rows) -> Result<u64, Error> {
+        let row = self.one_row(rows.count()).await?;
         let count = row.map(|row| row.try_get_by_index(0)).transpose()?;
         Ok(count.map_or(0, to_count))
     }
@@ -128,22 +142,29 @@ impl Gallery {
 
     /// The rows of a list, if the caller may see them.
     pub(super) fn rows(&self, caller: &Caller, list: &List) -> Result<Rows, Denied> {
+        let scope = caller.scope(list.user_id.clone())?;
+        Ok(self.rows_in(scope, list.collection, &list.filter))
+    }
+
+    /// The rows of a scope that hold a filter.
+    pub(super) fn rows_in(&self, scope: Scope, collection: Collection, filter: &Filter) -> Rows {
         let dialect = self.database.dialect();
-        let filter = list.filter.condition(
+        let filter = filter.condition(
             dialect,
             &self.intent_aliases,
             self.database.prompt_metadata_key(),
         );
-        Ok(Rows {
-            scope: caller.scope(list.user_id.clone())?,
-            collection: list.collection,
+        Rows {
+            scope,
+            collection,
             filter: (!filter.is_empty()).then(|| Condition::into(filter)),
             dialect,
-        })
+        }
     }
 }
 
-const NEWEST_FIRST: Order = Order {
+/// The order of the gallery.
+pub(super) const NEWEST_FIRST: Order = Order {
     field: Field::CreatedAt,
     direction: Direction::Descending,
 };
@@ -188,6 +209,31 @@ impl Rows {
         // Not as a value: without the limit Postgres cannot plan for it, so it would plan each execution anew.
         let limit = page.limit.saturating_add(1);
         sql.text(" LIMIT ").text(&limit.to_string());
+        sql.into_statement()
+    }
+
+    /// Whether the filter holds of every row.
+    pub(super) fn has_no_condition(&self) -> bool {
+        self.filter.is_none()
+    }
+
+    /// Locks the newest rows behind a sort key, of those that are not locked, until the transaction ends.
+    pub(super) fn lock_newest(
+        &self,
+        columns: Columns,
+        after: Option<SortKey>,
+        limit: u64,
+    ) -> Statement {
+        let mut sql = Sql::new(self.dialect, "SELECT ");
+        sql.columns(columns.iter());
+        self.write_from(&mut sql);
+        if let Some(key) = after {
+            sql.text(" AND ");
+            NEWEST_FIRST.write_beyond(key, Side::After, &mut sql);
+        }
+        NEWEST_FIRST.write(End::Front, &mut sql);
+        sql.text(" LIMIT ").text(&limit.to_string());
+        sql.text(self.dialect.skipping_locked());
         sql.into_statement()
     }
 

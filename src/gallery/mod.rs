@@ -14,6 +14,7 @@ pub mod input;
 pub mod intent;
 mod intent_aliases;
 mod list;
+mod matching;
 mod metadata;
 mod page;
 mod prompt;
@@ -58,13 +59,14 @@ pub use filter::{Filter, NumberRange};
 pub use input::{GivenJson, InexactNumber};
 pub use intent_aliases::IntentAliases;
 pub use list::{Collection, List, Parts, Slice};
+pub use matching::{MAX_SAMPLE, MatchingDeleted, MatchingFound};
 pub use page::{Direction, End, Field, Order, Page, Side, SortKey};
 pub use retention::{Expired, Retention};
 pub use snapshot::{FeedSnapshot, Snapshot, StoredSnapshot};
 pub use stats::{
     DayCount, LabelCount, MAX_COUNTED, MAX_DAYS, MAX_ROWS, NumberSum, UserCount, ValueCount,
 };
-pub use sweep::{BulkOutcome, TrashSelection};
+pub use sweep::{BulkOutcome, OwnerSelection, TrashSelection};
 pub use trail::{Event, EventFilter, OwnedImage, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged, SoftDeleted};
 pub use undo::{OperationId, Undone};

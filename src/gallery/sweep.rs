@@ -17,9 +17,9 @@ use crate::db::UnitOfWork;
 use crate::entity::{Timestamp, image};
 
 /// Maximum number of images per call.
-const MAX_IMAGES: usize = 10_000;
+pub(super) const MAX_IMAGES: usize = 10_000;
 /// Images per transaction.
-const BATCH: u64 = 500;
+pub(super) const BATCH: u64 = 500;
 /// Maximum time in which a call starts new transactions, whatever the request timeout.
 const MAX_TIME: Duration = Duration::from_secs(5);
 
@@ -28,13 +28,20 @@ pub(super) fn time_within(request_time: Duration) -> Duration {
     MAX_TIME.min(request_time / 2)
 }
 
+/// Whose images a bulk call is about. It must be explicit: `all`, an owner's id, or the caller's own.
+#[derive(Clone, Debug, Default)]
+pub struct OwnerSelection {
+    /// The owner.
+    pub user_id: Option<UserId>,
+    /// All owners.
+    pub all: bool,
+}
+
 /// The owner and the part of the trash.
 #[derive(Clone, Debug, Default)]
 pub struct TrashSelection {
-    /// The owner.
-    pub user_id: Option<UserId>,
-    /// The trash of all owners.
-    pub all: bool,
+    /// Whose trash.
+    pub owner: OwnerSelection,
     /// Only images that were deleted before this instant.
     pub deleted_before: Option<Timestamp>,
     /// Only images that were deleted at this instant or later.
@@ -73,7 +80,7 @@ impl Gallery {
         caller: &Caller,
         sweep: &TrashSelection,
     ) -> Result<BulkOutcome, Error> {
-        let scope = sweep.scope(caller)?;
+        let scope = sweep.owner.scope(caller)?;
         let condition = sweep.condition();
         let limit = u64::try_from(MAX_IMAGES).unwrap_or(u64::MAX);
         let ids = self.database.read(move |unit| {
@@ -101,7 +108,7 @@ impl Gallery {
         sweep: TrashSelection,
         verb: BulkAction,
     ) -> Result<BulkOutcome, Error> {
-        let scope = sweep.scope(caller)?;
+        let scope = sweep.owner.scope(caller)?;
         let condition = sweep.condition();
         let deadline = Instant::now() + self.sweep_time;
         let mut swept = BulkOutcome::default();
@@ -149,9 +156,8 @@ impl Gallery {
     }
 }
 
-impl TrashSelection {
-    /// The owner must be explicit: `all`, an owner's id, or the caller's own trash.
-    fn scope(&self, caller: &Caller) -> Result<Scope, Error> {
+impl OwnerSelection {
+    pub(super) fn scope(&self, caller: &Caller) -> Result<Scope, Error> {
         // Access is checked first: a caller without it learns nothing else.
         match self.user_id.clone() {
             Some(owner) => caller.require_access_to(owner)?,
@@ -167,7 +173,9 @@ impl TrashSelection {
             ),
         }
     }
+}
 
+impl TrashSelection {
     fn condition(&self) -> Condition {
         let deleted_at = image::Column::DeletedAt;
         Condition::all()

@@ -18,6 +18,7 @@ mod input;
 mod intent_aliases;
 mod introspection;
 mod limits;
+mod matching;
 mod metrics;
 mod model;
 mod negotiation;

@@ -144,6 +144,11 @@ const CONTRACT: &str = "
     RestoreTrashPayload.restoredCount: Int!
     RestoreTrashPayload.restoredIds: [ID!]!
     RestoreTrashPayload.hasMore: Boolean!
+    SoftDeleteMatchingPayload.matchingCount: Int!
+    SoftDeleteMatchingPayload.softDeletedIds: [ID!]!
+    SoftDeleteMatchingPayload.sample: [Image!]!
+    SoftDeleteMatchingPayload.hasMore: Boolean!
+    SoftDeleteMatchingPayload.operationId: ID
     UndoPayload.restoredIds: [ID!]!
     UndoPayload.leftAloneIds: [ID!]!
     UndoPayload.userErrors: [UserError!]!
@@ -159,6 +164,7 @@ const CONTRACT: &str = "
     Mutation.purgeImages(ids: [ID!]!, force: Boolean! = false): PurgeImagesPayload!
     Mutation.emptyTrash(userId: String, all: Boolean! = false, deletedBefore: DateTime, dryRun: Boolean! = false): EmptyTrashPayload!
     Mutation.restoreTrash(userId: String, all: Boolean! = false, deletedAfter: DateTime): RestoreTrashPayload!
+    Mutation.softDeleteMatching(userId: String, all: Boolean! = false, filter: ImageFilter!, dryRun: Boolean! = false): SoftDeleteMatchingPayload!
     Mutation.undo(operationId: ID!): UndoPayload!
 ";
 

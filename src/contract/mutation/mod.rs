@@ -1,6 +1,7 @@
 //! The mutation root. Input, payload and resolver of a mutation are together, one file per verb.
 
 mod create;
+mod matching;
 mod sweep;
 mod trash;
 mod undo;
@@ -15,5 +16,6 @@ pub(crate) struct Mutation(
     update::UpdateMutation,
     trash::TrashMutation,
     sweep::SweepMutation,
+    matching::MatchingMutation,
     undo::UndoMutation,
 );

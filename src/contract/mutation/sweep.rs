@@ -7,7 +7,7 @@ use crate::contract::error::Result;
 use crate::contract::filter::user_id as checked_user_id;
 use crate::contract::scalar::DateTime;
 use crate::contract::{caller, gallery};
-use crate::gallery::{BulkOutcome, TrashSelection};
+use crate::gallery::{BulkOutcome, OwnerSelection, TrashSelection};
 
 /// hasMore: the bound of one call (10,000 images, or its time) was reached; call again.
 #[derive(Debug, SimpleObject)]
@@ -54,8 +54,10 @@ impl SweepMutation {
     ) -> Result<EmptyTrashPayload> {
         caller(ctx).require_access()?;
         let sweep = TrashSelection {
-            user_id: checked_user_id(user_id.as_deref())?,
-            all: all.0,
+            owner: OwnerSelection {
+                user_id: checked_user_id(user_id.as_deref())?,
+                all: all.0,
+            },
             deleted_before: deleted_before.map(|instant| instant.0),
             deleted_after: None,
         };
@@ -84,8 +86,10 @@ impl SweepMutation {
     ) -> Result<RestoreTrashPayload> {
         caller(ctx).require_access()?;
         let sweep = TrashSelection {
-            user_id: checked_user_id(user_id.as_deref())?,
-            all: all.0,
+            owner: OwnerSelection {
+                user_id: checked_user_id(user_id.as_deref())?,
+                all: all.0,
+            },
             deleted_before: None,
             deleted_after: deleted_after.map(|instant| instant.0),
         };

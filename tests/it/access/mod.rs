@@ -66,6 +66,14 @@ async fn anonymous_callers_may_only_query_the_schema(app: TestApp) {
         ),
         ("mutation { restoreTrash { restoredCount } }", json!({})),
         (
+            "mutation { softDeleteMatching(filter: {}) { hasMore } }",
+            json!({}),
+        ),
+        (
+            "mutation { undo(operationId: \"x\") { restoredIds } }",
+            json!({}),
+        ),
+        (
             "mutation($ids: [ID!]!) { purgeImages(ids: $ids) { purgedIds } }",
             json!({ "ids": vec!["x"; 101] }),
         ),
@@ -137,6 +145,8 @@ async fn a_user_has_access_to_their_own_images(app: TestApp) {
         "mutation { emptyTrash(all: true) { purgedCount } }",
         "mutation { restoreTrash(userId: \"bob\", all: true) { restoredCount } }",
         "mutation { restoreTrash(all: true) { restoredCount } }",
+        "mutation { softDeleteMatching(userId: \"bob\", filter: {}) { hasMore } }",
+        "mutation { softDeleteMatching(all: true, filter: {}, dryRun: true) { hasMore } }",
     ] {
         let reply = alice.graphql(query, json!({})).await;
         assert_eq!(

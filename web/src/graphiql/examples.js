@@ -148,6 +148,31 @@ mutation Purge($id: ID!) {
 }
 `;
 
+const clear = `# To the trash with whatever holds a filter. First look at what that is:
+# dryRun moves nothing. Call again while hasMore.
+mutation SoftDeleteMatching($filter: ImageFilter!, $dryRun: Boolean!) {
+  softDeleteMatching(userId: "alice", filter: $filter, dryRun: $dryRun) {
+    matchingCount
+    sample {
+      id
+      refinedPrompt
+    }
+    softDeletedIds
+    hasMore
+    operationId
+  }
+}
+
+# With dryRun, too, nothing is purged.
+mutation EmptyTrash($dryRun: Boolean!) {
+  emptyTrash(userId: "alice", dryRun: $dryRun) {
+    purgedCount
+    purgedIds
+    hasMore
+  }
+}
+`;
+
 const follow = `# Every change from now on: run it, then store or delete an image
 # in another window. The square stops it.
 subscription Follow {
@@ -208,6 +233,7 @@ export const examples = [
     }),
   },
   { query: trash, variables: json({ id: imageId, operationId: '' }) },
+  { query: clear, variables: json({ filter: { metadataContains: { model: 'flux' } }, dryRun: true }) },
   { query: follow },
   { query: statistics },
 ];

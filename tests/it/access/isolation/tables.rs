@@ -238,6 +238,32 @@ pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "softDeleteMatching",
+        &[
+            (
+                r#"(userId: "bob", filter: { search: "bobsecret" })"#,
+                "FORBIDDEN",
+            ),
+            (
+                r#"(all: true, filter: { search: "bobsecret" })"#,
+                "FORBIDDEN",
+            ),
+            (
+                r#"(all: true, filter: { search: "bobsecret" }, dryRun: true)"#,
+                "FORBIDDEN",
+            ),
+            (r#"(filter: { search: "-nothing" }, dryRun: true)"#, ""),
+            (r#"(filter: { search: "bobsecret" })"#, ""),
+            (
+                r#"(filter: { intents: [OTHER], intentLabels: ["boblabel"], metadataContains: { owner: "bob" },
+                    metadataHasKeys: ["owner"], metadataNumbers: [{ key: "owner", min: 0, max: 9 }],
+                    createdAfter: "BOB_CREATED_AT", createdBefore: "BOB_CREATED_AT" })"#,
+                "",
+            ),
+            (r#"(filter: { metadataHasKeys: ["owner"] })"#, ""),
+        ],
+    ),
+    (
         "undo",
         &[
             (r#"(operationId: "BOB_OPERATION")"#, "OPERATION_NOT_FOUND"),

@@ -100,6 +100,7 @@ impl Model {
                 "{stored} {reply}"
             );
             expected["updatedAt"] = moved;
+            self.operations.touch(&id);
         }
         assert_eq!(
             reply,
@@ -121,7 +122,7 @@ impl Model {
     }
 
     /// Checks a moved image and stores it in the model.
-    fn moved(&mut self, before: &Value, after: &Value, to_trash: bool) {
+    pub(super) fn moved(&mut self, before: &Value, after: &Value, to_trash: bool) {
         let mut expected = before.clone();
         if is_deleted(before) != to_trash {
             assert!(
@@ -147,15 +148,21 @@ impl Model {
             ("restoreImage", "restoreImages")
         };
         let ids = self.some_ids();
+        let operation = if to_trash { "operationId" } else { "" };
         let known: Vec<Value> = ids
             .iter()
             .filter_map(|id| self.images.get(id).cloned())
             .collect();
+        let elsewhere = known.iter().filter(|image| is_deleted(image) != to_trash);
+        let elsewhere: Vec<String> = elsewhere
+            .map(|image| text(image, "id").to_owned())
+            .collect();
         if ids.len() == 1 {
             let query = format!(
-                "mutation($id: ID!) {{ {one}(id: $id) {{ image {{ IMAGE }} changed userErrors {{ code }} }} }}"
+                "mutation($id: ID!) {{ {one}(id: $id) {{ image {{ IMAGE }} changed {operation} userErrors {{ code }} }} }}"
             );
-            let reply = self.run(&query, json!({ "id": ids[0] })).await[one].take();
+            let mut reply = self.run(&query, json!({ "id": ids[0] })).await[one].take();
+            self.note_move(&mut reply, &elsewhere);
             let Some(before) = known.first() else {
                 assert_eq!(
                     reply,
@@ -168,14 +175,24 @@ impl Model {
             return;
         }
         let query = format!(
-            "mutation($ids: [ID!]!) {{ {many}(ids: $ids) {{ images {{ IMAGE }} userErrors {{ code path }} }} }}"
+            "mutation($ids: [ID!]!) {{ {many}(ids: $ids) {{ images {{ IMAGE }} {operation} userErrors {{ code path }} }} }}"
         );
-        let reply = self.run(&query, json!({ "ids": ids })).await[many].take();
+        let mut reply = self.run(&query, json!({ "ids": ids })).await[many].take();
+        self.note_move(&mut reply, &elsewhere);
         assert_eq!(reply["userErrors"], self.not_found(&ids));
         let images = reply["images"].as_array().expect("images").clone();
         assert_eq!(images.len(), known.len());
         for (before, after) in known.iter().zip(&images) {
             self.moved(before, after, to_trash);
+        }
+    }
+
+    /// Takes the operation out of the reply, if it has one, and records what was moved.
+    fn note_move(&mut self, reply: &mut Value, moved: &[String]) {
+        let payload = reply.as_object_mut().expect("a payload");
+        match payload.remove("operationId") {
+            Some(operation) => self.operations.record(&operation, moved),
+            None => moved.iter().for_each(|id| self.operations.touch(id)),
         }
     }
 
@@ -212,6 +229,9 @@ impl Model {
             json!({ "purgedIds": purged, "userErrors": errors }),
             "{ids:?} {is_forced}"
         );
+        for id in &purged {
+            self.operations.touch(id);
+        }
         self.images.retain(|id, _| !purged.contains(id));
         self.purged.extend(purged);
     }
@@ -276,6 +296,7 @@ impl Model {
             (&json!(meant.len()), &json!(false))
         );
         for id in meant {
+            self.operations.touch(&id);
             let before = self.images.remove(&id).expect("it is in the trash");
             if is_restoring {
                 let after = self

@@ -1,6 +1,7 @@
 //! Random sequences of operations, whose responses are compared with a model in memory.
 
 mod changes;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,7 @@ struct Model {
     images: BTreeMap<String, Value>,
     /// Ids that the trail shows as purged.
     purged: BTreeSet<String>,
+    operations: undo::Operations,
 }
 
 fn code(of: &str) -> Value {
@@ -47,6 +49,7 @@ impl Model {
             ids,
             images: BTreeMap::new(),
             purged: BTreeSet::new(),
+            operations: undo::Operations::default(),
         }
     }
 
@@ -57,7 +60,7 @@ impl Model {
     }
 
     async fn step(&mut self) {
-        match self.dice.roll(16) {
+        match self.dice.roll(20) {
             0..=3 => self.create().await,
             4..=6 => self.update().await,
             7..=9 => self.move_images(true).await,
@@ -65,6 +68,8 @@ impl Model {
             12 => self.purge().await,
             13 => self.sweep().await,
             14 => self.look().await,
+            15..=17 => self.undo().await,
+            18 => self.delete_matching().await,
             _ => self.list_all().await,
         }
     }

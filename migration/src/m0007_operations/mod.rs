@@ -34,9 +34,9 @@ impl MigrationTrait for Migration {
             return Ok(());
         }
         // Checked first, because the statements lock the table even if there is nothing to do.
-        let stands = "EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'image_gallery_event'::regclass \
+        let exists = "EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'image_gallery_event'::regclass \
              AND attname = 'operation' AND atthasdef)";
-        if !query::yes(connection, stands).await? {
+        if !query::yes(connection, exists).await? {
             lock::run(connection, include_str!("postgres_up.sql")).await?;
         }
         index::build(connection, &INDEX).await?;

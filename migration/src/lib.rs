@@ -16,6 +16,7 @@ mod m0002_search;
 mod m0003_trail;
 mod m0004_once_keys;
 mod m0005_trash_orders;
+mod m0006_tags;
 mod m0007_operations;
 mod m0008_stored_urls;
 mod query;
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_trail::Migration),
             Box::new(m0004_once_keys::Migration),
             Box::new(m0005_trash_orders::Migration),
+            Box::new(m0006_tags::Migration),
             Box::new(m0007_operations::Migration),
             Box::new(m0008_stored_urls::Migration),
         ]

@@ -62,6 +62,7 @@ const WORLD: &str = "(SELECT string_agg(rolname, ' and ' ORDER BY rolname) FROM 
 
 const HIDDEN: &str = "SELECT relname::text, pg_get_userbyid(relowner)::text AS owner, current_user::text AS role FROM pg_class
     WHERE oid IN (to_regclass('image_gallery'), to_regclass('image_gallery_event'), to_regclass('image_gallery_trail'),
-        to_regclass('image_gallery_once_key'), to_regclass('seaql_migrations'))
+        to_regclass('image_gallery_once_key'), to_regclass('image_gallery_tag'), to_regclass('image_gallery_favorite'),
+        to_regclass('seaql_migrations'))
         AND row_security_active(oid)
     ORDER BY relname";

@@ -11,6 +11,16 @@ use async_graphql::{InputType, InputValueError, InputValueResult, Value};
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flag(pub(super) bool);
 
+/// `Boolean! = true`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TrueFlag(pub(super) bool);
+
+impl Default for TrueFlag {
+    fn default() -> Self {
+        Self(true)
+    }
+}
+
 /// `Int! = N`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct IntOr<const N: i32>(pub(super) i32);
@@ -55,4 +65,5 @@ macro_rules! default_when_left_out {
 }
 
 default_when_left_out!([] Flag, bool);
+default_when_left_out!([] TrueFlag, bool);
 default_when_left_out!([const N: i32] IntOr<N>, i32);

@@ -81,10 +81,19 @@ pub(super) fn count_rows<'i>(
 fn size_of_field(value: &Value) -> usize {
     let text = match value {
         Value::String(text) => text.len(),
+        // Objects within count themselves.
+        Value::List(items) => items.iter().map(size_of_text).sum(),
         // Inside a raw object.
         value => raw_text(value).map_or(0, |text| VALUE_BYTES.saturating_add(text.len())),
     };
     VALUE_BYTES.saturating_add(text)
+}
+
+fn size_of_text(value: &Value) -> usize {
+    match value {
+        Value::String(text) => VALUE_BYTES.saturating_add(text.len()),
+        _ => 0,
+    }
 }
 
 fn size_of_row(image: &PartialImage) -> usize {

@@ -59,7 +59,7 @@ impl ImageConnection {
         Self(Arc::new(PageResult {
             list,
             page,
-            images: images.map(|image| Image(Arc::new(image))).collect(),
+            images: Image::list(images.map(Arc::new)),
             slice,
         }))
     }
@@ -189,7 +189,7 @@ impl Paged for PageResult {
 
 impl PageResult {
     fn cursor(&self, image: &Image) -> Option<String> {
-        let cursor = ListCursor::of(self.page.order, &image.0)?;
+        let cursor = ListCursor::of(self.page.order, image.row())?;
         Some(cursor.encode())
     }
 

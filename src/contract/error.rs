@@ -6,7 +6,7 @@ use sea_orm::DbErr;
 
 use super::code::{Code, set_code};
 use crate::auth::Denied;
-use crate::gallery::{ArgumentError, MAX_DAYS, MAX_ROWS};
+use crate::gallery::{ArgumentError, MAX_DAYS, MAX_ROWS, MAX_TAGS};
 use crate::{db, gallery};
 
 /// A failed operation, to be returned to the client. It has no `Display`, because the library would use that as the
@@ -124,6 +124,9 @@ fn argument_message(error: &ArgumentError) -> String {
         ArgumentError::NoCondition => {
             "filter has no condition, so it would hold of every image; send at least one".to_owned()
         }
+        ArgumentError::NoTagOwner => {
+            "userId is missing: send it, since the caller has no tags of their own".to_owned()
+        }
         ArgumentError::Days(days) => format!("days: {days} is not in 1 to {MAX_DAYS}"),
         ArgumentError::NulInKey => {
             "a key of the metadata contains U+0000, which is not allowed".to_owned()
@@ -133,6 +136,10 @@ fn argument_message(error: &ArgumentError) -> String {
         ),
         ArgumentError::NoBounds(place) => format!(
             "filter.metadataNumbers[{place}] has neither min nor max; send at least one of them"
+        ),
+        ArgumentError::NulInTag => "a tag contains U+0000, which is not allowed".to_owned(),
+        ArgumentError::TooManyTags(given) => format!(
+            "filter.tagsAll, filter.tagsAny or filter.tagsNone has {given} different tags; at most {MAX_TAGS} are allowed"
         ),
         ArgumentError::Rows(first) => format!("first: {first} is not in 1 to {MAX_ROWS}"),
     }

@@ -96,10 +96,10 @@ impl GalleryEvent {
     async fn image(&self, ctx: &Context<'_>) -> Option<async_graphql::Result<Immediate<Image>>> {
         let image = (self.page).image(gallery(ctx), caller(ctx), self.event.image_id);
         let image = image.await.map_err(Failure::from);
-        if let Ok(Some(image)) = &image {
+        if let Ok(Some((image, _))) = &image {
             count_rows(ctx, [&**image]);
         }
-        nullable(image.map(|image| image.map(|image| Immediate(Image(image)))))
+        nullable(image.map(|image| image.map(|(row, group)| Immediate(Image::new(row, group)))))
     }
 
     /// When it happened.

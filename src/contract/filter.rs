@@ -6,7 +6,7 @@ use super::error::{Failure, Result};
 use super::intent::ImageIntent;
 use super::scalar::{DateTime, Json};
 use crate::auth::UserId;
-use crate::gallery::{self, Filter, NumberRange};
+use crate::gallery::{self, Filter, NumberRange, TagFilter};
 
 /// All conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]
@@ -33,6 +33,16 @@ pub(super) struct ImageFilter {
     metadata_has_keys: Option<Vec<String>>,
     /// Each top-level key holds a JSON number within the bounds; text that looks like a number is none. At most 20.
     metadata_numbers: Option<Vec<MetadataNumberRange>>,
+    /// All of these; letter case aside, as everywhere with tags. An empty list is no condition. At most 50 different ones.
+    tags_all: Option<Vec<String>>,
+    /// At least one of these. An empty list is no condition. At most 50 different ones.
+    tags_any: Option<Vec<String>>,
+    /// None of these. At most 50 different ones.
+    tags_none: Option<Vec<String>>,
+    /// True: only images with a tag; false: only those without any.
+    has_tags: Option<bool>,
+    /// True: only favourites; false: only the others.
+    is_favorite: Option<bool>,
 }
 
 /// Inclusive; at least one of the two.
@@ -71,6 +81,13 @@ impl ImageFilter {
                     max: range.max,
                 })
                 .collect(),
+            tags: TagFilter {
+                all: self.tags_all.unwrap_or_default(),
+                any: self.tags_any.unwrap_or_default(),
+                none: self.tags_none.unwrap_or_default(),
+                has_some: self.has_tags,
+            },
+            is_favorite: self.is_favorite,
         };
         filter.check().map_err(gallery::Error::from)?;
         Ok(filter)

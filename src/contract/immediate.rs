@@ -24,10 +24,12 @@ use super::json_text::{self, raw};
 /// Typical size of a serialised row.
 const ROW_BYTES: usize = 1024;
 
-/// An object whose leaf fields never await.
+/// An object most of whose leaf fields never await.
 pub(crate) trait Ready: ObjectType {
     /// Object fields that never await either.
     const OBJECTS: &'static [&'static str] = &[];
+    /// Leaf fields that do await: an object of which one is selected is resolved by the library.
+    const AWAITING: &'static [&'static str] = &[];
 }
 
 /// A [`Ready`] object in payloads and edges.
@@ -166,8 +168,12 @@ impl<'s> Fields<'s> {
         let selected = ctx.item.node.items.iter().map(|selection| {
             let field = ready_field(&selection.node)?;
             let within = &field.node.selection_set.node;
-            let is_ready = within.items.is_empty()
-                || T::OBJECTS.contains(&field.node.name.node.as_str()) && has_only_leaves(within);
+            let name = field.node.name.node.as_str();
+            let is_ready = if within.items.is_empty() {
+                !T::AWAITING.contains(&name)
+            } else {
+                T::OBJECTS.contains(&name) && has_only_leaves(within)
+            };
             is_ready.then_some(field)
         });
         selected.collect::<Option<_>>().map(Self)

@@ -20,6 +20,7 @@ pub(crate) mod scalar;
 mod stats;
 pub(crate) mod stream_state;
 mod subscription;
+mod tags;
 pub(crate) mod trail_end;
 mod transform;
 mod user_error;

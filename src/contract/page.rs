@@ -4,7 +4,8 @@ use async_graphql::{Enum, InputObject};
 
 use super::error::{Failure, Result};
 use crate::gallery::{
-    Direction, End, Field, ListCursor, Order, Page, SortKey, TrailCursor, TrailPage,
+    Direction, End, Field, ListCursor, Order, Page, SortKey, TagCursor, TagKey, TagPage,
+    TrailCursor, TrailPage,
 };
 
 /// The timestamp that images are ordered by.
@@ -74,6 +75,16 @@ impl PageArguments {
         })
     }
 
+    pub(super) fn tag_page(&self) -> Result<TagPage> {
+        let (end, limit) = self.extent()?;
+        Ok(TagPage {
+            after: tag_key("after", self.after.as_deref())?,
+            before: tag_key("before", self.before.as_deref())?,
+            limit,
+            end,
+        })
+    }
+
     pub(super) fn trail_page(&self) -> Result<TrailPage> {
         let (end, limit) = self.extent()?;
         Ok(TrailPage {
@@ -122,6 +133,20 @@ fn sort_key(argument: &str, cursor: Option<&str>, order: Order) -> Result<Option
                 "{argument} {error}; take one from a page of the same list and orderBy"
             ))
         })
+}
+
+/// Decodes a cursor of the list of tags; an empty one counts as absent.
+fn tag_key(argument: &str, cursor: Option<&str>) -> Result<Option<TagKey>> {
+    cursor
+        .filter(|text| !text.is_empty())
+        .map(|text| {
+            TagCursor::decode(text).ok_or_else(|| {
+                Failure::bad_input(format!(
+                    "{argument} is not a cursor of the list of tags; take one from a page of tags"
+                ))
+            })
+        })
+        .transpose()
 }
 
 /// Decodes a cursor of the trail; an empty one counts as absent.

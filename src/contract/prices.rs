@@ -26,6 +26,17 @@ pub(crate) static PRICES: Prices = Prices {
         },
         FieldPrice {
             parent: "GalleryStats",
+            field: "byTag",
+            cost: 100,
+        },
+        // Counts the images of each tag.
+        FieldPrice {
+            parent: "Query",
+            field: "tags",
+            cost: 100,
+        },
+        FieldPrice {
+            parent: "GalleryStats",
             field: "byUser",
             cost: 100,
         },
@@ -33,6 +44,11 @@ pub(crate) static PRICES: Prices = Prices {
         FieldPrice {
             parent: "Mutation",
             field: "emptyTrash",
+            cost: 1000,
+        },
+        FieldPrice {
+            parent: "Mutation",
+            field: "renameTag",
             cost: 1000,
         },
         FieldPrice {
@@ -68,6 +84,13 @@ pub(crate) static PRICES: Prices = Prices {
         SizedList {
             parent: "GalleryStats",
             field: "byMetadata",
+            argument: "first",
+            default: 20,
+            max: MAX_ROWS as usize,
+        },
+        SizedList {
+            parent: "GalleryStats",
+            field: "byTag",
             argument: "first",
             default: 20,
             max: MAX_ROWS as usize,
@@ -114,6 +137,25 @@ pub(crate) static PRICES: Prices = Prices {
             field: "metadataNumbers",
             is_free_if_blank: false,
             cost: 50,
+        },
+        // Reads an index of tags, or looks up the tags of each row.
+        InputPrice {
+            argument: "filter",
+            field: "tagsAll",
+            is_free_if_blank: false,
+            cost: 20,
+        },
+        InputPrice {
+            argument: "filter",
+            field: "tagsAny",
+            is_free_if_blank: false,
+            cost: 20,
+        },
+        InputPrice {
+            argument: "filter",
+            field: "tagsNone",
+            is_free_if_blank: false,
+            cost: 20,
         },
     ],
     // Counts all matching rows.
@@ -183,6 +225,18 @@ mod tests {
             (
                 r#"{ galleryStats(filter: { metadataHasKeys: ["a"] }) { metadataSum(key: "a") { sum } byUser { count } } }"#,
                 100 + 50 + 100 + 1 + 100 + 20,
+            ),
+            (
+                "{ tags(first: 5) { nodes { tag count } pageInfo { endCursor } } }",
+                100 + 5 * 2,
+            ),
+            (
+                "{ galleryStats { byTag(first: 5) { tag } } }",
+                100 + 100 + 5,
+            ),
+            (
+                r#"{ images(first: 5, filter: { tagsAny: ["a"], tagsNone: ["b"], isFavorite: true }) { nodes { tags isFavorite } } }"#,
+                1 + 2 * 20 + 5 * 2,
             ),
             ("mutation { emptyTrash { purgedCount } }", 1000 + 1),
             (

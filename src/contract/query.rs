@@ -15,11 +15,12 @@ use super::image::{Image, Node, columns};
 use super::immediate::Immediate;
 use super::page::{ImageOrder, PageArguments};
 use super::stats::GalleryStats;
+use super::tags::TagConnection;
 use super::trail_end::TrailEnd;
 use super::{caller, gallery};
 use crate::gallery::{
     Collection, Column, Columns, Direction, EventFilter, EventId, Field, ImageId, List, MAX_BATCH,
-    Order, PartialImage,
+    Order, PartialImage, TagSelection,
 };
 
 /// All queries.
@@ -162,6 +163,38 @@ impl Query {
         Ok(GalleryStats { user_id, filter })
     }
 
+    /// The labels in use on active images, most used first; for completion as one types: startsWith, letter case aside.
+    /// first/last: 1 to 100, not both, 20 when neither is given; an empty cursor is none. `BAD_USER_INPUT`: other numbers,
+    /// a malformed cursor. A tag whose number of images changes moves: then a page may show it again, or not at all.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
+    async fn tags(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "Only this owner's tags. If left out: those of all images that the caller may see, under one of their spellings."
+        )]
+        user_id: Option<String>,
+        #[graphql(desc = "How the tags begin; blank: all.")] starts_with: Option<String>,
+        #[graphql(desc = "The first N items, 1 to 100; 20 if neither first nor last is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last N items, 1 to 100; not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
+    ) -> Result<TagConnection> {
+        caller(ctx).require_access()?;
+        let selection = TagSelection {
+            user_id: checked_user_id(user_id.as_deref())?,
+            starts_with: starts_with.unwrap_or_default(),
+        };
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        Box::pin(TagConnection::read(ctx, selection, &arguments)).await
+    }
+
     /// The audit trail, oldest first, purged images included; an empty list of types is no condition. Cursors are the
     /// ones the subscription takes. One older than what is kept: `CURSOR_EXPIRED`. first/last: 1 to 100, not both, 20
     /// when neither is given; an empty cursor is none. `BAD_USER_INPUT`: other numbers, anything that is not a cursor
@@ -238,13 +271,17 @@ async fn find_nodes(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> 
         let event = page.events.get(place?)?;
         Some(Node::GalleryEvent(GalleryEvent::new(&page, event).into()))
     };
-    Ok(images
+    let is_image: Vec<bool> = images.iter().map(Option::is_some).collect();
+    let mut found = Image::list(images.into_iter().flatten()).into_iter();
+    Ok(is_image
         .into_iter()
         .zip(places)
-        .map(|(image, place)| match image {
-            Some(image) => Some(Node::Image(Image(image).into())),
-            None => event(place),
-        })
+        .map(
+            |(is_image, place)| match is_image.then(|| found.next()).flatten() {
+                Some(image) => Some(Node::Image(image.into())),
+                None => event(place),
+            },
+        )
         .collect())
 }
 
@@ -263,7 +300,7 @@ async fn find(ctx: &Context<'_>, id: &ID, include_deleted: Flag) -> Result<Optio
     let is_active = |image: &Arc<PartialImage>| image.deleted_at.try_as_ref() == Some(&None);
     let found = found.into_iter().flatten().next();
     let shown = found.filter(|image| include_deleted.0 || is_active(image));
-    Ok(shown.map(Image))
+    Ok(Image::list(shown).into_iter().next())
 }
 
 async fn connection(

@@ -6,6 +6,7 @@ use super::argument::IntOr;
 use super::error::Result;
 use super::intent::ImageIntent;
 use super::scalar::{Date, Json};
+use super::tags::TagCount;
 use super::{caller, gallery};
 use crate::auth::UserId;
 use crate::entity::json;
@@ -61,6 +62,19 @@ impl GalleryStats {
                 count: bounded(day.count),
             })
             .collect())
+    }
+
+    /// Tags by number of active images, most frequent first. Reads the newest 100,000 of the active images: with more, the
+    /// counts are of these.
+    async fn by_tag(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default, desc = "How many tags: 1 to 100.")] first: IntOr<20>,
+    ) -> Result<Vec<TagCount>> {
+        let list = self.list(Collection::Active);
+        let counts = gallery(ctx).count_by_tag(caller(ctx), &list, first.0);
+        let counts = Box::pin(counts).await?;
+        Ok(counts.iter().map(TagCount::from).collect())
     }
 
     /// Values of a top-level key of the metadata, most frequent first; only strings, numbers and booleans are values.

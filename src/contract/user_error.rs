@@ -50,6 +50,8 @@ pub(super) enum UserErrorCode {
     TooManyItems,
     /// Nothing of this kind was done here, it is too long ago (the trail no longer keeps it), or it is somebody else's.
     OperationNotFound,
+    /// Blank, longer than 100 characters or with U+0000; or the image would have more than 50 tags.
+    InvalidTag,
 }
 
 impl UserError {
@@ -140,5 +142,6 @@ fn code(refusal: &Refusal) -> UserErrorCode {
         }
         Refusal::TooMany(_) => UserErrorCode::TooManyItems,
         Refusal::OperationNotFound => UserErrorCode::OperationNotFound,
+        Refusal::Tag(_) | Refusal::TooManyTags(_) => UserErrorCode::InvalidTag,
     }
 }

@@ -19,9 +19,13 @@ const ROUNDS: usize = 4;
 const RIGHTS: &str = "
     SELECT format('%s on %s', string_agg(privilege, ', '), name) FROM (VALUES
         ('image_gallery', 'SELECT'), ('image_gallery', 'INSERT'), ('image_gallery', 'UPDATE'), ('image_gallery', 'DELETE'),
-        ('image_gallery_event', 'SELECT'), ('image_gallery_event', 'UPDATE'), ('image_gallery_event', 'DELETE'),
+        ('image_gallery_event', 'SELECT'), ('image_gallery_event', 'INSERT'), ('image_gallery_event', 'UPDATE'),
+        ('image_gallery_event', 'DELETE'),
         ('image_gallery_trail', 'SELECT'), ('image_gallery_trail', 'UPDATE'), ('seaql_migrations', 'SELECT'),
-        ('image_gallery_once_key', 'SELECT'), ('image_gallery_once_key', 'INSERT'), ('image_gallery_once_key', 'DELETE')
+        ('image_gallery_once_key', 'SELECT'), ('image_gallery_once_key', 'INSERT'), ('image_gallery_once_key', 'DELETE'),
+        ('image_gallery_tag', 'SELECT'), ('image_gallery_tag', 'INSERT'), ('image_gallery_tag', 'UPDATE'),
+        ('image_gallery_tag', 'DELETE'), ('image_gallery_favorite', 'SELECT'), ('image_gallery_favorite', 'INSERT'),
+        ('image_gallery_favorite', 'DELETE')
     ) AS needed (name, privilege)
     WHERE to_regclass(name) IS NOT NULL AND NOT has_table_privilege(to_regclass(name), privilege) GROUP BY name
     UNION ALL

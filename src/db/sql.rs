@@ -66,6 +66,15 @@ impl Sql {
         self
     }
 
+    /// Appends placeholders for the values of a list, in parentheses.
+    pub fn values<V: Into<Value>>(&mut self, values: impl Iterator<Item = V>) -> &mut Self {
+        self.text("(");
+        for (place, value) in values.enumerate() {
+            self.text(if place > 0 { ", " } else { "" }).value(value);
+        }
+        self.text(")")
+    }
+
     /// Appends an expression.
     pub fn expression(&mut self, expression: &SimpleExpr) -> &mut Self {
         match self.dialect {

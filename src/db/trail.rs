@@ -7,9 +7,10 @@
 
 use sea_orm::sea_query::{Alias, Asterisk, Expr, JoinType, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, StatementBuilder};
+use uuid::Uuid;
 
 use super::source::Purpose;
-use super::{Database, Dialect, Error, UnitOfWork, connection_quota};
+use super::{Database, Dialect, Error, Sql, UnitOfWork, connection_quota};
 use crate::entity::Timestamp;
 use crate::entity::gallery_event::Model as Event;
 
@@ -200,6 +201,31 @@ impl UnitOfWork {
         let row = self.query_one_raw(statement).await?;
         let is_mine = row.map(|row| row.try_get("", "is_mine")).transpose()?;
         Ok(is_mine.unwrap_or(false))
+    }
+
+    /// Records an event for each of these images, of which something has changed that is not stored in their rows. This
+    /// transaction has locked them, so that the events are in the order of the changes.
+    pub async fn record_updates(&self, images: &[Uuid]) -> Result<(), DbErr> {
+        let source = match self.dialect() {
+            Dialect::Postgres => {
+                "clock_timestamp(), nullif(current_setting('image_gallery.actor', true), '') \
+                 FROM image_gallery AS image"
+            }
+            Dialect::Sqlite => {
+                "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'), trail.actor \
+                 FROM image_gallery AS image CROSS JOIN image_gallery_trail AS trail"
+            }
+        };
+        let mut sql = Sql::new(
+            self.dialect(),
+            "INSERT INTO image_gallery_event (type, image_id, user_id, image_url, occurred_at, actor) \
+             SELECT 'UPDATED', image.image_id, image.user_id, image.image_url, ",
+        );
+        sql.text(source)
+            .text(" WHERE image.image_id IN ")
+            .values(images.iter().copied());
+        self.execute_raw(sql.into_statement()).await?;
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use super::stats::{MAX_DAYS, MAX_ROWS};
+use super::tags::MAX_TAGS;
 
 /// Why an argument is invalid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -39,6 +40,9 @@ pub enum ArgumentError {
     /// A filter that must have a condition has none.
     #[error("the filter has no condition")]
     NoCondition,
+    /// No owner was given of a tag to rename, and the caller is nobody in particular.
+    #[error("the owner of the tag is missing")]
+    NoTagOwner,
     /// The number of days to count is out of range.
     #[error("{0} days to count; 1 to {MAX_DAYS} are allowed")]
     Days(i32),
@@ -56,7 +60,13 @@ pub enum ArgumentError {
     /// The range of numbers at this place has neither bound.
     #[error("the range of numbers at place {0} has neither bound")]
     NoBounds(usize),
-    /// The number of values or owners to count is out of range.
+    /// A tag to filter by contains U+0000.
+    #[error("a tag to filter by contains U+0000")]
+    NulInTag,
+    /// Too many tags to filter by, compared without letter case.
+    #[error("{0} different tags to filter by; at most {MAX_TAGS} are allowed")]
+    TooManyTags(usize),
+    /// The number of values, tags or owners to count is out of range.
     #[error("{0} rows of a count; 1 to {MAX_ROWS} are allowed")]
     Rows(i32),
 }

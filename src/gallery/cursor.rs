@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
 use super::page::{Direction, Field, Order, SortKey};
+use super::tags::TagKey;
 use crate::entity::gallery_event::Model as Event;
 use crate::entity::{Timestamp, image};
 
@@ -13,6 +14,7 @@ const DESCENDING: u8 = 1;
 const ASCENDING: u8 = 0;
 const TRAIL_TAG: u8 = b't';
 const EVENT_TAG: u8 = b'e';
+const LABEL_TAG: u8 = b'l';
 
 /// A place in a list of images of one order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,33 @@ pub struct TrailCursor(pub(super) i64);
 /// An event's identifier. Positions never change, so it is made of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EventId(pub(super) i64);
+
+/// A place in the list of tags.
+#[derive(Clone, Copy, Debug)]
+pub struct TagCursor;
+
+impl TagCursor {
+    /// As the API gives it out.
+    pub fn encode(key: &TagKey) -> String {
+        let mut bytes = vec![VERSION, LABEL_TAG];
+        bytes.extend(key.count.to_be_bytes());
+        bytes.extend(key.folded.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads what [`TagCursor::encode`] wrote; none where it is anything else, such as the cursor of another list.
+    pub fn decode(text: &str) -> Option<TagKey> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (head, rest) = bytes.split_first_chunk::<2>()?;
+        let (count, folded) = rest.split_first_chunk()?;
+        let folded = String::from_utf8(folded.to_vec()).ok()?;
+        let is_of_a_tag = *head == [VERSION, LABEL_TAG] && !folded.contains('\0');
+        is_of_a_tag.then(|| TagKey {
+            count: i64::from_be_bytes(*count),
+            folded,
+        })
+    }
+}
 
 impl ListCursor {
     const BYTES: usize = 27;
@@ -231,6 +260,20 @@ mod tests {
             prop_assert_eq!(EventId::decode(&id), Some(EventId(position)));
             prop_assert_eq!(TrailCursor::decode(&id), None);
             prop_assert_eq!(EventId::decode(&cursor), None);
+        }
+
+        #[test]
+        fn places_in_the_list_of_tags_read_back(count: i64, folded in "[^\0]*") {
+            let key = TagKey { count, folded };
+            prop_assert_eq!(TagCursor::decode(&TagCursor::encode(&key)), Some(key));
+        }
+
+        #[test]
+        fn no_bytes_break_the_reading_of_a_place_in_the_list_of_tags(bytes: Vec<u8>) {
+            let text = URL_SAFE_NO_PAD.encode(&bytes);
+            if let Some(key) = TagCursor::decode(&text) {
+                prop_assert_eq!(TagCursor::encode(&key), text);
+            }
         }
 
         #[test]

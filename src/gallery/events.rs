@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Error, Gallery, PartialImage, is_visible, visible};
+use super::{Error, Gallery, ImageGroup, PartialImage, is_visible, visible};
 use crate::auth::{Caller, Scope};
 use crate::entity::gallery_event::Model as Event;
 use crate::entity::image;
@@ -29,7 +29,14 @@ pub struct EventBatch {
 #[derive(Debug)]
 struct Loaded {
     at: Instant,
-    images: Result<Arc<HashMap<Uuid, Arc<PartialImage>>>, Arc<Error>>,
+    images: Result<Arc<Images>, Arc<Error>>,
+}
+
+/// The images, and their group.
+#[derive(Debug)]
+struct Images {
+    rows: HashMap<Uuid, Arc<PartialImage>>,
+    group: Arc<ImageGroup>,
 }
 
 impl EventBatch {
@@ -40,28 +47,24 @@ impl EventBatch {
         })
     }
 
-    /// The current image of an event; none where it was purged or is not visible to the caller.
+    /// The current image of an event, with those that were read together with it; none where it was purged or is not visible to the caller.
     pub async fn image(
         &self,
         gallery: &Gallery,
         caller: &Caller,
         id: Uuid,
-    ) -> Result<Option<Arc<PartialImage>>, Arc<Error>> {
+    ) -> Result<Option<(Arc<PartialImage>, Arc<ImageGroup>)>, Arc<Error>> {
         let scope = caller
             .scope(None)
             .map_err(|denied| Arc::new(denied.into()))?;
         let images = self.fresh_images(gallery).await?;
-        Ok(images
-            .get(&id)
-            .filter(|image| is_visible(&scope, image))
-            .cloned())
+        let image = images.rows.get(&id);
+        let image = image.filter(|image| is_visible(&scope, image));
+        Ok(image.map(|image| (Arc::clone(image), Arc::clone(&images.group))))
     }
 
     /// Callers that arrive while the images are being read wait for that read.
-    async fn fresh_images(
-        &self,
-        gallery: &Gallery,
-    ) -> Result<Arc<HashMap<Uuid, Arc<PartialImage>>>, Arc<Error>> {
+    async fn fresh_images(&self, gallery: &Gallery) -> Result<Arc<Images>, Arc<Error>> {
         let mut loaded = self.images.lock().await;
         if let Some(loaded) = &*loaded
             && loaded.at.elapsed() < FRESH
@@ -92,7 +95,7 @@ impl EventBatch {
 
 impl Gallery {
     /// Reads the images without a scope; each caller's scope is applied afterwards.
-    async fn images_of(&self, events: &[Event]) -> Result<HashMap<Uuid, Arc<PartialImage>>, Error> {
+    async fn images_of(&self, events: &[Event]) -> Result<Images, Error> {
         let ids: HashSet<Uuid> = events.iter().map(|event| event.image_id).collect();
         let every_row =
             Scope::unchecked("read once for all callers; `image` applies each one's scope");
@@ -104,9 +107,12 @@ impl Gallery {
                 Box::pin(async move { Ok::<_, Error>(query.all(unit).await?) })
             })
             .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (row.image_id, Arc::new(row.into())))
-            .collect())
+        let group = ImageGroup::new(rows.iter().map(|row| row.image_id));
+        let rows = rows.into_iter();
+        let rows = rows.map(|row| (row.image_id, Arc::new(row.into())));
+        Ok(Images {
+            rows: rows.collect(),
+            group,
+        })
     }
 }

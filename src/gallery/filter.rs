@@ -7,9 +7,12 @@ use sea_orm::{ColumnTrait, Condition};
 use serde_json::{Map, Value as Json};
 
 use super::ArgumentError;
+use super::favorite;
 use super::input::check_metadata;
 use super::intent::Intent;
 use super::intent_aliases::IntentAliases;
+use super::tags::TagFilter;
+use crate::auth::UserId;
 use crate::db::Dialect;
 use crate::db::search::Search;
 use crate::entity::{Timestamp, image};
@@ -40,6 +43,10 @@ pub struct Filter {
     pub metadata_has_keys: Vec<String>,
     /// Each of these holds, at most 20.
     pub metadata_numbers: Vec<NumberRange>,
+    /// The tags.
+    pub tags: TagFilter,
+    /// Whether it is a favourite.
+    pub is_favorite: Option<bool>,
 }
 
 /// A number under a top-level key of the metadata, within inclusive bounds.
@@ -67,6 +74,7 @@ impl Filter {
             });
         }
         self.check_keys()?;
+        self.tags.check()?;
         let Some(part) = &self.metadata_contains else {
             return Ok(());
         };
@@ -101,17 +109,20 @@ impl Filter {
         }
     }
 
+    /// The conditions on the images of a list of this owner, or of all.
     pub(super) fn condition(
         &self,
         dialect: Dialect,
         aliases: &IntentAliases,
         prompt_key: Option<&str>,
+        owner: Option<&UserId>,
     ) -> Condition {
         let has_key = |key: &String| dialect.metadata_has_key(key);
         let within =
             |range: &NumberRange| dialect.metadata_number_within(&range.key, range.min, range.max);
         let keys = self.metadata_has_keys.iter().map(has_key);
         let conditions = keys.chain(self.metadata_numbers.iter().map(within));
+        let conditions = conditions.chain(self.tags.conditions(owner));
         let conditions = conditions.fold(Condition::all(), Condition::add);
         conditions
             .add_option(self.intents_condition(dialect, aliases))
@@ -123,6 +134,10 @@ impl Filter {
             .add_option(
                 self.created_before
                     .map(|instant| image::Column::CreatedAt.lt(instant)),
+            )
+            .add_option(
+                self.is_favorite
+                    .map(|is_favorite| favorite::is_favorite(is_favorite, owner)),
             )
             .add_option(self.search_condition(dialect, prompt_key))
             .add_option(

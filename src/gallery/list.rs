@@ -1,10 +1,10 @@
 //! Lists of images with keyset paging: a page costs the same wherever it lies, and stays correct under inserts and deletes.
 
-use sea_orm::sea_query::SimpleExpr;
+use sea_orm::sea_query::{ExprTrait, SimpleExpr};
 use sea_orm::{Condition, ConnectionTrait, DbErr, QueryResult, Statement};
 
 use super::page::{Direction, End, Field, Order, Page, Side, SortKey};
-use super::{Error, Filter, Gallery, PartialImage, from_rows_in};
+use super::{Error, Filter, Gallery, PartialImage, favorite, from_rows_in};
 use crate::auth::{Caller, Denied, Scope, UserId};
 use crate::db::{Dialect, Sql};
 use crate::entity::image::{self, Columns};
@@ -153,6 +153,7 @@ impl Gallery {
             dialect,
             &self.intent_aliases,
             self.database.prompt_metadata_key(),
+            scope.owner(),
         );
         Rows {
             scope,
@@ -210,6 +211,16 @@ impl Rows {
         let limit = page.limit.saturating_add(1);
         sql.text(" LIMIT ").text(&limit.to_string());
         sql.into_statement()
+    }
+
+    /// Those of the rows that are not favourites.
+    pub(super) fn without_favorites(mut self) -> Self {
+        let condition = favorite::is_favorite(false, self.scope.owner());
+        self.filter = Some(match self.filter {
+            Some(filter) => filter.and(condition),
+            None => condition,
+        });
+        self
     }
 
     /// Whether the filter holds of every row.

@@ -20,6 +20,17 @@ use crate::entity::image;
 /// Maximum number of images in [`MatchingFound::sample`].
 pub const MAX_SAMPLE: usize = 10;
 
+/// Which images to move to the trash.
+#[derive(Clone, Debug)]
+pub struct Matching {
+    /// Whose images.
+    pub owner: OwnerSelection,
+    /// Conditions that each image must meet; at least one.
+    pub filter: Filter,
+    /// Whether favourites stay.
+    pub keeps_favorites: bool,
+}
+
 /// The images that were moved to the trash.
 #[derive(Clone, Debug, Default)]
 pub struct MatchingDeleted {
@@ -51,11 +62,10 @@ impl Gallery {
     pub async fn soft_delete_matching(
         &self,
         caller: &Caller,
-        owner: &OwnerSelection,
-        filter: &Filter,
+        matching: &Matching,
         is_counted: bool,
     ) -> Result<MatchingDeleted, Error> {
-        let rows = self.matching(caller, owner, filter)?;
+        let rows = self.matching(caller, matching)?;
         let mut deleted = MatchingDeleted::default();
         if is_counted {
             deleted.count = Some(self.count_rows(&rows).await?);
@@ -99,11 +109,10 @@ impl Gallery {
     pub async fn find_matching(
         &self,
         caller: &Caller,
-        owner: &OwnerSelection,
-        filter: &Filter,
+        matching: &Matching,
         columns: Columns,
     ) -> Result<MatchingFound, Error> {
-        let rows = self.matching(caller, owner, filter)?;
+        let rows = self.matching(caller, matching)?;
         let parts = Parts {
             columns,
             total_count: true,
@@ -120,18 +129,17 @@ impl Gallery {
         })
     }
 
-    fn matching(
-        &self,
-        caller: &Caller,
-        owner: &OwnerSelection,
-        filter: &Filter,
-    ) -> Result<Rows, Error> {
-        let scope = owner.scope(caller)?;
-        let rows = self.rows_in(scope, Collection::Active, filter);
+    fn matching(&self, caller: &Caller, matching: &Matching) -> Result<Rows, Error> {
+        let scope = matching.owner.scope(caller)?;
+        let rows = self.rows_in(scope, Collection::Active, &matching.filter);
         if rows.has_no_condition() {
             return Err(ArgumentError::NoCondition.into());
         }
-        Ok(rows)
+        Ok(if matching.keeps_favorites {
+            rows.without_favorites()
+        } else {
+            rows
+        })
     }
 
     async fn delete_batch(

@@ -2,10 +2,12 @@
 //! [`crate::auth::Caller::scope`] decides which rows it may see, and `visible` applies that to every query.
 
 mod argument;
+mod beside;
 mod change;
 mod create;
 mod cursor;
 mod events;
+mod favorite;
 mod feed;
 mod filter;
 mod find;
@@ -22,6 +24,8 @@ mod retention;
 mod snapshot;
 mod stats;
 mod sweep;
+mod tags;
+mod touch;
 mod trail;
 mod trash;
 mod undo;
@@ -50,16 +54,17 @@ use intent::{Intent, IntentError};
 pub use crate::entity::gallery_event::Kind;
 pub use crate::entity::image::{Column, Columns, Model as Image, Partial as PartialImage};
 pub use argument::ArgumentError;
+pub use beside::ImageGroup;
 pub use change::Change;
 pub use create::{Created, IfExists, NewImage};
-pub use cursor::{CursorError, EventId, ListCursor, TrailCursor};
+pub use cursor::{CursorError, EventId, ListCursor, TagCursor, TrailCursor};
 pub use events::EventBatch;
 pub use feed::{Start, Subscription};
 pub use filter::{Filter, NumberRange};
 pub use input::{GivenJson, InexactNumber};
 pub use intent_aliases::IntentAliases;
 pub use list::{Collection, List, Parts, Slice};
-pub use matching::{MAX_SAMPLE, MatchingDeleted, MatchingFound};
+pub use matching::{MAX_SAMPLE, Matching, MatchingDeleted, MatchingFound};
 pub use page::{Direction, End, Field, Order, Page, Side, SortKey};
 pub use retention::{Expired, Retention};
 pub use snapshot::{FeedSnapshot, Snapshot, StoredSnapshot};
@@ -67,6 +72,10 @@ pub use stats::{
     DayCount, LabelCount, MAX_COUNTED, MAX_DAYS, MAX_ROWS, NumberSum, UserCount, ValueCount,
 };
 pub use sweep::{BulkOutcome, OwnerSelection, TrashSelection};
+pub use tags::{
+    InvalidTags, MAX_TAG_CHARACTERS, MAX_TAGS, Renamed, Tag, TagChange, TagCount, TagError,
+    TagFilter, TagKey, TagList, TagPage, TagSelection, TagSlice,
+};
 pub use trail::{Event, EventFilter, OwnedImage, TrailPage, TrailSlice};
 pub use trash::{Moved, Purged, SoftDeleted};
 pub use undo::{OperationId, Undone};
@@ -212,6 +221,12 @@ pub enum Refusal {
          are kept"
     )]
     OperationNotFound,
+    /// A text is not a tag.
+    #[error(transparent)]
+    Tag(#[from] TagError),
+    /// An image would have too many tags.
+    #[error("the image would have {0} tags; at most {MAX_TAGS} are allowed")]
+    TooManyTags(usize),
     /// A batch has too many items.
     #[error("{0} items were given; at most 100 are allowed, and nothing was done")]
     TooMany(usize),

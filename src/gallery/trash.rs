@@ -126,13 +126,13 @@ impl Gallery {
     }
 }
 
-fn distinct(ids: &[Option<ImageId>]) -> Vec<Uuid> {
+pub(super) fn distinct(ids: &[Option<ImageId>]) -> Vec<Uuid> {
     let ids: HashSet<Uuid> = ids.iter().flatten().map(|id| id.0).collect();
     ids.into_iter().collect()
 }
 
 /// Brings the results into the order of the ids; an id without a result was not found.
-fn answers<T: Clone>(
+pub(super) fn answers<T: Clone>(
     ids: &[Option<ImageId>],
     found: &HashMap<Uuid, Result<T, Refusal>>,
 ) -> Vec<Result<T, Refusal>> {
@@ -145,7 +145,11 @@ fn answers<T: Clone>(
 }
 
 /// Locks the rows of these ids until the transaction ends.
-async fn locked(unit: &UnitOfWork, scope: &Scope, ids: Vec<Uuid>) -> Result<Vec<Image>, Error> {
+pub(super) async fn locked(
+    unit: &UnitOfWork,
+    scope: &Scope,
+    ids: Vec<Uuid>,
+) -> Result<Vec<Image>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }

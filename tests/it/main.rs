@@ -45,6 +45,7 @@ mod stats;
 mod stream;
 mod subscription;
 mod sweep;
+mod tags;
 mod tls;
 mod traces;
 mod trail;

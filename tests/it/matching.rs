@@ -46,6 +46,40 @@ async fn db_fill(app: &TestApp, rows: usize) {
 }
 
 #[apply(each_database!)]
+async fn favorites_stay_unless_told_otherwise(app: TestApp) {
+    let alice = app.user("alice");
+    let mut created = Vec::new();
+    for _ in 0..3 {
+        let image = alice.create(json!({ "refinedPrompt": "a cat" })).await;
+        created.push(image["id"].as_str().expect("an id").to_owned());
+    }
+    let mark =
+        "mutation($ids: [ID!]!) { setFavorite(ids: $ids, isFavorite: true) { images { id } } }";
+    alice.run(mark, json!({ "ids": [created[1]] })).await;
+    let variables = json!({ "user": "alice", "filter": { "search": "cat" } });
+    let mut dry = variables.clone();
+    dry["dry"] = json!(true);
+    assert_eq!(delete(&alice, dry).await["matchingCount"], 2);
+    let moved: BTreeSet<String> = ids(&delete(&alice, variables).await, "softDeletedIds")
+        .into_iter()
+        .collect();
+    assert_eq!(
+        moved,
+        BTreeSet::from([created[0].clone(), created[2].clone()])
+    );
+    let everything = "mutation($filter: ImageFilter!, $keep: Boolean!) {
+        softDeleteMatching(userId: \"alice\", filter: $filter, keepFavorites: $keep) { softDeletedIds } }";
+    for (keep, expected) in [(true, json!([])), (false, json!([created[1]]))] {
+        let variables = json!({ "filter": { "search": "cat" }, "keep": keep });
+        let moved = alice.run(everything, variables).await;
+        assert_eq!(
+            moved["softDeleteMatching"]["softDeletedIds"], expected,
+            "{keep}"
+        );
+    }
+}
+
+#[apply(each_database!)]
 async fn what_holds_the_filter_is_moved_and_an_undo_takes_it_back(app: TestApp) {
     let (alice, bob) = (app.user("alice"), app.user("bob"));
     let mut cats = Vec::new();

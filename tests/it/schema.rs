@@ -22,6 +22,8 @@ const CONTRACT: &str = "
     Image.createdAt: DateTime!
     Image.updatedAt: DateTime!
     Image.deletedAt: DateTime
+    Image.tags: [String!]!
+    Image.isFavorite: Boolean!
     Image.events(first: Int, after: String, last: Int, before: String): GalleryEventConnection!
     ImageTransform.width: Int
     ImageTransform.height: Int
@@ -49,6 +51,11 @@ const CONTRACT: &str = "
     ImageFilter.metadataContains: JSON
     ImageFilter.metadataHasKeys: [String!]
     ImageFilter.metadataNumbers: [MetadataNumberRange!]
+    ImageFilter.tagsAll: [String!]
+    ImageFilter.tagsAny: [String!]
+    ImageFilter.tagsNone: [String!]
+    ImageFilter.hasTags: Boolean
+    ImageFilter.isFavorite: Boolean
     MetadataNumberRange.key: String!
     MetadataNumberRange.min: Float
     MetadataNumberRange.max: Float
@@ -58,6 +65,7 @@ const CONTRACT: &str = "
     Query.images(userId: String, filter: ImageFilter, orderBy: ImageOrder, first: Int, after: String, last: Int, before: String): ImageConnection!
     Query.deletedImages(userId: String, filter: ImageFilter, orderBy: ImageOrder, first: Int, after: String, last: Int, before: String): ImageConnection!
     Query.galleryStats(userId: String, filter: ImageFilter): GalleryStats!
+    Query.tags(userId: String, startsWith: String, first: Int, after: String, last: Int, before: String): TagConnection!
     Query.galleryEvents(userId: String, imageId: ID, types: [GalleryEventType!], first: Int, after: String, last: Int, before: String): GalleryEventConnection!
     Query.trailCursor: String!
     GalleryEvent.id: ID!
@@ -77,6 +85,14 @@ const CONTRACT: &str = "
     GalleryStats.activeCount: Int!
     GalleryStats.deletedCount: Int!
     GalleryStats.byIntent: [IntentCount!]!
+    GalleryStats.byTag(first: Int! = 20): [TagCount!]!
+    TagCount.tag: String!
+    TagCount.count: Int!
+    TagEdge.cursor: String!
+    TagEdge.node: TagCount!
+    TagConnection.edges: [TagEdge!]!
+    TagConnection.nodes: [TagCount!]!
+    TagConnection.pageInfo: PageInfo!
     GalleryStats.byMetadata(key: String!, first: Int! = 20): [MetadataCount!]!
     GalleryStats.metadataSum(key: String!): MetadataSum!
     GalleryStats.byUser(first: Int! = 20): [UserCount!]!
@@ -152,6 +168,12 @@ const CONTRACT: &str = "
     UndoPayload.restoredIds: [ID!]!
     UndoPayload.leftAloneIds: [ID!]!
     UndoPayload.userErrors: [UserError!]!
+    TagImagesPayload.images: [Image!]!
+    TagImagesPayload.userErrors: [UserError!]!
+    SetFavoritePayload.images: [Image!]!
+    SetFavoritePayload.userErrors: [UserError!]!
+    RenameTagPayload.changedCount: Int!
+    RenameTagPayload.userErrors: [UserError!]!
     Subscription.galleryEvents(userId: String, imageId: ID, types: [GalleryEventType!], after: String): GalleryEvent!
     Mutation.createImage(input: CreateImageInput!): CreateImagePayload!
     Mutation.createImages(input: [CreateImageInput!]!): CreateImagesPayload!
@@ -164,8 +186,11 @@ const CONTRACT: &str = "
     Mutation.purgeImages(ids: [ID!]!, force: Boolean! = false): PurgeImagesPayload!
     Mutation.emptyTrash(userId: String, all: Boolean! = false, deletedBefore: DateTime, dryRun: Boolean! = false): EmptyTrashPayload!
     Mutation.restoreTrash(userId: String, all: Boolean! = false, deletedAfter: DateTime): RestoreTrashPayload!
-    Mutation.softDeleteMatching(userId: String, all: Boolean! = false, filter: ImageFilter!, dryRun: Boolean! = false): SoftDeleteMatchingPayload!
+    Mutation.softDeleteMatching(userId: String, all: Boolean! = false, filter: ImageFilter!, keepFavorites: Boolean! = true, dryRun: Boolean! = false): SoftDeleteMatchingPayload!
     Mutation.undo(operationId: ID!): UndoPayload!
+    Mutation.tagImages(ids: [ID!]!, add: [String!], remove: [String!]): TagImagesPayload!
+    Mutation.setFavorite(ids: [ID!]!, isFavorite: Boolean!): SetFavoritePayload!
+    Mutation.renameTag(userId: String, from: String!, to: String!): RenameTagPayload!
 ";
 
 /// The values of enums.
@@ -183,7 +208,7 @@ const ENUMS: [(&str, &str); 8] = [
     (
         "UserErrorCode",
         "INVALID_IMAGE_URL UUID_NOT_FOUND IMAGE_ID_TAKEN IMAGE_NOT_FOUND IMAGE_DELETED IMAGE_NOT_DELETED CONFLICT \
-         INVALID_METADATA INVALID_TEXT INVALID_INTENT INVALID_USER_ID VALUE_TOO_LONG TOO_MANY_ITEMS OPERATION_NOT_FOUND",
+         INVALID_METADATA INVALID_TEXT INVALID_INTENT INVALID_USER_ID VALUE_TOO_LONG TOO_MANY_ITEMS OPERATION_NOT_FOUND INVALID_TAG",
     ),
 ];
 

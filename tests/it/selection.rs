@@ -11,6 +11,9 @@ async fn each_field_of_an_image_has_its_value_when_it_is_selected_alone(app: Tes
     let image = app.user("alice").create(json!({
             "originalPrompt": "typed", "refinedPrompt": "refined", "intentLabel": "upscale", "metadata": { "a": 1 },
         })).await;
+    let tag = "mutation($id: ID!) { tagImages(ids: [$id], add: [\"cat\"]) { userErrors { code } }
+        setFavorite(ids: [$id], isFavorite: true) { userErrors { code } } }";
+    app.run(tag, json!({ "id": image["id"] })).await;
     let delete = "mutation($id: ID!) { softDeleteImage(id: $id) { changed } }";
     app.run(delete, json!({ "id": image["id"] })).await;
     let fields = Fields::of_the_schema();
@@ -65,7 +68,7 @@ async fn each_field_of_an_image_has_its_value_when_it_is_selected_alone(app: Tes
             json!({}),
         )
         .await;
-    let types = json!([{ "type": "CREATED" }, { "type": "SOFT_DELETED" }]);
+    let types = json!([{ "type": "CREATED" }, { "type": "UPDATED" }, { "type": "UPDATED" }, { "type": "SOFT_DELETED" }]);
     assert_eq!(
         events["deletedImages"]["nodes"][0]["events"]["nodes"],
         types

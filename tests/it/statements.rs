@@ -134,6 +134,7 @@ async fn a_list_costs_as_many_statements_however_long_it_is(database: TestDataba
         list("images", "ImageConnection"),
         list("deletedImages", "ImageConnection"),
         list("galleryEvents", "GalleryEventConnection"),
+        list("tags", "TagConnection"),
         format!(
             "query($ids: [ID!]!) {{ nodes(ids: $ids) {{ id ... on Image {image} ... on GalleryEvent {event} }} }}"
         ),
@@ -142,6 +143,12 @@ async fn a_list_costs_as_many_statements_however_long_it_is(database: TestDataba
         ),
         format!(
             "mutation($ids: [ID!]!) {{ restoreImages(ids: $ids) {{ images {image} userErrors {{ code }} }} }}"
+        ),
+        format!(
+            "mutation($ids: [ID!]!) {{ setFavorite(ids: $ids, isFavorite: true) {{ images {image} userErrors {{ code }} }} }}"
+        ),
+        format!(
+            "mutation($ids: [ID!]!) {{ tagImages(ids: $ids, add: [\"a\"]) {{ images {image} userErrors {{ code }} }} }}"
         ),
     ];
     let lengths = [SHORT, LONG];

@@ -28,8 +28,8 @@ test('the examples show the main queries, mutations and the subscription', () =>
     parse(query).definitions.flatMap(({ selectionSet }) => selectionSet.selections.map((field) => field.name.value)),
   );
   const wanted = [
-    'createImage', 'deletedImages', 'emptyTrash', 'galleryEvents', 'galleryStats', 'images', 'purgeImage', 'restoreImage', 'softDeleteImage',
-    'softDeleteMatching', 'undo', 'updateImage',
+    'createImage', 'deletedImages', 'emptyTrash', 'galleryEvents', 'galleryStats', 'images', 'purgeImage', 'renameTag', 'restoreImage',
+    'setFavorite', 'softDeleteImage', 'softDeleteMatching', 'tagImages', 'tags', 'undo', 'updateImage',
   ];
   assert.deepEqual([...new Set(fields)].sort(), wanted);
 });

@@ -39,4 +39,5 @@ WHERE relnamespace = to_regnamespace(quote_ident(current_schema()))
     AND relname IN (
         'image_gallery_active_created', 'image_gallery_active_updated', 'image_gallery_owner_active_created',
         'image_gallery_owner_active_updated', 'image_gallery_trash', 'image_gallery_owner_trash', 'image_gallery_metadata',
-        'image_gallery_search', 'image_gallery_event', 'image_gallery_trail', 'image_gallery_once_key')
+        'image_gallery_search', 'image_gallery_event', 'image_gallery_trail', 'image_gallery_once_key',
+        'image_gallery_tag', 'image_gallery_favorite')

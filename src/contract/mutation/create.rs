@@ -1,5 +1,7 @@
 //! `createImage`, `createImages`.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 
 use crate::contract::error::Result;
@@ -9,7 +11,7 @@ use crate::contract::intent::ImageIntent;
 use crate::contract::scalar::{Json, Url};
 use crate::contract::user_error::UserError;
 use crate::contract::{caller, gallery};
-use crate::gallery::{self, Created, InputError, NewImage};
+use crate::gallery::{self, Created, ImageGroup, InputError, NewImage};
 
 use super::update::stored_image;
 
@@ -89,7 +91,8 @@ impl CreateMutation {
         let outcomes = Box::pin(gallery(ctx).create(caller(ctx), vec![input.into()])).await?;
         let outcome = outcomes.into_iter().next();
         let outcome = outcome.unwrap_or_else(|| Err(Vec::new()));
-        Ok(CreateImagePayload::new(outcome, &["input"]))
+        let group = group(std::slice::from_ref(&outcome));
+        Ok(CreateImagePayload::new(outcome, &group, &["input"]))
     }
 
     /// Stores up to 100 images; each one is stored or rejected independently.
@@ -107,8 +110,9 @@ impl CreateMutation {
         }
         let inputs = input.into_iter().map(Into::into).collect();
         let outcomes = Box::pin(gallery(ctx).create(caller(ctx), inputs)).await?;
+        let group = group(&outcomes);
         let result = |(place, outcome): (usize, _)| {
-            CreateImagePayload::new(outcome, &["input", &place.to_string()])
+            CreateImagePayload::new(outcome, &group, &["input", &place.to_string()])
         };
         Ok(CreateImagesPayload {
             results: outcomes.into_iter().enumerate().map(result).collect(),
@@ -117,11 +121,19 @@ impl CreateMutation {
     }
 }
 
+type Outcome = std::result::Result<Created, Vec<InputError>>;
+
+/// The stored images.
+fn group(outcomes: &[Outcome]) -> Arc<ImageGroup> {
+    let stored = outcomes.iter().flatten();
+    ImageGroup::new(stored.map(|created| created.image.image_id))
+}
+
 impl CreateImagePayload {
-    fn new(outcome: std::result::Result<Created, Vec<InputError>>, path: &[&str]) -> Self {
+    fn new(outcome: Outcome, group: &Arc<ImageGroup>, path: &[&str]) -> Self {
         match outcome {
             Ok(created) => Self {
-                image: Some(Image::from(created.image).into()),
+                image: Some(Image::new(Arc::new(created.image.into()), Arc::clone(group)).into()),
                 created: created.is_new,
                 updated: created.is_updated,
                 user_errors: Vec::new(),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, SimpleObject};
 
 use super::undo::operation_id;
-use crate::contract::argument::Flag;
+use crate::contract::argument::{Flag, TrueFlag};
 use crate::contract::budget::count_rows;
 use crate::contract::error::Result;
 use crate::contract::filter::{ImageFilter, user_id as checked_user_id};
 use crate::contract::image::{Image, columns};
 use crate::contract::immediate::List;
 use crate::contract::{caller, gallery};
-use crate::gallery::{Columns, OwnerSelection};
+use crate::gallery::{Columns, Matching, OwnerSelection};
 
 /// matchingCount: how many there are, at most 10,000 are moved in one call; with dryRun nothing is, and sample shows
 /// some.
@@ -35,8 +35,8 @@ pub(super) struct MatchingMutation;
 
 #[Object]
 impl MatchingMutation {
-    /// Moves every active image that holds the filter to the trash. A filter without a condition is `BAD_USER_INPUT`.
-    /// Whose: as emptyTrash. At most 10,000 in one call, in small transactions: call again while hasMore.
+    /// Moves every active image that holds the filter to the trash, favourites only with `keepFavorites: false`. A filter
+    /// without a condition is `BAD_USER_INPUT`. Whose: as emptyTrash. At most 10,000 in one call, in small transactions: call again while hasMore.
     async fn soft_delete_matching(
         &self,
         ctx: &Context<'_>,
@@ -44,6 +44,8 @@ impl MatchingMutation {
         #[graphql(default, desc = "Everybody's images; not together with userId.")] all: Flag,
         #[graphql(desc = "Conditions that each image must meet; at least one.")]
         filter: ImageFilter,
+        #[graphql(default, desc = "Whether favourites stay in the gallery.")]
+        keep_favorites: TrueFlag,
         #[graphql(
             default,
             desc = "Whether to move nothing, and only say what would be moved."
@@ -55,7 +57,11 @@ impl MatchingMutation {
             user_id: checked_user_id(user_id.as_deref())?,
             all: all.0,
         };
-        let filter = filter.checked()?;
+        let matching = Matching {
+            owner,
+            filter: filter.checked()?,
+            keeps_favorites: keep_favorites.0,
+        };
         let payload = ctx.field();
         if dry_run.0 {
             let sampled = payload
@@ -63,14 +69,14 @@ impl MatchingMutation {
                 .filter(|field| field.name() == "sample");
             let sampled = sampled.map(columns);
             let columns = sampled.fold(Columns::KEY, Columns::and);
-            let found = gallery(ctx).find_matching(caller(ctx), &owner, &filter, columns);
+            let found = gallery(ctx).find_matching(caller(ctx), &matching, columns);
             let found = Box::pin(found).await?;
             count_rows(ctx, &found.sample);
-            let sample = found.sample.into_iter().map(|image| Image(Arc::new(image)));
+            let sample = Image::list(found.sample.into_iter().map(Arc::new));
             return Ok(SoftDeleteMatchingPayload {
                 matching_count: to_int(found.count),
                 soft_deleted_ids: Vec::new(),
-                sample: List(sample.collect()),
+                sample: List(sample),
                 has_more: found.has_more,
                 operation_id: None,
             });
@@ -78,7 +84,7 @@ impl MatchingMutation {
         let is_counted = payload
             .selection_set()
             .any(|field| field.name() == "matchingCount");
-        let deleted = gallery(ctx).soft_delete_matching(caller(ctx), &owner, &filter, is_counted);
+        let deleted = gallery(ctx).soft_delete_matching(caller(ctx), &matching, is_counted);
         let deleted = Box::pin(deleted).await?;
         Ok(SoftDeleteMatchingPayload {
             // Nobody reads it where it was not counted.

@@ -1,8 +1,10 @@
 //! The mutation root. Input, payload and resolver of a mutation are together, one file per verb.
 
 mod create;
+mod favorite;
 mod matching;
 mod sweep;
+mod tags;
 mod trash;
 mod undo;
 mod update;
@@ -18,4 +20,6 @@ pub(crate) struct Mutation(
     sweep::SweepMutation,
     matching::MatchingMutation,
     undo::UndoMutation,
+    tags::TagMutation,
+    favorite::FavoriteMutation,
 );

@@ -158,7 +158,9 @@ impl TrashMutation {
         let deleted = Box::pin(gallery(ctx).soft_delete(caller(ctx), &ids)).await?;
         let (moved, refused) = divide(&ids, deleted.outcomes);
         Ok(SoftDeleteImagesPayload {
-            images: List(moved.into_iter().map(|moved| moved.image.into()).collect()),
+            images: List(Image::whole_list(
+                moved.into_iter().map(|moved| moved.image),
+            )),
             operation_id: deleted.operation.map(operation_id),
             user_errors: in_list(&refused),
         })
@@ -182,7 +184,9 @@ impl TrashMutation {
         let outcomes = Box::pin(gallery(ctx).restore(caller(ctx), &ids)).await?;
         let (moved, refused) = divide(&ids, outcomes);
         Ok(RestoreImagesPayload {
-            images: List(moved.into_iter().map(|moved| moved.image.into()).collect()),
+            images: List(Image::whole_list(
+                moved.into_iter().map(|moved| moved.image),
+            )),
             user_errors: in_list(&refused),
         })
     }
@@ -213,10 +217,10 @@ impl TrashMutation {
 }
 
 /// Refusals, with their indexes in the list of ids.
-type Refused = Vec<(usize, Refusal)>;
+pub(super) type Refused = Vec<(usize, Refusal)>;
 
 /// Separates successes and refusals, each id once.
-fn divide<T>(
+pub(super) fn divide<T>(
     ids: &[Option<ImageId>],
     outcomes: Vec<std::result::Result<T, Refusal>>,
 ) -> (Vec<T>, Refused) {
@@ -248,12 +252,12 @@ fn single(
     }
 }
 
-fn too_many(ids: &[ID]) -> Option<Vec<UserError>> {
+pub(super) fn too_many(ids: &[ID]) -> Option<Vec<UserError>> {
     let refusal = check_batch(ids.len()).err()?;
     Some(vec![UserError::new(&refusal, &["ids"])])
 }
 
-fn in_list(refused: &Refused) -> Vec<UserError> {
+pub(super) fn in_list(refused: &Refused) -> Vec<UserError> {
     refused
         .iter()
         .map(|(place, refusal)| UserError::new(refusal, &["ids", &place.to_string()]))

@@ -20,7 +20,7 @@ pub use metadata::{MAX_COUNTED, NumberSum, ValueCount};
 
 /// Maximum number of days.
 pub const MAX_DAYS: u16 = 366;
-/// Maximum number of values or owners.
+/// Maximum number of values, tags or owners.
 pub const MAX_ROWS: u16 = 100;
 
 /// Number of images with a label.
@@ -142,7 +142,7 @@ impl Gallery {
 }
 
 /// Checks the number of rows of a count.
-fn first_rows(first: i32) -> Result<i32, ArgumentError> {
+pub(super) fn first_rows(first: i32) -> Result<i32, ArgumentError> {
     if !(1..=i32::from(MAX_ROWS)).contains(&first) {
         return Err(ArgumentError::Rows(first));
     }

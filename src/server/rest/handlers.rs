@@ -57,7 +57,7 @@ pub(super) async fn create(Extract(rest): Extract<Rest>, request: Request) -> Re
                         } else {
                             (StatusCode::OK, "Image already exists")
                         };
-                        let image = ImageDetail::of_row(created.image)?;
+                        let image = ImageDetail::of_row(gallery, caller, created.image).await?;
                         Ok(Ok(Answer::new(status, message, &image)?))
                     }
                     Err(errors) => Ok(Err(Rejection::of_input(&errors))),
@@ -86,7 +86,7 @@ pub(super) async fn find(
                 let Some(image) = found.into_iter().flatten().next() else {
                     return Ok(Err(Rejection::not_found()));
                 };
-                let image = ImageDetail::of(&image)?;
+                let image = ImageDetail::of(gallery, caller, &image).await?;
                 Ok(Ok(Answer::new(StatusCode::OK, "Image retrieved", &image)?))
             }
             .boxed()
@@ -110,7 +110,7 @@ pub(super) async fn soft_delete(
             async move {
                 let deleted = gallery.soft_delete(caller, &[*id]).await?;
                 let moved = first(deleted.outcomes);
-                shown(moved, |_| Ok("Image deleted"))
+                shown(gallery, caller, moved, |_| Ok("Image deleted")).await
             }
             .boxed()
         },
@@ -132,7 +132,7 @@ pub(super) async fn restore(
         |gallery, caller, id| {
             async move {
                 let moved = first(gallery.restore(caller, &[*id]).await?);
-                shown(moved, |moved| {
+                shown(gallery, caller, moved, |moved| {
                     if moved.has_changed {
                         Ok("Image restored")
                     } else {
@@ -142,6 +142,7 @@ pub(super) async fn restore(
                         ))
                     }
                 })
+                .await
             }
             .boxed()
         },
@@ -262,7 +263,9 @@ fn first<T>(results: Vec<Result<T, Refusal>>) -> Result<T, Refusal> {
     results.into_iter().next().unwrap_or(Err(Refusal::NotFound))
 }
 
-fn shown(
+async fn shown(
+    gallery: &Gallery,
+    caller: &Caller,
     moved: Result<Moved, Refusal>,
     message: impl FnOnce(&Moved) -> Result<&'static str, Rejection>,
 ) -> Outcome {
@@ -274,7 +277,7 @@ fn shown(
         Ok(message) => message,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let image = ImageDetail::of_row(moved.image)?;
+    let image = ImageDetail::of_row(gallery, caller, moved.image).await?;
     Ok(Ok(Answer::new(StatusCode::OK, message, &image)?))
 }
 

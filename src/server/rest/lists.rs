@@ -11,7 +11,9 @@ use super::handlers::{head_of, read};
 use super::input::ListQuery;
 use super::representation::{ImageCount, ImageItem, ImageList};
 use crate::auth::Caller;
-use crate::gallery::{self, Collection, End, Gallery, ListCursor, Page, Parts as ListParts};
+use crate::gallery::{
+    self, Collection, End, Gallery, ImageGroup, ListCursor, Page, PartialImage, Parts as ListParts,
+};
 
 /// Images that are read at once.
 const READ_AT_ONCE: u64 = 100;
@@ -74,8 +76,14 @@ async fn page(
             end: End::Front,
         };
         let slice = gallery.list(caller, &query.list, &page, parts).await?;
+        let id = |image: &PartialImage| image.image_id.try_as_ref().copied();
+        let group = ImageGroup::new(slice.images.iter().filter_map(id));
         for image in &slice.images {
-            let item = ImageItem::of(image)?;
+            let tags = match id(image) {
+                Some(id) => gallery.tags_of(caller, &group, id).await?,
+                None => &[],
+            };
+            let item = ImageItem::of(image, tags)?;
             bytes += item.size_bytes();
             items.push(item);
         }

@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::auth::Caller;
 use crate::entity::Metadata;
-use crate::gallery::{self, Column, Columns, Image, PartialImage};
+use crate::gallery::{self, Column, Columns, Gallery, Image, ImageGroup, PartialImage};
 
 /// An image in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,6 +28,8 @@ pub(super) struct ImageItem {
     created_at: String,
     /// Whether it is in the trash.
     is_deleted: bool,
+    /// Its owner's labels on it, in alphabetical order.
+    tags: Vec<String>,
 }
 
 /// Images, in the order of the list.
@@ -79,11 +82,11 @@ impl ImageItem {
     ]);
 
     /// Fails if one of its columns was not read.
-    pub(super) fn of(image: &PartialImage) -> Result<Self, gallery::Error> {
-        Self::read(image).ok_or_else(not_read)
+    pub(super) fn of(image: &PartialImage, tags: &[String]) -> Result<Self, gallery::Error> {
+        Self::read(image, tags).ok_or_else(not_read)
     }
 
-    fn read(image: &PartialImage) -> Option<Self> {
+    fn read(image: &PartialImage, tags: &[String]) -> Option<Self> {
         let intent = image.intent.try_as_ref()?.clone();
         Some(Self {
             image_id: image.image_id.try_as_ref()?.to_string(),
@@ -94,30 +97,43 @@ impl ImageItem {
             intent: intent.filter(|label| !label.is_empty()),
             created_at: image.created_at.try_as_ref()?.to_string(),
             is_deleted: image.deleted_at.try_as_ref()?.is_some(),
+            tags: tags.to_vec(),
         })
     }
 
     /// The approximate size in memory.
     pub(super) fn size_bytes(&self) -> usize {
-        self.refined_prompt.as_ref().map_or(0, String::len) + self.image_url.len()
+        let tags: usize = self.tags.iter().map(String::len).sum();
+        self.refined_prompt.as_ref().map_or(0, String::len) + self.image_url.len() + tags
     }
 }
 
 impl ImageDetail {
-    /// Fails if one of its columns was not read.
-    pub(super) fn of(image: &PartialImage) -> Result<Self, gallery::Error> {
-        Self::read(image).ok_or_else(not_read)
+    /// Reads its tags. Fails if one of its columns was not read.
+    pub(super) async fn of(
+        gallery: &Gallery,
+        caller: &Caller,
+        image: &PartialImage,
+    ) -> Result<Self, gallery::Error> {
+        let id = *image.image_id.try_as_ref().ok_or_else(not_read)?;
+        let group = ImageGroup::new([id]);
+        let tags = gallery.tags_of(caller, &group, id).await?;
+        Self::read(image, tags).ok_or_else(not_read)
     }
 
     /// Of a whole row.
-    pub(super) fn of_row(image: Image) -> Result<Self, gallery::Error> {
-        Self::of(&PartialImage::from(image))
+    pub(super) async fn of_row(
+        gallery: &Gallery,
+        caller: &Caller,
+        image: Image,
+    ) -> Result<Self, gallery::Error> {
+        Self::of(gallery, caller, &PartialImage::from(image)).await
     }
 
-    fn read(image: &PartialImage) -> Option<Self> {
+    fn read(image: &PartialImage, tags: &[String]) -> Option<Self> {
         let deleted_at = *image.deleted_at.try_as_ref()?;
         Some(Self {
-            item: ImageItem::read(image)?,
+            item: ImageItem::read(image, tags)?,
             original_prompt: image.original_prompt.try_as_ref()?.clone(),
             metadata: raw(image.metadata.try_as_ref()?),
             updated_at: image.updated_at.try_as_ref()?.to_string(),

@@ -90,7 +90,7 @@ async fn steps_that_were_done_and_not_recorded_are_done_once() {
         make_table(&database, 100).await;
         let program = program(&database);
         program.run(&["migrate", "up"]).await.expect_success();
-        for unrecorded in ["m0008_stored_urls", "m0007_operations", "m0005_trash_orders", "m0004_once_keys", "m0003_trail", "m0002_search", "m0001_image_gallery"] {
+        for unrecorded in ["m0008_stored_urls", "m0007_operations", "m0006_tags", "m0005_trash_orders", "m0004_once_keys", "m0003_trail", "m0002_search", "m0001_image_gallery"] {
             database
                 .db_execute(&format!("DELETE FROM seaql_migrations WHERE version >= '{unrecorded}'"))
                 .await;

@@ -68,6 +68,7 @@ async fn walk(app: &TestApp, is_code: bool, slash: &str) {
         "updated_at",
         "deleted_at",
         "is_deleted",
+        "tags",
     ] {
         assert!(names.contains(&name), "{name} in {created}");
     }
@@ -81,7 +82,7 @@ async fn walk(app: &TestApp, is_code: bool, slash: &str) {
     assert!(!reply.headers.contains_key("link"));
     let item = json!({
         "image_id": ID, "user_id": "alice", "image_url": image_url(ID), "refined_prompt": "a tabby cat",
-        "intent": "generate", "created_at": created["created_at"], "is_deleted": false,
+        "intent": "generate", "created_at": created["created_at"], "is_deleted": false, "tags": [],
     });
     assert_eq!(unwrapped(reply.body, is_code), json!([item]));
 

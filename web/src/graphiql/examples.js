@@ -207,6 +207,67 @@ query Statistics {
 }
 `;
 
+const organise = `# Tags and favourites: put them on, find what has them, and list
+# the tags that begin as you type. Letter case does not count.
+mutation Tag($ids: [ID!]!) {
+  tagImages(ids: $ids, add: ["Cat", "night"], remove: ["draft"]) {
+    images {
+      id
+      tags
+    }
+    userErrors {
+      code
+      message
+      path
+    }
+  }
+}
+
+mutation Favorite($ids: [ID!]!) {
+  setFavorite(ids: $ids, isFavorite: true) {
+    images {
+      id
+      isFavorite
+    }
+    userErrors {
+      code
+      message
+    }
+  }
+}
+
+query Tagged {
+  images(filter: { tagsAny: ["cat", "dog"], isFavorite: true }) {
+    nodes {
+      id
+      tags
+      isFavorite
+    }
+  }
+}
+
+query Tags {
+  tags(startsWith: "ca") {
+    nodes {
+      tag
+      count
+    }
+  }
+}
+
+mutation Rename {
+  renameTag(userId: "alice", from: "cat", to: "Tabby cat") {
+    changedCount
+    hasMore
+    userErrors {
+      code
+      message
+      path
+    }
+  }
+}
+`;
+
 const json = (value) => JSON.stringify(value, null, 2);
 
 /** GraphiQL's tabs: `query`, and `variables` as JSON text where it has any. */
@@ -234,6 +295,7 @@ export const examples = [
   },
   { query: trash, variables: json({ id: imageId, operationId: '' }) },
   { query: clear, variables: json({ filter: { metadataContains: { model: 'flux' } }, dryRun: true }) },
+  { query: organise, variables: json({ ids: [imageId] }) },
   { query: follow },
   { query: statistics },
 ];

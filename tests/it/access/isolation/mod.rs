@@ -52,6 +52,10 @@ async fn make_images(owner: &User, label: &str) -> [Value; 3] {
         keyed["onceKey"] = json!("bobkey");
     }
     let (active, trashed) = (owner.create(keyed).await, owner.create(input).await);
+    let tag = "mutation($ids: [ID!]!, $tag: String!) { tagImages(ids: $ids, add: [$tag]) { userErrors { code } }
+        setFavorite(ids: $ids, isFavorite: true) { userErrors { code } } }";
+    let variables = json!({ "ids": [active["id"], trashed["id"]], "tag": format!("{name}tag") });
+    owner.run(tag, variables).await;
     let delete = "mutation($id: ID!) { softDeleteImage(id: $id) { operationId } }";
     let mut deleted = owner.run(delete, json!({ "id": trashed["id"] })).await;
     let operation = deleted["softDeleteImage"]["operationId"].take();
@@ -68,6 +72,7 @@ async fn make_both(app: &TestApp) -> Known {
             "{ created: images { pageInfo { endCursor } }
                updated: images(orderBy: { field: UPDATED_AT, direction: ASC }) { pageInfo { endCursor } }
                trash: deletedImages { pageInfo { endCursor } }
+               tags { pageInfo { endCursor } }
                galleryEvents(first: 1) { nodes { id cursor } } }",
             json!({}),
         )
@@ -89,6 +94,7 @@ async fn make_both(app: &TestApp) -> Known {
         ("BOB_CURSOR", cursor("created")),
         ("BOB_UPDATED_CURSOR", cursor("updated")),
         ("BOB_TRASH_CURSOR", cursor("trash")),
+        ("BOB_TAG_CURSOR", cursor("tags")),
         ("BOB_EVENT", text(&event["id"])),
         ("BOB_EVENT_CURSOR", text(&event["cursor"])),
         ("BOB_CREATED_AT", text(&active["createdAt"])),
@@ -159,7 +165,7 @@ async fn answers(caller: &User, queries: &[(&'static str, String)]) -> Vec<Value
 
 /// Bob's images, as a caller with full access sees them.
 async fn bobs_images(app: &TestApp) -> Value {
-    let all = "id userId imageUrl originalPrompt refinedPrompt intentLabel metadata createdAt updatedAt deletedAt";
+    let all = "id userId imageUrl originalPrompt refinedPrompt intentLabel metadata createdAt updatedAt deletedAt tags isFavorite";
     let query = format!(
         "{{ images(userId: \"bob\") {{ nodes {{ {all} }} }} deletedImages(userId: \"bob\") {{ nodes {{ {all} }} }} }}"
     );

@@ -25,9 +25,22 @@ pub(super) const QUERIES: &[(&str, &[&str])] = &[
     ("images", LIST),
     ("deletedImages", LIST),
     (
+        "tags",
+        &[
+            "",
+            r#"(userId: "bob")"#,
+            r#"(startsWith: "bob")"#,
+            "(first: 1)",
+            "(last: 1)",
+            r#"(after: "BOB_TAG_CURSOR", first: 1)"#,
+            r#"(before: "BOB_TAG_CURSOR", last: 1)"#,
+        ],
+    ),
+    (
         "galleryStats",
         &[
             "",
+            r#"(filter: { tagsAll: ["bobtag"], tagsAny: ["bobtag"], tagsNone: ["alicetag"], hasTags: true, isFavorite: true })"#,
             r#"(userId: "bob")"#,
             r#"(filter: { search: "bobsecret" })"#,
             r#"(filter: { metadataHasKeys: ["owner"] })"#,
@@ -77,6 +90,11 @@ const LIST: &[&str] = &[
     "(filter: { intents: [OTHER] })",
     r#"(filter: { intentLabels: ["boblabel"] })"#,
     r#"(filter: { createdAfter: "BOB_CREATED_AT" })"#,
+    r#"(filter: { tagsAll: ["bobtag"] })"#,
+    r#"(filter: { tagsAny: ["bobtag", "alicetag"] })"#,
+    r#"(filter: { tagsNone: ["alicetag"] })"#,
+    "(filter: { hasTags: true })",
+    "(filter: { isFavorite: true })",
     r#"(filter: { createdBefore: "BOB_CREATED_AT" })"#,
 ];
 
@@ -106,6 +124,7 @@ pub(super) const NESTED: &[(&str, &[&str])] = &[
         "GalleryStats.metadataSum",
         &[r#"(key: "owner")"#, r#"(key: "number")"#],
     ),
+    ("GalleryStats.byTag", &["(first: 9)"]),
     (OF_EVERYBODY, &["(first: 9)"]),
 ];
 
@@ -217,6 +236,38 @@ pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[
             r#"(ids: ["BOB_TRASHED", "BOB_ACTIVE"], force: true)"#,
             "IMAGE_NOT_FOUND",
         )],
+    ),
+    (
+        "tagImages",
+        &[
+            (
+                r#"(ids: ["ALICE_ACTIVE", "BOB_ACTIVE", "BOB_TRASHED"], add: ["a"], remove: ["alicetag"])"#,
+                "IMAGE_NOT_FOUND",
+            ),
+            // Her spelling, not his.
+            (r#"(ids: ["ALICE_ACTIVE"], add: ["BOBTAG"])"#, ""),
+            (r#"(ids: ["ALICE_ACTIVE"], remove: ["bobtag"])"#, ""),
+        ],
+    ),
+    (
+        "setFavorite",
+        &[
+            (
+                r#"(ids: ["ALICE_ACTIVE", "BOB_ACTIVE", "BOB_TRASHED"], isFavorite: false)"#,
+                "IMAGE_NOT_FOUND",
+            ),
+            (
+                r#"(ids: ["BOB_ACTIVE"], isFavorite: true)"#,
+                "IMAGE_NOT_FOUND",
+            ),
+        ],
+    ),
+    (
+        "renameTag",
+        &[
+            (r#"(userId: "bob", from: "bobtag", to: "a")"#, "FORBIDDEN"),
+            (r#"(from: "bobtag", to: "a")"#, ""),
+        ],
     ),
     (
         "emptyTrash",

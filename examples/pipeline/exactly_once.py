@@ -143,6 +143,8 @@ def send_each_twice():
                     "task_id": task_id,
                     "image_url": uploads[upload],
                     "original_prompt": f"picture {task_id}",
+                    # As the application labels it.
+                    "intent": "image_generation",
                     "metadata": {"model": "flux"},
                 }
             )
@@ -150,7 +152,7 @@ def send_each_twice():
 
 
 def check(gallery, urls):
-    query = "{ images(first: 100) { totalCount nodes { imageUrl userId metadata } } galleryEvents(first: 100) { nodes { type } pageInfo { hasNextPage } } }"
+    query = "{ images(first: 100) { totalCount nodes { imageUrl userId intentLabel metadata } } galleryEvents(first: 100) { nodes { type } pageInfo { hasNextPage } } }"
     found = gallery.run(query)
     images = found["images"]["nodes"]
     assert found["images"]["totalCount"] == TASKS, found["images"]["totalCount"]
@@ -158,6 +160,7 @@ def check(gallery, urls):
     for image in images:
         task_id = image["metadata"]["task_id"]
         assert image["imageUrl"] in urls[task_id], image
+        assert image["intentLabel"] == "image_generation", image
         assert image["metadata"] == {
             "model": "flux",
             "task_id": task_id,

@@ -24,6 +24,17 @@ def gallery():
     return Gallery.from_environment()
 
 
+# The intents of the gallery. Other labels, such as `image_generation`, are stored as they are (see `INTENT_ALIASES`).
+INTENTS = {"GENERATE", "EDIT", "ENHANCE"}
+
+
+def intent_of(conversation):
+    intent = conversation.get("intent") or "GENERATE"
+    if intent.upper() in INTENTS:
+        return {"intent": intent.upper()}
+    return {"intentLabel": intent}
+
+
 @app.task(bind=True, max_retries=12)
 def finalize_conversation_task(self, conversation):
     """May run any number of times: the gallery keeps one image for each `task_id`.
@@ -36,9 +47,9 @@ def finalize_conversation_task(self, conversation):
         "imageUrl": conversation["image_url"],
         "originalPrompt": conversation.get("original_prompt"),
         "refinedPrompt": conversation.get("refined_prompt"),
-        "intent": conversation.get("intent", "GENERATE"),
+        **intent_of(conversation),
         "metadata": {
-            **conversation.get("metadata", {}),
+            **(conversation.get("metadata") or {}),
             "task_id": conversation["task_id"],
             "session_id": conversation["session_id"],
             "message_id": conversation["message_id"],

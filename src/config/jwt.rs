@@ -52,7 +52,7 @@ pub(super) struct JwtSettings {
     ///
     /// If a token has no `aud`, its `client_id` is compared instead, as in the access tokens of Amazon Cognito.
     #[arg(long, env, value_name = "AUDIENCES", help_heading = JWT, value_delimiter = ',',
-        value_parser = Checked(text))]
+        value_parser = Checked(audience))]
     jwt_audience: Vec<String>,
 
     /// `JWT_USER_CLAIM`, default `sub`: the claim with the user's id; a dotted path selects a nested claim
@@ -69,16 +69,20 @@ pub(super) struct JwtSettings {
     jwt_service_claim: Option<ServiceClaim>,
 }
 
+/// Rejects a blank audience: a list of nothing else would accept the tokens of every audience.
+fn audience(value: &str) -> Result<String, String> {
+    match value.trim() {
+        "" => Err("is not an audience; allowed are audiences, separated by commas".to_owned()),
+        audience => Ok(audience.to_owned()),
+    }
+}
+
 impl JwtSettings {
     /// What the claims of a token must be.
     pub(super) fn rules(&self) -> ClaimRules {
-        let audiences = self
-            .jwt_audience
-            .iter()
-            .map(|audience| audience.trim().to_owned());
         ClaimRules::of_any_issuer(
             self.jwt_issuer.clone(),
-            audiences.filter(|audience| !audience.is_empty()).collect(),
+            self.jwt_audience.clone(),
             self.jwt_user_claim.clone(),
             self.jwt_service_claim.clone(),
         )

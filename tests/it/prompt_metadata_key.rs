@@ -1,4 +1,4 @@
-//! `PROMPT_METADATA_KEY`: the text under a key of the metadata stands in for a missing `originalPrompt`, in searches too.
+//! `PROMPT_METADATA_KEY`: the text under a key of the metadata replaces a missing `originalPrompt`, in searches too.
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
@@ -51,6 +51,10 @@ async fn it_is_shown_and_searched_where_no_prompt_is_stored(app: TestApp) {
         let image = app.run(image, json!({ "id": row.id })).await;
         assert_eq!(image["image"], json!({ "originalPrompt": prompt }));
         assert_eq!(image["node"], json!({ "originalPrompt": prompt }));
+        let detail = format!("{}/v1/gallery/{}/", app.url(), row.id);
+        let detail = app.client().get(detail).send().await.expect("an answer");
+        let detail: Value = detail.json().await.expect("JSON");
+        assert_eq!(detail["data"]["original_prompt"], json!(prompt));
     }
     let list = app
         .run(

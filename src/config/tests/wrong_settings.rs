@@ -242,6 +242,10 @@ fn a_wrong_setting_of_access_is_one_line() {
              SERVICE_TOKENS",
         ),
         (
+            &["--jwt-audience=,"],
+            "JWT_AUDIENCE: `` is not an audience; allowed are audiences, separated by commas",
+        ),
+        (
             &["--jwt-algorithms", "RS256,none"],
             "JWT_ALGORITHMS: `RS256,none` is not a list of algorithms, separated by commas; allowed are HS256, HS384, \
              HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",

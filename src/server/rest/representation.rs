@@ -118,7 +118,11 @@ impl ImageDetail {
         let id = *image.image_id.try_as_ref().ok_or_else(not_read)?;
         let group = ImageGroup::new([id]);
         let tags = gallery.tags_of(caller, &group, id).await?;
-        Self::read(image, tags).ok_or_else(not_read)
+        let mut detail = Self::read(image, tags).ok_or_else(not_read)?;
+        if detail.original_prompt.is_none() {
+            detail.original_prompt = gallery.prompt_of_metadata(image);
+        }
+        Ok(detail)
     }
 
     /// Of a whole row.

@@ -312,6 +312,18 @@ pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[
                 "",
             ),
             (r#"(filter: { metadataHasKeys: ["owner"] })"#, ""),
+            (
+                r#"(filter: { search: "bobsecret" }, keepFavorites: false)"#,
+                "",
+            ),
+            (
+                r#"(filter: { tagsAll: ["bobtag"], tagsAny: ["bobtag"], hasTags: true, isFavorite: true }, keepFavorites: false)"#,
+                "",
+            ),
+            (
+                r#"(filter: { tagsNone: ["alicetag"], tagsAny: ["bobtag"] })"#,
+                "",
+            ),
         ],
     ),
     (

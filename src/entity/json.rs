@@ -17,11 +17,44 @@ pub(super) fn read_object(text: &str) -> Option<Map<String, Json>> {
     Some(members.into_iter().map(read).collect())
 }
 
+/// Why JSON text is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnreadableJson {
+    /// More than 127 objects and arrays inside each other.
+    #[error("is nested too deeply")]
+    TooDeep,
+    /// A string has an escape that is half of a character.
+    #[error(
+        "has a string that is not Unicode: one of its escapes, such as `\\ud800`, is only half of a character"
+    )]
+    NotUnicode,
+}
+
 /// The value of any JSON text, whatever its keys: `serde_json` gives some a meaning of its own. A number that overflows a
-/// double becomes a string. None if it nests more deeply than 127 objects and arrays.
-pub fn value_of(text: &str) -> Option<Json> {
+/// double becomes a string.
+pub fn value_of(text: &str) -> Result<Json, UnreadableJson> {
     const MAX_NESTING: usize = 127;
-    (nesting(text) <= MAX_NESTING).then(|| read(text))
+    if nesting(text) > MAX_NESTING {
+        return Err(UnreadableJson::TooDeep);
+    }
+    if !has_only_characters(text) {
+        return Err(UnreadableJson::NotUnicode);
+    }
+    Ok(read(text))
+}
+
+/// Whether every string is decoded without half a surrogate pair, which the library does not check in text that it passes on.
+fn has_only_characters(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(start) = rest.find('"') {
+        let (_, string_on) = rest.split_at(start);
+        let (string, after) = string_on.split_at(token_length(string_on));
+        if serde_json::from_str::<String>(string).is_err() {
+            return false;
+        }
+        rest = after;
+    }
+    true
 }
 
 fn nesting(text: &str) -> usize {
@@ -198,6 +231,15 @@ mod tests {
             readable(&long),
             format!(r#"{{"a": "1{}"}}"#, "0".repeat(400))
         );
+    }
+
+    #[test]
+    fn half_a_character_is_not_read() {
+        for text in [r#""\ud800""#, r#"{"a": ["\udc00"]}"#, r#"{"\ud83d": 1}"#] {
+            assert_eq!(value_of(text), Err(UnreadableJson::NotUnicode), "{text}");
+        }
+        let whole = value_of(r#"["\ud83d\ude00", "\\ud800"]"#);
+        assert_eq!(whole, Ok(json!(["\u{1f600}", "\\ud800"])));
     }
 
     #[test]

@@ -204,8 +204,8 @@ pub enum Refusal {
     /// The owner's identifier is invalid.
     #[error(transparent)]
     UserId(UserIdError),
-    /// No owner was given, and the caller is anonymous.
-    #[error("is required: the caller is not signed in, so there is nobody else to own the image")]
+    /// No owner was given, and the caller is no user.
+    #[error("is required: the caller is not signed in as a user, who would own the image")]
     OwnerMissing,
     /// A text is too long.
     #[error("has {characters} characters; at most {maximum} are allowed")]

@@ -1,7 +1,7 @@
 //! The calls on one image, one function each; those on lists are in `lists`.
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Path, Request, State as Extract};
+use axum::extract::{Request, State as Extract};
 use axum::http::header::{CONNECTION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 
 use super::Rest;
 use super::call::{Answer, Outcome, answer, respond};
-use super::input::NewImage;
+use super::input::{NewImage, PathId};
 use super::openapi::document;
 use super::refusal::Rejection;
 use super::representation::{ImageDetail, PurgedImage};
@@ -72,14 +72,14 @@ pub(super) async fn create(Extract(rest): Extract<Rest>, request: Request) -> Re
 /// `GET /{id}/`, also of an image in the trash.
 pub(super) async fn find(
     Extract(rest): Extract<Rest>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     request: Request,
 ) -> Response {
     by_id(
         &rest,
         request,
         read("getImage"),
-        &id,
+        id,
         |gallery, caller, id| {
             async move {
                 let found = gallery.find(caller, &[*id], Columns::ALL).await?;
@@ -98,14 +98,14 @@ pub(super) async fn find(
 /// `DELETE /{id}/`: to the trash.
 pub(super) async fn soft_delete(
     Extract(rest): Extract<Rest>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     request: Request,
 ) -> Response {
     by_id(
         &rest,
         request,
         write("softDeleteImage"),
-        &id,
+        id,
         |gallery, caller, id| {
             async move {
                 let deleted = gallery.soft_delete(caller, &[*id]).await?;
@@ -121,14 +121,14 @@ pub(super) async fn soft_delete(
 /// `POST /{id}/restore/`
 pub(super) async fn restore(
     Extract(rest): Extract<Rest>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     request: Request,
 ) -> Response {
     by_id(
         &rest,
         request,
         write("restoreImage"),
-        &id,
+        id,
         |gallery, caller, id| {
             async move {
                 let moved = first(gallery.restore(caller, &[*id]).await?);
@@ -153,14 +153,14 @@ pub(super) async fn restore(
 /// `DELETE /{id}/permanent/`, of an active image too.
 pub(super) async fn purge(
     Extract(rest): Extract<Rest>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     request: Request,
 ) -> Response {
     by_id(
         &rest,
         request,
         write("purgeImage"),
-        &id,
+        id,
         |gallery, caller, id| {
             async move {
                 Ok(match first(gallery.purge(caller, &[*id], true).await?) {
@@ -230,18 +230,18 @@ fn write(name: &'static str) -> CallLabels {
     }
 }
 
-/// A call about one image. A malformed id is of no image.
+/// A call about one image.
 async fn by_id(
     rest: &Rest,
     request: Request,
     labels: CallLabels,
-    id: &str,
+    id: Option<ImageId>,
     run: impl for<'c> Fn(&'c Gallery, &'c Caller, &'c Option<ImageId>) -> BoxFuture<'c, Outcome>
     + Send
     + Sync,
 ) -> Response {
     let head = head_of(request);
-    answer(rest, &head, labels, |_| Ok(ImageId::parse(id)), run).await
+    answer(rest, &head, labels, |_| Ok(id), run).await
 }
 
 /// The head of a request whose body is ignored.

@@ -1,8 +1,11 @@
-//! Parses query parameters and bodies, with an error for each field.
+//! Parses paths, query parameters and bodies, with an error for each field.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 
+use axum::extract::{FromRequestParts, Path};
 use axum::http::Uri;
+use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -12,8 +15,8 @@ use crate::auth::{Caller, UserId};
 use crate::entity::json;
 use crate::gallery::intent::Intent;
 use crate::gallery::{
-    self, ArgumentError, Collection, Direction, Field, Filter, GivenJson, InexactNumber, List,
-    ListCursor, Order, SortKey,
+    self, ArgumentError, Collection, Direction, Field, Filter, GivenJson, ImageId, InexactNumber,
+    List, ListCursor, Order, SortKey,
 };
 use graphql_front::inexact_in_json;
 
@@ -280,11 +283,13 @@ impl<'b> Fields<'b> {
         if let Some(number) = inexact_in_json(text) {
             return Some(GivenMetadata(Err(InexactNumber(number.to_owned()))));
         }
-        let value = json::value_of(text);
-        if value.is_none() {
-            self.wrong("metadata", "is nested too deeply");
+        match json::value_of(text) {
+            Ok(value) => Some(GivenMetadata(Ok(value))),
+            Err(error) => {
+                self.wrong("metadata", &error.to_string());
+                None
+            }
         }
-        value.map(|value| GivenMetadata(Ok(value)))
     }
 
     fn read<T: DeserializeOwned>(&mut self, name: &'static str, otherwise: &str) -> Option<T> {
@@ -301,6 +306,18 @@ impl<'b> Fields<'b> {
             .entry(name)
             .or_default()
             .push(message.to_owned());
+    }
+}
+
+/// The id in a path; none if it is malformed, so that it is of no image.
+pub(super) struct PathId(pub(super) Option<ImageId>);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let text = Path::<String>::from_request_parts(head, state).await;
+        Ok(Self(text.ok().and_then(|Path(id)| ImageId::parse(&id))))
     }
 }
 

@@ -7,8 +7,9 @@ use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, HttpMethod, InfoBuilder, KnownFormat, OpenApi, OpenApiBuilder, PathItem,
-    PathsBuilder, Ref, RefOr, Required, Schema, SchemaFormat, SecurityRequirement, Type,
+    ContentBuilder, Header, HeaderBuilder, HttpMethod, InfoBuilder, KnownFormat, OpenApi,
+    OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Required, Schema, SchemaFormat,
+    SecurityRequirement, Type,
 };
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
@@ -34,6 +35,7 @@ struct Call {
     successes: &'static [(StatusCode, &'static str)],
     /// The errors that not every call has.
     errors: &'static [(StatusCode, &'static str)],
+    has_pages: bool,
 }
 
 const OK: &[(StatusCode, &str)] = &[(StatusCode::OK, "Done")];
@@ -93,6 +95,7 @@ fn calls(envelope: Envelope) -> Vec<Call> {
         result: in_envelope::<ImageList>(envelope),
         successes: OK,
         errors: &[],
+        has_pages: true,
     };
     let by_id = |path, method, name, summary, errors| Call {
         path,
@@ -104,6 +107,7 @@ fn calls(envelope: Envelope) -> Vec<Call> {
         result: detail(),
         successes: OK,
         errors,
+        has_pages: false,
     };
     vec![
         list("/", "listImages", "The active images, newest first"),
@@ -125,8 +129,13 @@ fn calls(envelope: Envelope) -> Vec<Call> {
             errors: &[
                 (StatusCode::CONFLICT, "Its id is stored for another owner"),
                 (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+                (
+                    StatusCode::REQUEST_TIMEOUT,
+                    "The body did not arrive in time",
+                ),
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON"),
             ],
+            has_pages: false,
         },
         list(
             "/deleted/",
@@ -143,6 +152,7 @@ fn calls(envelope: Envelope) -> Vec<Call> {
             result: in_envelope::<ImageCount>(envelope),
             successes: OK,
             errors: &[],
+            has_pages: false,
         },
         by_id(
             "/{image_id}/",
@@ -217,34 +227,59 @@ fn operation(call: Call, envelope: Envelope) -> OperationBuilder {
     }
     for (status, description) in call.successes {
         let content = ContentBuilder::new().schema(Some(call.result.clone()));
-        let response = ResponseBuilder::new()
+        let mut response = ResponseBuilder::new()
             .description(*description)
             .content(JSON, content.build());
+        if call.has_pages {
+            let link = "The next page, as `<?…>; rel=\"next\"`; absent on the last";
+            response = response.header("Link", header(Type::String, link));
+        }
         operation = operation.response(status.as_str(), response.build());
     }
     let common = [
         (StatusCode::BAD_REQUEST, "The request is invalid"),
         (StatusCode::UNAUTHORIZED, "A valid token is required"),
         (StatusCode::FORBIDDEN, "The caller may not do this"),
+        (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
         (
-            StatusCode::TOO_MANY_REQUESTS,
-            "Too many requests; see `Retry-After`",
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The server failed, and logged why",
         ),
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Try again; see `Retry-After`",
-        ),
+        (StatusCode::SERVICE_UNAVAILABLE, "Try again later"),
     ];
     for (status, description) in common.iter().chain(call.errors) {
-        let error = match envelope {
-            Envelope::Success => SuccessError::name(),
-            Envelope::Code => CodedError::name(),
-        };
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(error)));
-        let response = ResponseBuilder::new()
-            .description(*description)
-            .content(JSON, content.build());
+        let response = error(*status, description, envelope);
         operation = operation.response(status.as_str(), response.build());
     }
     operation
+}
+
+fn error(status: StatusCode, description: &str, envelope: Envelope) -> ResponseBuilder {
+    let schema = match envelope {
+        Envelope::Success => SuccessError::name(),
+        Envelope::Code => CodedError::name(),
+    };
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
+    let response = ResponseBuilder::new()
+        .description(description)
+        .content(JSON, content.build());
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            let seconds = "After how many seconds to try again";
+            response.header("Retry-After", header(Type::Integer, seconds))
+        }
+        StatusCode::UNAUTHORIZED => {
+            let challenge = "The scheme of authentication, `Bearer`";
+            response.header("WWW-Authenticate", header(Type::String, challenge))
+        }
+        _ => response,
+    }
+}
+
+fn header(kind: Type, description: &str) -> Header {
+    let schema = ObjectBuilder::new().schema_type(kind).build();
+    HeaderBuilder::new()
+        .schema(schema)
+        .description(Some(description))
+        .build()
 }

@@ -190,6 +190,22 @@ async fn describes_what_is_answered(app: TestApp) {
         assert_fits(&document, schema, &reply.body, &below);
         assert_described(&document, schema, &reply.body, &below);
     }
+    for (path, method, status, header) in [
+        ("/", "get", "200", "Link"),
+        ("/deleted/", "get", "200", "Link"),
+        ("/", "post", "429", "Retry-After"),
+        ("/{image_id}/", "get", "503", "Retry-After"),
+        ("/count/", "get", "401", "WWW-Authenticate"),
+    ] {
+        let responses = &document["paths"][format!("/v1/gallery{path}")][method]["responses"];
+        let described = &responses[status]["headers"][header];
+        assert!(
+            described["schema"]["type"].is_string(),
+            "{path} {status}: {responses}"
+        );
+        assert!(responses["500"].is_object(), "{path}");
+    }
+    assert!(document["paths"]["/v1/gallery/"]["post"]["responses"]["408"].is_object());
     let image = &document["components"]["schemas"]["NewImage"];
     assert_eq!(image["required"], json!(["image_url"]));
 }

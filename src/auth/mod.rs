@@ -235,6 +235,11 @@ impl Caller {
         self.scope(Some(owner)).map(drop)
     }
 
+    /// Fails for a caller without access to all owners' rows.
+    pub fn require_access_to_everybody(&self) -> Result<(), Denied> {
+        self.scope_of_everybody().map(drop)
+    }
+
     /// All owners' rows, if the caller has access to them.
     pub fn scope_of_everybody(&self) -> Result<Scope, Denied> {
         let scope = self.scope(None)?;

@@ -167,6 +167,7 @@ impl Settings {
             hosts: self.cloudinary_hosts.clone(),
             request_timeout: self.limits.request_timeout,
             retention: self.retention.policy(),
+            erased_events: self.retention.erased_events(),
             max_subscribers: self.max_subscribers,
             intent_aliases: self.intent_aliases.clone().unwrap_or_default(),
         }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::value::{Checked, days};
-use crate::gallery::Retention;
+use super::value::{Checked, boolean, days};
+use crate::gallery::{ErasedEvents, Retention};
 
 const RETENTION: &str = "Retention";
 
@@ -28,6 +28,12 @@ pub struct RetentionSettings {
     #[arg(long = "event-retention-days", env = "EVENT_RETENTION_DAYS", value_name = "DAYS", help_heading = RETENTION,
         value_parser = Checked(days))]
     events: Option<Duration>,
+
+    /// `ERASURE_KEEPS_TRAIL`, default true: `eraseUser` leaves the owner's events under their cursors, without owner, URL
+    /// and actor; false: it deletes them
+    #[arg(long = "erasure-keeps-trail", env = "ERASURE_KEEPS_TRAIL", value_name = "BOOLEAN", help_heading = RETENTION,
+        default_value = "true", value_parser = Checked(boolean), action = clap::ArgAction::Set)]
+    erasure_keeps_trail: bool,
 }
 
 impl RetentionSettings {
@@ -36,6 +42,15 @@ impl RetentionSettings {
         Retention {
             trash: self.trash,
             events: self.events,
+        }
+    }
+
+    /// What becomes of the events of an erased owner.
+    pub fn erased_events(&self) -> ErasedEvents {
+        if self.erasure_keeps_trail {
+            ErasedEvents::Tombstones
+        } else {
+            ErasedEvents::Dropped
         }
     }
 }

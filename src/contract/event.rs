@@ -82,7 +82,7 @@ impl GalleryEvent {
         ID(self.event.image_id.to_string())
     }
 
-    /// Owner, after the change.
+    /// Owner, after the change; empty in the tombstone of an erased owner, like imageUrl.
     async fn user_id(&self) -> &str {
         &self.event.user_id
     }

@@ -48,6 +48,11 @@ pub(crate) static PRICES: Prices = Prices {
         },
         FieldPrice {
             parent: "Mutation",
+            field: "eraseUser",
+            cost: 1000,
+        },
+        FieldPrice {
+            parent: "Mutation",
             field: "renameTag",
             cost: 1000,
         },

@@ -10,6 +10,7 @@ mod connection_quota;
 mod containment;
 mod dialect;
 mod direct;
+mod erasure;
 mod error;
 pub mod inspect;
 mod lsn;
@@ -41,6 +42,7 @@ use source::{Purpose, Source};
 
 pub use changes::Listener;
 pub use dialect::Dialect;
+pub use erasure::ErasedEvents;
 pub use error::Error;
 pub use lsn::{InvalidLsn, Lsn};
 use options::{Options, Target};

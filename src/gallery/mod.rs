@@ -6,6 +6,7 @@ mod beside;
 mod change;
 mod create;
 mod cursor;
+mod erase;
 mod events;
 mod favorite;
 mod feed;
@@ -58,6 +59,7 @@ pub use beside::ImageGroup;
 pub use change::Change;
 pub use create::{Created, IfExists, NewImage};
 pub use cursor::{CursorError, EventId, ListCursor, TagCursor, TrailCursor};
+pub use erase::{ErasedEvents, Erasure};
 pub use events::EventBatch;
 pub use feed::{Start, Subscription};
 pub use filter::{Filter, NumberRange};
@@ -94,6 +96,7 @@ pub struct Gallery {
     /// The time in which a bulk call starts new transactions.
     sweep_time: Duration,
     retention: Retention,
+    erased_events: ErasedEvents,
     intent_aliases: IntentAliases,
 }
 
@@ -106,6 +109,8 @@ pub struct Options {
     pub request_timeout: Duration,
     /// How long rows are kept.
     pub retention: Retention,
+    /// What becomes of the events of an erased owner.
+    pub erased_events: ErasedEvents,
     /// Maximum number of subscribers of this process.
     pub max_subscribers: usize,
     /// Labels that count as a known intent when images are read.
@@ -283,6 +288,7 @@ impl Gallery {
             id_probe_limiter: IdProbeLimiter::new(),
             sweep_time: sweep::time_within(options.request_timeout),
             retention: options.retention,
+            erased_events: options.erased_events,
             intent_aliases: options.intent_aliases,
         }
     }

@@ -7,6 +7,7 @@ mod coercion;
 mod create;
 mod deployment;
 mod doctor;
+mod erasure;
 mod execution;
 mod facets;
 mod faults;

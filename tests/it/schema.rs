@@ -190,6 +190,10 @@ const CONTRACT: &str = "
     Mutation.undo(operationId: ID!): UndoPayload!
     Mutation.tagImages(ids: [ID!]!, add: [String!], remove: [String!]): TagImagesPayload!
     Mutation.setFavorite(ids: [ID!]!, isFavorite: Boolean!): SetFavoritePayload!
+    EraseUserPayload.imageCount: Int!
+    EraseUserPayload.eventCount: Int!
+    EraseUserPayload.hasMore: Boolean!
+    Mutation.eraseUser(userId: String!, dryRun: Boolean! = false): EraseUserPayload!
     Mutation.renameTag(userId: String, from: String!, to: String!): RenameTagPayload!
 ";
 

@@ -1,6 +1,7 @@
 //! The mutation root. Input, payload and resolver of a mutation are together, one file per verb.
 
 mod create;
+mod erase;
 mod favorite;
 mod matching;
 mod sweep;
@@ -22,4 +23,5 @@ pub(crate) struct Mutation(
     undo::UndoMutation,
     tags::TagMutation,
     favorite::FavoriteMutation,
+    erase::EraseMutation,
 );

@@ -327,6 +327,14 @@ pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "eraseUser",
+        &[
+            (r#"(userId: "bob")"#, "FORBIDDEN"),
+            (r#"(userId: "bob", dryRun: true)"#, "FORBIDDEN"),
+            (r#"(userId: "alice")"#, "FORBIDDEN"),
+        ],
+    ),
+    (
         "undo",
         &[
             (r#"(operationId: "BOB_OPERATION")"#, "OPERATION_NOT_FOUND"),

@@ -46,9 +46,16 @@ pub(crate) async fn warnings(connection: &impl ConnectionTrait) -> Result<Vec<St
         let (table, owner): (String, String) =
             (row.try_get("", "relname")?, row.try_get("", "owner")?);
         let role: String = row.try_get("", "role")?;
+        let remedy = if owner == role {
+            "it is forced even upon the owner: a policy for this role is needed".to_owned()
+        } else {
+            format!(
+                "connect as its owner, or GRANT \"{owner}\" TO \"{role}\" (where row security is forced even upon the \
+                 owner, a policy is needed)"
+            )
+        };
         warnings.push(format!(
-            "row security hides rows of `{table}` from the role `{role}`: connect as its owner, or GRANT \"{owner}\" TO \
-             \"{role}\" (where row security is forced even upon the owner, a policy is needed)"
+            "row security hides rows of `{table}` from the role `{role}`: {remedy}"
         ));
     }
     Ok(warnings)

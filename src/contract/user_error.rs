@@ -92,6 +92,7 @@ fn name(field: InputField) -> &'static str {
         InputField::Metadata => "metadata",
         InputField::MetadataPatch => "metadataPatch",
         InputField::IfUpdatedAt => "ifUpdatedAt",
+        InputField::Tags => "tags",
     }
 }
 

@@ -260,6 +260,8 @@ pub enum InputField {
     MetadataPatch,
     /// The expected time of the last change.
     IfUpdatedAt,
+    /// The tags.
+    Tags,
 }
 
 /// A refusal and the input field that it is about.

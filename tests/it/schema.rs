@@ -118,6 +118,7 @@ const CONTRACT: &str = "
     CreateImageInput.intent: ImageIntent
     CreateImageInput.intentLabel: String
     CreateImageInput.metadata: JSON
+    CreateImageInput.tags: [String!]
     UpdateImageInput.id: ID!
     UpdateImageInput.imageUrl: URL
     UpdateImageInput.originalPrompt: String

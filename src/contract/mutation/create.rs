@@ -39,6 +39,9 @@ pub(super) struct CreateImageInput {
     /// What becomes of an image that is stored already under the same id or key.
     #[graphql(default_with = "IfExists::Keep")]
     if_exists: IfExists,
+    /// At most 50, each at most 100 characters; put on beside those that are there. An image that is stored already and
+    /// stays as it is, ifExists: KEEP, gets none.
+    tags: Option<Vec<String>>,
 }
 
 /// What becomes of an image that is stored already.
@@ -163,6 +166,7 @@ impl From<CreateImageInput> for NewImage {
             metadata: input.metadata.map(Json::into_value),
             once_key: input.once_key,
             if_exists: input.if_exists.into(),
+            tags: input.tags.unwrap_or_default(),
         }
     }
 }

@@ -8,21 +8,26 @@ use uuid::Uuid;
 
 use super::super::change::Change;
 use super::super::metadata::MetadataChange;
+use super::super::tags::{folded_of, put_on};
+use super::super::touch::touch;
 use super::super::update::{Changes, write_columns};
-use super::super::{Error, Image, InputError, InputField, Refusal, visible};
+use super::super::{Error, Image, InputError, InputField, MAX_TAGS, Refusal, Tag, visible};
 use super::record::{Record, RecordState};
 use super::{Created, IfExists};
 use crate::auth::Scope;
 use crate::db::UnitOfWork;
 use crate::entity::image;
 
+/// The images that are to be updated, which this transaction has locked.
+pub(super) type Locked = HashMap<Uuid, Image>;
+
 /// Finishes the records whose image exists. One whose image is gone meanwhile is open again.
 pub(super) async fn resolve(
     unit: &UnitOfWork,
     records: &[Record],
     states: &mut [RecordState],
+    mut locked: Locked,
 ) -> Result<(), Error> {
-    let mut locked = lock(unit, records, states).await?;
     for (record, state) in records.iter().zip(states) {
         let RecordState::Exists(image, found_by) = &*state else {
             continue;
@@ -44,11 +49,11 @@ pub(super) async fn resolve(
 
 /// Locks the images that are to be updated, in the order of their ids, so that two batches cannot deadlock. A key may be
 /// given to them meanwhile ([`super::once::hold`]).
-async fn lock(
+pub(super) async fn lock(
     unit: &UnitOfWork,
     records: &[Record],
     states: &[RecordState],
-) -> Result<HashMap<Uuid, Image>, Error> {
+) -> Result<Locked, Error> {
     let wanted = records.iter().zip(states).filter_map(|(record, state)| {
         let RecordState::Exists(image, _) = state else {
             return None;
@@ -57,7 +62,7 @@ async fn lock(
     });
     let wanted: Vec<Uuid> = wanted.collect();
     if wanted.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(Locked::new());
     }
     let every_row = Scope::unchecked("they were found to be the owner's, and are compared again");
     let rows = visible(&every_row)
@@ -88,18 +93,55 @@ async fn update(
         let refusal = Refusal::Deleted(Box::new(stored.clone()));
         return Ok(RecordState::Done(Err(InputError::of(found_by, refusal))));
     }
-    if columns.is_empty() {
+    let id = stored.image_id;
+    let are_tags_new = match adds_tags(unit, id, &record.tags).await? {
+        Ok(are_new) => are_new,
+        Err(refusal) => {
+            let error = InputError::of(InputField::Tags, refusal);
+            return Ok(RecordState::Done(Err(error)));
+        }
+    };
+    if columns.is_empty() && !are_tags_new {
         return Ok(unchanged(stored.clone()));
     }
-    let Some(changed) = write_columns(unit, stored.image_id, columns, None).await? else {
+    let changed = if columns.is_empty() {
+        touch(unit, &[id]).await?.pop()
+    } else {
+        write_columns(unit, id, columns, None).await?
+    };
+    let Some(changed) = changed else {
         return Ok(RecordState::Open);
     };
+    if are_tags_new {
+        put_on(unit, &[id], &record.tags).await?;
+    }
     *stored = changed.clone();
     Ok(RecordState::Done(Ok(Created {
         image: changed,
         is_new: false,
         is_updated: true,
     })))
+}
+
+/// Whether an image lacks some of these tags; refused if it would have too many.
+async fn adds_tags(
+    unit: &UnitOfWork,
+    id: Uuid,
+    tags: &[Tag],
+) -> Result<Result<bool, Refusal>, Error> {
+    if tags.is_empty() {
+        return Ok(Ok(false));
+    }
+    let stored = folded_of(unit, &[id]).await?.remove(&id);
+    let stored = stored.unwrap_or_default();
+    let is_new = |tag: &&Tag| !stored.iter().any(|stored| stored == tag.folded());
+    let new = tags.iter().filter(is_new).count();
+    let after = stored.len() + new;
+    Ok(if new > 0 && after > MAX_TAGS {
+        Err(Refusal::TooManyTags(after))
+    } else {
+        Ok(new > 0)
+    })
 }
 
 fn unchanged(image: Image) -> RecordState {

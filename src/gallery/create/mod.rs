@@ -36,6 +36,8 @@ pub struct NewImage {
     pub once_key: Option<String>,
     /// What becomes of an image that exists under the same id or key.
     pub if_exists: IfExists,
+    /// At most [`MAX_TAGS`](super::MAX_TAGS), put on beside those that are there.
+    pub tags: Vec<String>,
 }
 
 /// What becomes of an image that exists.

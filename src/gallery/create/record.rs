@@ -7,7 +7,8 @@ use super::super::input::{
     MAX_ONCE_KEY_CHARACTERS, MAX_PROMPT_CHARACTERS, check_label, check_metadata, check_text,
     or_error,
 };
-use super::super::{Image, InputError, InputField, Refusal};
+use super::super::tags::without_repetition;
+use super::super::{Image, InputError, InputField, MAX_TAGS, Refusal, Tag};
 use super::once::OnceKey;
 use super::{Created, IfExists, NewImage};
 use crate::auth::{Caller, UserId};
@@ -27,6 +28,7 @@ pub(super) struct Record {
     pub(super) metadata: Option<Metadata>,
     pub(super) once_key: Option<OnceKey>,
     pub(super) if_exists: IfExists,
+    pub(super) tags: Vec<Tag>,
 }
 
 /// How far a record is.
@@ -79,8 +81,11 @@ impl Record {
         if let Some(key) = &input.once_key {
             or_error(&mut errors, InputField::OnceKey, check_once_key(key));
         }
-        match (user_id, url, intent, metadata) {
-            (Some(user_id), Some(url), Some(intent), Some(metadata)) if errors.is_empty() => {
+        let tags = or_error(&mut errors, InputField::Tags, check_tags(&input.tags));
+        match (user_id, url, intent, metadata, tags) {
+            (Some(user_id), Some(url), Some(intent), Some(metadata), Some(tags))
+                if errors.is_empty() =>
+            {
                 Ok(Self {
                     once_key: input.once_key.map(|text| OnceKey {
                         user_id: user_id.as_str().to_owned(),
@@ -93,6 +98,7 @@ impl Record {
                     refined_prompt: input.refined_prompt,
                     intent,
                     metadata,
+                    tags,
                 })
             }
             _ => Err(errors),
@@ -101,7 +107,7 @@ impl Record {
 
     /// Whether one statement does all that there is to do, unless the image exists.
     pub(super) fn is_insert_alone(&self) -> bool {
-        self.once_key.is_none() && self.if_exists == IfExists::Keep
+        self.once_key.is_none() && self.if_exists == IfExists::Keep && self.tags.is_empty()
     }
 
     /// Whether the image belongs to the same owner.
@@ -144,6 +150,15 @@ fn check_once_key(key: &str) -> Result<(), Refusal> {
         return Err(Refusal::BlankOnceKey);
     }
     check_text(key, MAX_ONCE_KEY_CHARACTERS)
+}
+
+fn check_tags(texts: &[String]) -> Result<Vec<Tag>, Refusal> {
+    let tags = texts.iter().map(|text| Tag::new(text));
+    let tags = without_repetition(tags.collect::<Result<_, _>>()?);
+    if tags.len() > MAX_TAGS {
+        return Err(Refusal::TooManyTags(tags.len()));
+    }
+    Ok(tags)
 }
 
 fn owner(caller: &Caller, user_id: Option<&str>) -> Result<UserId, Refusal> {

@@ -17,8 +17,9 @@ use crate::auth::Scope;
 use crate::cloudinary::url::ImageUrl;
 use crate::db::{self, UnitOfWork};
 use crate::entity::image;
+use crate::gallery::tags::{hold_spellings, put_on};
 use crate::gallery::{
-    Error, Image, InputError, InputField, Refusal, images, now, returning_rows, visible,
+    Error, Image, InputError, InputField, Refusal, Tag, images, now, returning_rows, visible,
 };
 
 /// One for each record, in their order.
@@ -48,6 +49,7 @@ pub(super) fn storing(
 async fn store(unit: &UnitOfWork, records: &[Record]) -> Result<Results, Error> {
     let mut states = vec![RecordState::Open; records.len()];
     let mut claimed = Claimed::new();
+    let mut new = Vec::new();
     // A single image is probably new. One with several ids in its URL may be stored under another of them.
     let is_likely_new = matches!(records, [record] if record.url.every_id().len() == 1);
     for attempt in 0..ATTEMPTS {
@@ -57,13 +59,15 @@ async fn store(unit: &UnitOfWork, records: &[Record]) -> Result<Results, Error> 
         }
         claim_keys(unit, records, &mut states, attached, &mut claimed).await?;
         let inserted = insert_missing(unit, records, &states, &claimed).await?;
-        mark_new(records, &mut states, &claimed, &inserted);
+        new.extend(mark_new(records, &mut states, &claimed, &inserted));
         resolve_by_id(records, &mut states, &inserted);
         // Another caller has stored the rest: read it, before the locks for updates, which are taken all at once.
         if states.iter().any(RecordState::is_open) {
             continue;
         }
-        existing::resolve(unit, records, &mut states).await?;
+        let locked = existing::lock(unit, records, &states).await?;
+        tag_new(unit, records, std::mem::take(&mut new)).await?;
+        existing::resolve(unit, records, &mut states, locked).await?;
         if let Some(results) = results(&states) {
             return Ok(results);
         }
@@ -219,21 +223,49 @@ fn resolve_by_id(records: &[Record], states: &mut [RecordState], stored: &[Image
     }
 }
 
-/// Finishes the record that created each inserted row: the first one with its id.
-fn mark_new(records: &[Record], states: &mut [RecordState], claimed: &Claimed, inserted: &[Image]) {
+/// Finishes the record that created each inserted row: the first one with its id. Returns the places of these records.
+fn mark_new(
+    records: &[Record],
+    states: &mut [RecordState],
+    claimed: &Claimed,
+    inserted: &[Image],
+) -> Vec<usize> {
+    let mut new = Vec::new();
     for row in inserted {
         let mut places = records.iter().zip(states.iter_mut()).enumerate();
         let place = places.find(|(place, (record, state))| {
             state.is_open() && record.may_insert(*place, claimed) && record.url.id() == row.image_id
         });
-        if let Some((_, (_, state))) = place {
+        if let Some((place, (_, state))) = place {
             *state = RecordState::Done(Ok(Created {
                 image: row.clone(),
                 is_new: true,
                 is_updated: false,
             }));
+            new.push(place);
         }
     }
+    new
+}
+
+/// Puts the tags on new images, in their order: the first spelling counts. One statement for all that have the same. First
+/// takes the locks of all spellings, those of updates included: after the locks of rows, as everywhere.
+async fn tag_new(unit: &UnitOfWork, records: &[Record], mut new: Vec<usize>) -> Result<(), Error> {
+    let tagged = records.iter().filter(|record| !record.tags.is_empty());
+    hold_spellings(unit, tagged.map(|record| record.user_id.as_str()).collect()).await?;
+    new.sort_unstable();
+    let mut by_tags: Vec<(&[Tag], Vec<Uuid>)> = Vec::new();
+    for record in new.iter().filter_map(|place| records.get(*place)) {
+        let id = record.url.id();
+        match by_tags.iter_mut().find(|(tags, _)| *tags == record.tags) {
+            Some((_, images)) => images.push(id),
+            None => by_tags.push((&record.tags, vec![id])),
+        }
+    }
+    for (tags, images) in by_tags {
+        put_on(unit, &images, tags).await?;
+    }
+    Ok(())
 }
 
 /// Inserts the open records whose keys are claimed, in the order of their ids, so that two batches cannot deadlock.

@@ -21,7 +21,7 @@ pub use count::{TagCount, TagKey, TagPage, TagSelection, TagSlice};
 pub use filter::TagFilter;
 pub(super) use filter::beside;
 pub use rename::Renamed;
-use store::{folded_of, put_on};
+pub(super) use store::{folded_of, hold_spellings, put_on};
 pub use tag::{MAX_TAG_CHARACTERS, Tag, TagError};
 
 /// Maximum number of tags of an image.
@@ -153,7 +153,7 @@ impl Change {
 }
 
 /// The first spelling of each tag.
-fn without_repetition(tags: Vec<Tag>) -> Vec<Tag> {
+pub(super) fn without_repetition(tags: Vec<Tag>) -> Vec<Tag> {
     let mut seen = BTreeSet::new();
     let is_first = |tag: &Tag| seen.insert(tag.folded().to_owned());
     let mut tags = tags;

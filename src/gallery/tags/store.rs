@@ -1,6 +1,6 @@
 //! The statements on `image_gallery_tag`, which has the owner of each image beside it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::db::{Dialect, Sql, UnitOfWork};
 use crate::gallery::Error;
 
 /// The folded tags of each of these images.
-pub(super) async fn folded_of(
+pub(in crate::gallery) async fn folded_of(
     unit: &UnitOfWork,
     images: &[Uuid],
 ) -> Result<HashMap<Uuid, Vec<String>>, Error> {
@@ -34,11 +34,15 @@ pub(super) async fn folded_of(
 }
 
 /// Puts tags on images that this transaction has locked. A tag that the owner already has keeps its spelling.
-pub(super) async fn put_on(unit: &UnitOfWork, images: &[Uuid], tags: &[Tag]) -> Result<(), Error> {
+pub(in crate::gallery) async fn put_on(
+    unit: &UnitOfWork,
+    images: &[Uuid],
+    tags: &[Tag],
+) -> Result<(), Error> {
     if images.is_empty() || tags.is_empty() {
         return Ok(());
     }
-    hold_spellings(unit, images).await?;
+    hold_spellings_of(unit, images).await?;
     let mut sql = Sql::new(unit.dialect(), "WITH given (folded, tag) AS (VALUES ");
     for (place, tag) in tags.iter().enumerate() {
         sql.text(if place > 0 { ", (CAST(" } else { "(CAST(" })
@@ -80,20 +84,46 @@ pub(super) async fn take_off(
     Ok(())
 }
 
+/// Locks each of the owners that a query selects. In one order, so that two transactions cannot deadlock. The first key is an
+/// arbitrary constant.
+const HOLD_EACH: [&str; 2] = [
+    "SELECT pg_advisory_xact_lock(1768777063, owners.key) FROM (SELECT DISTINCT hashtext(given.owner) AS key FROM (",
+    ") AS given (owner) ORDER BY 1) AS owners",
+];
+
 /// Waits on Postgres until no other transaction puts tags on images of the same owners: of two that use a tag for the first
-/// time the second takes the spelling of the first. In the order of the owners, so that two transactions cannot deadlock.
-async fn hold_spellings(unit: &UnitOfWork, images: &[Uuid]) -> Result<(), DbErr> {
+/// time the second takes the spelling of the first.
+async fn hold_spellings_of(unit: &UnitOfWork, images: &[Uuid]) -> Result<(), DbErr> {
     if unit.dialect() == Dialect::Sqlite {
         return Ok(());
     }
-    // The first key is an arbitrary constant.
-    let mut sql = Sql::new(
-        unit.dialect(),
-        "SELECT pg_advisory_xact_lock(1768777063, hashtext(owners.user_id)) FROM (\
-         SELECT DISTINCT CAST(image.user_id AS text) AS user_id FROM image_gallery AS image WHERE image.image_id IN ",
-    );
-    sql.values(images.iter().copied())
-        .text(" ORDER BY 1) AS owners");
+    let [before, after] = HOLD_EACH;
+    let mut sql = Sql::new(unit.dialect(), before);
+    sql.text(
+        "SELECT CAST(image.user_id AS text) FROM image_gallery AS image WHERE image.image_id IN ",
+    )
+    .values(images.iter().copied())
+    .text(after);
+    unit.query_all_raw(sql.into_statement()).await?;
+    Ok(())
+}
+
+/// Like [`hold_spellings_of`], for these owners.
+pub(in crate::gallery) async fn hold_spellings(
+    unit: &UnitOfWork,
+    owners: BTreeSet<&str>,
+) -> Result<(), DbErr> {
+    if owners.is_empty() || unit.dialect() == Dialect::Sqlite {
+        return Ok(());
+    }
+    let [before, after] = HOLD_EACH;
+    let mut sql = Sql::new(unit.dialect(), before);
+    for (place, owner) in owners.into_iter().enumerate() {
+        sql.text(if place > 0 { ", (" } else { "VALUES (" })
+            .value(owner)
+            .text(")");
+    }
+    sql.text(after);
     unit.query_all_raw(sql.into_statement()).await?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Tags and favourites: the owners' own order over their images, in tables beside that of the images.
 
+mod creating;
 mod favorites;
 mod filtering;
 mod listing;

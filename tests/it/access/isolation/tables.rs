@@ -154,7 +154,7 @@ pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[
                 "IMAGE_ID_TAKEN",
             ),
             (
-                r#"(input: { imageUrl: "BOB_URL", onceKey: "bobkey", ifExists: UPDATE })"#,
+                r#"(input: { imageUrl: "BOB_URL", onceKey: "bobkey", ifExists: UPDATE, tags: ["a"] })"#,
                 "IMAGE_ID_TAKEN",
             ),
             (
@@ -179,7 +179,7 @@ pub(super) const MUTATIONS: &[(&str, &[(&str, &str)])] = &[
                 "FORBIDDEN",
             ),
             (
-                r#"(input: { imageUrl: "BOB_TRASHED_URL", originalPrompt: "a", refinedPrompt: "a", intent: OTHER, intentLabel: "a", metadata: {}, onceKey: "bobkey", ifExists: UPDATE })"#,
+                r#"(input: { imageUrl: "BOB_TRASHED_URL", originalPrompt: "a", refinedPrompt: "a", intent: OTHER, intentLabel: "a", metadata: {}, onceKey: "bobkey", ifExists: UPDATE, tags: ["a"] })"#,
                 "IMAGE_ID_TAKEN",
             ),
         ],

@@ -18,16 +18,6 @@ pub enum ErasedEvents {
     Dropped,
 }
 
-impl Dialect {
-    /// The key of an event. On Postgres an event gets its position after its commit.
-    fn event_key(self) -> &'static str {
-        match self {
-            Self::Postgres => "sequence",
-            Self::Sqlite => "position",
-        }
-    }
-}
-
 impl UnitOfWork {
     /// Erases the next events of an owner, and returns their number.
     pub async fn erase_events_of(&self, owner: &str, events: ErasedEvents) -> Result<u64, DbErr> {
@@ -56,7 +46,7 @@ impl UnitOfWork {
 
     /// The condition is repeated in the list of keys: another erasure may have changed a row that this one waited for.
     async fn erase(&self, mut sql: Sql, column: &str, owner: &str) -> Result<u64, DbErr> {
-        let key = self.dialect().event_key();
+        let key = self.dialect().order_of_events();
         sql.text(&format!(
             " AND {key} IN (SELECT {key} FROM image_gallery_event WHERE {column} = "
         ));

@@ -226,8 +226,8 @@ fn differing(column: &Column, expected: &Expected) -> Vec<String> {
 /// The longest prompt that this server stores, in characters.
 const LONGEST_PROMPT: u32 = 20_000;
 
-/// Whether a column of this type accepts every value that this server stores: the expected type, a longer varchar, or
-/// for a prompt a varchar that is long enough.
+/// Whether a column of this type accepts every value that this server stores: the expected type, a longer varchar or text,
+/// or for a prompt a varchar that is long enough.
 fn holds(found: &str, expected: &str) -> bool {
     if found == expected {
         return true;
@@ -242,8 +242,11 @@ fn holds(found: &str, expected: &str) -> bool {
     found >= needed
 }
 
-/// The maximum length of a varchar.
+/// The maximum length of a varchar or text.
 fn length(kind: &str) -> Option<u32> {
+    if kind == "text" {
+        return Some(u32::MAX);
+    }
     let limit = kind.strip_prefix("varchar")?;
     if limit.is_empty() {
         return Some(u32::MAX);
@@ -262,7 +265,9 @@ mod tests {
             ("varchar(256)", "varchar(255)", true),
             ("varchar", "varchar(255)", true),
             ("varchar(254)", "varchar(255)", false),
-            ("text", "varchar(255)", false),
+            ("text", "varchar(255)", true),
+            ("text", "uuid", false),
+            ("text", "jsonb", false),
             ("varchar(255)", "text", false),
             ("varchar(20000)", "text", true),
             ("varchar", "text", true),

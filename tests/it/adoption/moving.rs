@@ -246,6 +246,8 @@ async fn the_application_is_replaced_step_by_step() {
 
         // 4. Switched off: only this server uses the table.
         drop(application);
+        let saved = definitions(&database).await;
+        assert_eq!(saved.matches("CREATE INDEX").count(), 4, "{saved}");
         database
             .db_execute("DROP TRIGGER update_image_gallery_updated_at ON image_gallery")
             .await;
@@ -263,11 +265,26 @@ async fn the_application_is_replaced_step_by_step() {
                 .all(|item| ids.contains(&item["image_id"].as_str()))
         );
 
-        // And back: Django needs neither the trigger nor these indexes.
+        // And back: what was dropped is there again.
+        database.db_execute(&saved).await;
+        assert_eq!(definitions(&database).await, saved);
         let application = django.serve();
         let old = FrontEnd::of(&application.rest, "/");
         assert_same_reads(&old, &new).await;
         assert_eq!(writes(&old, &new).await, by_django);
     })
     .await;
+}
+
+/// What the page's statement says of the application's trigger and indexes.
+async fn definitions(database: &TestDatabase) -> String {
+    let page = include_str!("../../../docs/moving-from-django.md");
+    let (_, on) = page.split_once("for the way back:").expect("the step");
+    let (_, on) = on.split_once("```sql").expect("its statement");
+    let (statement, _) = on.split_once("```").expect("its end");
+    let statement = statement.trim().trim_end_matches(';');
+    let all = format!(
+        "SELECT string_agg(definition, ' ' ORDER BY definition) FROM ({statement}) AS saved (definition)"
+    );
+    database.db_query_text(&all).await.expect("definitions")
 }

@@ -35,7 +35,7 @@ async fn every_difference_of_a_table_of_another_shape_is_named_and_nothing_chang
         database
             .db_execute(
                 "CREATE TABLE image_gallery (
-                     id serial PRIMARY KEY, image_id uuid, user_id text NOT NULL, image_url varchar(100) NOT NULL UNIQUE,
+                     id serial PRIMARY KEY, image_id uuid, user_id varchar(100) NOT NULL, image_url varchar(100) NOT NULL UNIQUE,
                      refined_prompt text NOT NULL, intent varchar(200) CHECK (intent IN ('edit', 'generate')),
                      metadata json NOT NULL, created_at timestamptz(3) NOT NULL, updated_at timestamp NOT NULL,
                      rating integer NOT NULL, stars integer NOT NULL DEFAULT 1, note text,
@@ -45,7 +45,7 @@ async fn every_difference_of_a_table_of_another_shape_is_named_and_nothing_chang
             .await;
         let differences = [
             "`image_gallery.image_id` may be null, expected NOT NULL",
-            "`image_gallery.user_id` is text, expected varchar(255)",
+            "`image_gallery.user_id` is varchar(100), expected varchar(255)",
             "`image_gallery.image_url` is varchar(100), expected varchar(1024)",
             "`image_gallery.refined_prompt` is NOT NULL, expected one that may be null",
             "`image_gallery.metadata` is json, expected jsonb",
@@ -105,7 +105,8 @@ async fn a_table_with_additional_columns_is_adopted_and_restored() {
         make_table(&database, 50).await;
         database
             .db_execute(
-                "ALTER TABLE image_gallery ALTER image_url TYPE varchar(2048), ALTER created_at TYPE timestamptz(6),
+                "ALTER TABLE image_gallery ALTER image_url TYPE varchar(2048), ALTER user_id TYPE text, ALTER intent TYPE text,
+                     ALTER created_at TYPE timestamptz(6),
                      ADD original_prompt text, ADD album integer, ADD stars integer NOT NULL DEFAULT 0,
                      ADD CHECK (stars < 6), ADD UNIQUE (user_id, album);
                  ALTER TABLE image_gallery ALTER refined_prompt TYPE varchar(20000), ALTER image_id SET DEFAULT gen_random_uuid(),

@@ -19,6 +19,7 @@ mod m0005_trash_orders;
 mod m0006_tags;
 mod m0007_operations;
 mod m0008_stored_urls;
+mod m0009_prompts;
 mod query;
 mod rights;
 mod session;
@@ -37,6 +38,7 @@ use session::Session;
 
 pub use doubled_indexes::DoubledIndex;
 pub use m0002_search::{is_search_current, postgres_searched_prompt};
+pub use m0009_prompts::{postgres_prompt, postgres_prompt_hash, sqlite_prompt, sqlite_prompt_hash};
 pub use survey::{Survey, survey};
 
 /// The ordered list of migrations.
@@ -55,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_tags::Migration),
             Box::new(m0007_operations::Migration),
             Box::new(m0008_stored_urls::Migration),
+            Box::new(m0009_prompts::Migration),
         ]
     }
 
@@ -92,6 +95,7 @@ fn indexes(prompt_key: Option<&str>) -> Vec<Index> {
     (m0001_image_gallery::INDEXES.into_iter())
         .chain(single)
         .chain(m0005_trash_orders::INDEXES)
+        .chain(m0009_prompts::indexes())
         .collect()
 }
 

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use async_graphql::{Context, Description, Object, SelectionField, SimpleObject};
 use async_trait::async_trait;
 
+use super::budget::count_rows;
 use super::error::{Failure, Result};
 use super::image::{Image, columns};
 use super::immediate::{Immediate, List, Ready};
+use super::page::PageArguments;
 use super::{caller, gallery};
-use crate::gallery::{self, Columns, End, ListCursor, Page, Parts, Side, Slice, SortKey};
+use crate::gallery::{self, Columns, End, ListCursor, Order, Page, Parts, Side, Slice, SortKey};
 
 /// A page of images, and its position in the list.
 #[derive(Debug, Description)]
@@ -27,7 +29,7 @@ struct PageResult {
 
 impl ImageConnection {
     /// What to read for the selected fields of a connection.
-    pub(super) fn parts(connection: SelectionField<'_>) -> Parts {
+    fn parts(connection: SelectionField<'_>) -> Parts {
         let mut parts = Parts {
             columns: Columns::KEY,
             total_count: false,
@@ -54,7 +56,21 @@ impl ImageConnection {
         parts
     }
 
-    pub(super) fn new(list: gallery::List, page: Page, mut slice: Slice) -> Self {
+    /// Reads the page described by the arguments.
+    pub(super) async fn read(
+        ctx: &Context<'_>,
+        list: gallery::List,
+        order: Order,
+        arguments: &PageArguments,
+    ) -> Result<Self> {
+        let page = arguments.page(order)?;
+        let parts = Self::parts(ctx.field());
+        let slice = gallery(ctx).list(caller(ctx), &list, &page, parts).await?;
+        count_rows(ctx, &slice.images);
+        Ok(Self::new(list, page, slice))
+    }
+
+    fn new(list: gallery::List, page: Page, mut slice: Slice) -> Self {
         let images = std::mem::take(&mut slice.images).into_iter();
         Self(Arc::new(PageResult {
             list,

@@ -81,6 +81,7 @@ impl ImageFilter {
                     max: range.max,
                 })
                 .collect(),
+            prompt: None,
             tags: TagFilter {
                 all: self.tags_all.unwrap_or_default(),
                 any: self.tags_any.unwrap_or_default(),

@@ -15,6 +15,7 @@ pub(crate) mod loader;
 mod mutation;
 pub(crate) mod page;
 pub(crate) mod prices;
+mod prompts;
 pub(crate) mod query;
 pub(crate) mod scalar;
 mod stats;

@@ -35,6 +35,12 @@ pub(crate) static PRICES: Prices = Prices {
             field: "tags",
             cost: 100,
         },
+        // Looks for newer images with the prompt of each image.
+        FieldPrice {
+            parent: "Query",
+            field: "prompts",
+            cost: 100,
+        },
         FieldPrice {
             parent: "GalleryStats",
             field: "byUser",

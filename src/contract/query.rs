@@ -14,13 +14,14 @@ use super::filter::{ImageFilter, user_id as checked_user_id};
 use super::image::{Image, Node, columns};
 use super::immediate::Immediate;
 use super::page::{ImageOrder, PageArguments};
+use super::prompts::{PromptConnection, PromptKind};
 use super::stats::GalleryStats;
 use super::tags::TagConnection;
 use super::trail_end::TrailEnd;
 use super::{caller, gallery};
 use crate::gallery::{
     Collection, Column, Columns, Direction, EventFilter, EventId, Field, ImageId, List, MAX_BATCH,
-    Order, PartialImage, TagSelection,
+    Order, PartialImage, PromptSelection, TagSelection,
 };
 
 /// All queries.
@@ -195,6 +196,41 @@ impl Query {
         Box::pin(TagConnection::read(ctx, selection, &arguments)).await
     }
 
+    /// The different prompts of active images, last used first. `search` as in `ImageFilter`, in the prompts of this kind. Blank
+    /// prompts are none. first/last: 1 to 100, not both, 20 when neither is given; an empty cursor is none. `BAD_USER_INPUT`:
+    /// other numbers, a malformed cursor.
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
+    async fn prompts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only the prompts of this owner's images.")] user_id: Option<String>,
+        #[graphql(
+            default_with = "PromptKind::Refined",
+            desc = "Which of the two prompts of an image."
+        )]
+        kind: PromptKind,
+        #[graphql(desc = "Only prompts that it finds; blank: all.")] search: Option<String>,
+        #[graphql(desc = "The first N items, 1 to 100; 20 if neither first nor last is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last N items, 1 to 100; not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
+    ) -> Result<PromptConnection> {
+        caller(ctx).require_access()?;
+        let selection = PromptSelection {
+            user_id: checked_user_id(user_id.as_deref())?,
+            kind: kind.into(),
+            search,
+        };
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        Box::pin(PromptConnection::read(ctx, selection, &arguments)).await
+    }
+
     /// The audit trail, oldest first, purged images included; an empty list of types is no condition. Cursors are the
     /// ones the subscription takes. One older than what is kept: `CURSOR_EXPIRED`. first/last: 1 to 100, not both, 20
     /// when neither is given; an empty cursor is none. `BAD_USER_INPUT`: other numbers, anything that is not a cursor
@@ -317,9 +353,5 @@ async fn connection(
         user_id: checked_user_id(user_id)?,
         filter: filter.unwrap_or_default().checked()?,
     };
-    let page = arguments.page(order)?;
-    let parts = ImageConnection::parts(ctx.field());
-    let slice = gallery(ctx).list(caller(ctx), &list, &page, parts).await?;
-    count_rows(ctx, &slice.images);
-    Ok(ImageConnection::new(list, page, slice))
+    ImageConnection::read(ctx, list, order, arguments).await
 }

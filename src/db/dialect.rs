@@ -7,7 +7,7 @@ use sea_orm::sea_query::{Condition, Expr, ExprTrait, SimpleExpr, Value};
 use serde_json::{Map, Value as Json};
 
 use super::containment;
-use super::search::{self, Query};
+use super::search::{self, Fts5, Query};
 use crate::entity::{Metadata, Timestamp, image};
 
 /// The SQL dialect of a database.
@@ -21,7 +21,7 @@ pub enum Dialect {
 
 impl Dialect {
     /// The prefix of each word in Postgres' index: see `image_gallery_search_text` in migration `m0002_search`.
-    const INDEXED_WORD_PREFIX: &str = "x";
+    pub(super) const INDEXED_WORD_PREFIX: &str = "x";
 
     /// sea-orm's name of the database.
     pub fn backend(self) -> DbBackend {
@@ -193,19 +193,21 @@ impl Dialect {
                 let conditions = query.to_postgres(Self::INDEXED_WORD_PREFIX)?;
                 search::postgres(conditions, prompt_key)
             }
-            Self::Sqlite => {
-                let rows =
-                    "SELECT rowid FROM image_gallery_search WHERE image_gallery_search MATCH ?";
-                let query = query.to_fts5()?;
-                let matching = query.matching.map(|matching| {
-                    Expr::cust_with_values(format!("row_key IN ({rows})"), [matching])
-                });
-                let without = query.without.into_iter().map(|without| {
-                    Expr::cust_with_values(format!("row_key NOT IN ({rows})"), [without])
-                });
-                matching.into_iter().chain(without).reduce(ExprTrait::or)
-            }
+            Self::Sqlite => Self::fts5(query.to_fts5()?),
         }
+    }
+
+    /// SQLite's search index finds the row.
+    pub(super) fn fts5(query: Fts5) -> Option<SimpleExpr> {
+        let rows = "SELECT rowid FROM image_gallery_search WHERE image_gallery_search MATCH ?";
+        let matching = query
+            .matching
+            .map(|matching| Expr::cust_with_values(format!("row_key IN ({rows})"), [matching]));
+        let without = query
+            .without
+            .into_iter()
+            .map(|without| Expr::cust_with_values(format!("row_key NOT IN ({rows})"), [without]));
+        matching.into_iter().chain(without).reduce(ExprTrait::or)
     }
 
     /// `metadata` contains every key and value of `part`, as in Postgres' jsonb containment.

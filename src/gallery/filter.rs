@@ -13,8 +13,8 @@ use super::intent::Intent;
 use super::intent_aliases::IntentAliases;
 use super::tags::TagFilter;
 use crate::auth::UserId;
-use crate::db::Dialect;
 use crate::db::search::Search;
+use crate::db::{Dialect, PromptKind};
 use crate::entity::{Timestamp, image};
 
 /// Maximum number of labels, compared without letter case.
@@ -47,6 +47,8 @@ pub struct Filter {
     pub tags: TagFilter,
     /// Whether it is a favourite.
     pub is_favorite: Option<bool>,
+    /// One of the prompts, without white space at its ends.
+    pub prompt: Option<(PromptKind, String)>,
 }
 
 /// A number under a top-level key of the metadata, within inclusive bounds.
@@ -140,6 +142,7 @@ impl Filter {
                     .map(|is_favorite| favorite::is_favorite(is_favorite, owner)),
             )
             .add_option(self.search_condition(dialect, prompt_key))
+            .add_option((self.prompt.as_ref()).map(|(kind, text)| dialect.has_prompt(*kind, text)))
             .add_option(
                 self.metadata_part()
                     .map(|part| dialect.metadata_contains(part)),

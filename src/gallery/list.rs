@@ -117,7 +117,19 @@ impl Gallery {
         key: SortKey,
         side: Side,
     ) -> Result<bool, Error> {
-        let nearest = self.rows(caller, list)?.nearest(order, key, side);
+        let rows = self.rows(caller, list)?;
+        self.has_row_beyond(&rows, order, key, side).await
+    }
+
+    /// Whether there is a row on that side of a sort key.
+    pub(super) async fn has_row_beyond(
+        &self,
+        rows: &Rows,
+        order: Order,
+        key: SortKey,
+        side: Side,
+    ) -> Result<bool, Error> {
+        let nearest = rows.nearest(order, key, side);
         Ok(self.one_row(nearest).await?.is_some())
     }
 
@@ -165,7 +177,7 @@ impl Gallery {
 }
 
 /// The order of the gallery.
-pub(super) const NEWEST_FIRST: Order = Order {
+pub const NEWEST_FIRST: Order = Order {
     field: Field::CreatedAt,
     direction: Direction::Descending,
 };
@@ -214,8 +226,13 @@ impl Rows {
     }
 
     /// Those of the rows that are not favourites.
-    pub(super) fn without_favorites(mut self) -> Self {
+    pub(super) fn without_favorites(self) -> Self {
         let condition = favorite::is_favorite(false, self.scope.owner());
+        self.and(condition)
+    }
+
+    /// Those of the rows that meet a condition.
+    pub(super) fn and(mut self, condition: SimpleExpr) -> Self {
         self.filter = Some(match self.filter {
             Some(filter) => filter.and(condition),
             None => condition,

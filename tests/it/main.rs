@@ -32,6 +32,7 @@ mod persisted;
 mod plans;
 mod pooler;
 mod prompt_metadata_key;
+mod prompts;
 mod proxy;
 mod rate_limit;
 mod replica;

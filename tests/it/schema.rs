@@ -65,6 +65,17 @@ const CONTRACT: &str = "
     Query.images(userId: String, filter: ImageFilter, orderBy: ImageOrder, first: Int, after: String, last: Int, before: String): ImageConnection!
     Query.deletedImages(userId: String, filter: ImageFilter, orderBy: ImageOrder, first: Int, after: String, last: Int, before: String): ImageConnection!
     Query.galleryStats(userId: String, filter: ImageFilter): GalleryStats!
+    Query.prompts(userId: String, kind: PromptKind! = REFINED, search: String, first: Int, after: String, last: Int, before: String): PromptConnection!
+    Prompt.text: String!
+    Prompt.imageCount: Int!
+    Prompt.firstUsedAt: DateTime!
+    Prompt.lastUsedAt: DateTime!
+    Prompt.images(first: Int, after: String, last: Int, before: String): ImageConnection!
+    PromptEdge.cursor: String!
+    PromptEdge.node: Prompt!
+    PromptConnection.edges: [PromptEdge!]!
+    PromptConnection.nodes: [Prompt!]!
+    PromptConnection.pageInfo: PageInfo!
     Query.tags(userId: String, startsWith: String, first: Int, after: String, last: Int, before: String): TagConnection!
     Query.galleryEvents(userId: String, imageId: ID, types: [GalleryEventType!], first: Int, after: String, last: Int, before: String): GalleryEventConnection!
     Query.trailCursor: String!
@@ -199,7 +210,7 @@ const CONTRACT: &str = "
 ";
 
 /// The values of enums.
-const ENUMS: [(&str, &str); 8] = [
+const ENUMS: [(&str, &str); 9] = [
     (
         "GalleryEventType",
         "CREATED UPDATED SOFT_DELETED RESTORED PURGED",
@@ -210,6 +221,7 @@ const ENUMS: [(&str, &str); 8] = [
     ("ImageFormat", "AUTO JPG PNG WEBP AVIF"),
     ("ImageOrderField", "CREATED_AT UPDATED_AT DELETED_AT"),
     ("OrderDirection", "ASC DESC"),
+    ("PromptKind", "ORIGINAL REFINED"),
     (
         "UserErrorCode",
         "INVALID_IMAGE_URL UUID_NOT_FOUND IMAGE_ID_TAKEN IMAGE_NOT_FOUND IMAGE_DELETED IMAGE_NOT_DELETED CONFLICT \

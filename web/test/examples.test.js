@@ -28,7 +28,7 @@ test('the examples show the main queries, mutations and the subscription', () =>
     parse(query).definitions.flatMap(({ selectionSet }) => selectionSet.selections.map((field) => field.name.value)),
   );
   const wanted = [
-    'createImage', 'deletedImages', 'emptyTrash', 'galleryEvents', 'galleryStats', 'images', 'purgeImage', 'renameTag', 'restoreImage',
+    'createImage', 'deletedImages', 'emptyTrash', 'galleryEvents', 'galleryStats', 'images', 'prompts', 'purgeImage', 'renameTag', 'restoreImage',
     'setFavorite', 'softDeleteImage', 'softDeleteMatching', 'tagImages', 'tags', 'undo', 'updateImage',
   ];
   assert.deepEqual([...new Set(fields)].sort(), wanted);

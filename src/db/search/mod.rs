@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-pub(super) use postgres::postgres;
+pub(super) use postgres::{postgres, postgres_in_prompt};
 
 /// A longer text finds nothing. Two prompts have at most this many characters, and longer searches would be slow.
 pub const MAX_CHARACTERS: usize = 40_000;
@@ -70,6 +70,18 @@ pub struct Fts5 {
     pub matching: Option<String>,
     /// Also finds rows that do not match this.
     pub without: Option<String>,
+}
+
+impl Fts5 {
+    /// The same within one column.
+    #[must_use]
+    pub fn within(self, column: &str) -> Self {
+        let within = |query: String| format!("{column} : ({query})");
+        Self {
+            matching: self.matching.map(within),
+            without: self.without.map(within),
+        }
+    }
 }
 
 impl Search {
@@ -310,6 +322,18 @@ impl Query {
             });
         }
         Some(conditions)
+    }
+
+    /// What each alternative requires, without what it excludes; None if one requires nothing.
+    pub fn required(&self) -> Option<Self> {
+        let required = self.0.iter().map(|alternative| {
+            let required = alternative.required.clone();
+            (!required.is_empty()).then_some(Alternative {
+                required,
+                excluded: Vec::new(),
+            })
+        });
+        required.collect::<Option<Vec<_>>>().map(Self)
     }
 
     /// The query for FTS5, <https://www.sqlite.org/fts5.html#full_text_query_syntax>; None if every row matches.

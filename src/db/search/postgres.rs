@@ -5,6 +5,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr, Value};
 use serde_json::Value as Json;
 
 use super::PostgresCondition;
+use crate::db::PromptKind;
 
 /// What is searched.
 struct Searched {
@@ -15,9 +16,24 @@ struct Searched {
 }
 
 impl Searched {
-    fn new(prompt_key: Option<&str>) -> Self {
+    fn both(prompt_key: Option<&str>) -> Self {
         let prompt = migration::postgres_searched_prompt(prompt_key);
-        let text = format!("image_gallery_search_text({prompt}, refined_prompt)");
+        Self::of(&format!(
+            "image_gallery_search_text({prompt}, refined_prompt)"
+        ))
+    }
+
+    /// Not indexed.
+    fn only(kind: PromptKind) -> Self {
+        Self::of(match kind {
+            PromptKind::Original => {
+                "image_gallery_search_text(image_gallery.original_prompt, NULL)"
+            }
+            PromptKind::Refined => "image_gallery_search_text(NULL, image_gallery.refined_prompt)",
+        })
+    }
+
+    fn of(text: &str) -> Self {
         let vector = format!("image_gallery_search_words({text})");
         Self {
             text: format!("SELECT {vector} AS vector, ' ' || {text} || ' ' AS words OFFSET 0"),
@@ -34,15 +50,26 @@ pub(in crate::db) fn postgres(
     conditions: Vec<PostgresCondition>,
     prompt_key: Option<&str>,
 ) -> Option<SimpleExpr> {
-    let searched = Searched::new(prompt_key);
+    any(conditions, &Searched::both(prompt_key))
+}
+
+/// Like [`postgres`], for one of the two prompts. No index serves it.
+pub(in crate::db) fn postgres_in_prompt(
+    conditions: Vec<PostgresCondition>,
+    kind: PromptKind,
+) -> Option<SimpleExpr> {
+    any(conditions, &Searched::only(kind))
+}
+
+fn any(conditions: Vec<PostgresCondition>, searched: &Searched) -> Option<SimpleExpr> {
     let (in_text, in_index): (Vec<_>, Vec<_>) = conditions
         .into_iter()
         .partition(PostgresCondition::has_phrases);
     let in_index = in_index
         .into_iter()
-        .filter_map(|condition| every(&searched, &condition.words));
+        .filter_map(|condition| every(searched, &condition.words));
     in_index
-        .chain(any_in_text(&searched, &in_text))
+        .chain(any_in_text(searched, &in_text))
         .reduce(ExprTrait::or)
 }
 

@@ -255,6 +255,22 @@ query Tags {
   }
 }
 
+query Prompts {
+  prompts(userId: "alice", search: "cat") {
+    nodes {
+      text
+      imageCount
+      lastUsedAt
+      images(first: 4) {
+        nodes {
+          id
+          imageUrl
+        }
+      }
+    }
+  }
+}
+
 mutation Rename {
   renameTag(userId: "alice", from: "cat", to: "Tabby cat") {
     changedCount

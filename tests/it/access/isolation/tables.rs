@@ -25,6 +25,19 @@ pub(super) const QUERIES: &[(&str, &[&str])] = &[
     ("images", LIST),
     ("deletedImages", LIST),
     (
+        "prompts",
+        &[
+            "",
+            r#"(userId: "bob")"#,
+            "(kind: ORIGINAL)",
+            r#"(search: "bobsecret")"#,
+            "(first: 1)",
+            "(last: 1)",
+            r#"(after: "BOB_CURSOR", first: 1)"#,
+            r#"(before: "BOB_CURSOR", last: 1)"#,
+        ],
+    ),
+    (
         "tags",
         &[
             "",
@@ -105,6 +118,14 @@ pub(super) const NESTED: &[(&str, &[&str])] = &[
         &[
             "",
             "(transform: { width: 9, height: 9, crop: PAD, gravity: CENTER, quality: 9, format: PNG })",
+        ],
+    ),
+    (
+        "Prompt.images",
+        &[
+            "",
+            r#"(after: "BOB_CURSOR", first: 1)"#,
+            r#"(before: "BOB_CURSOR", last: 1)"#,
         ],
     ),
     (

@@ -21,7 +21,10 @@ use crate::server::http::peer;
 use crate::server::replica;
 
 /// How many seconds a client should wait while the server is unavailable.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+const UNAVAILABLE_SECONDS: HeaderValue = HeaderValue::from_static("1");
+/// How many seconds a user should wait who has tried too many ids of other owners. Requests over the rate limit have a header of
+/// their own.
+const PROBING_SECONDS: HeaderValue = HeaderValue::from_static("60");
 
 /// A successful answer.
 #[derive(Debug)]
@@ -133,8 +136,11 @@ pub(super) fn respond(options: &Options, outcome: Result<Answer, Rejection>) -> 
                 StatusCode::UNAUTHORIZED => {
                     headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
                 }
-                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                    headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+                StatusCode::SERVICE_UNAVAILABLE => {
+                    headers.insert(RETRY_AFTER, UNAVAILABLE_SECONDS);
+                }
+                StatusCode::TOO_MANY_REQUESTS => {
+                    headers.insert(RETRY_AFTER, PROBING_SECONDS);
                 }
                 _ => {}
             }

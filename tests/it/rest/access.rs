@@ -163,3 +163,20 @@ async fn the_trail_names_the_caller(app: TestApp) {
     ]);
     assert_eq!(events["galleryEvents"]["nodes"], expected);
 }
+
+#[apply(each_database!)]
+#[settings("--auth-mode=supabase")]
+async fn a_user_who_tries_ids_of_others_is_told_to_wait_a_minute(app: TestApp) {
+    let (alice, bob) = (app.user("alice"), app.user("bob"));
+    let create = "mutation($input: [CreateImageInput!]!) { createImages(input: $input) { results { created } } }";
+    let inputs: Vec<_> = (0..100)
+        .map(|_| json!({ "imageUrl": image_url(&uuid::Uuid::new_v4().to_string()) }))
+        .collect();
+    for user in [&bob, &alice] {
+        user.run(create, json!({ "input": inputs })).await;
+    }
+    let body = json!({ "image_url": image_url(ID) });
+    let reply = Caller::user(&app, "alice").post("/", Some(body)).await;
+    assert_eq!(reply.status, 429, "{}", reply.body);
+    assert_eq!(reply.headers["retry-after"], "60");
+}

@@ -138,6 +138,9 @@ async fn walk(app: &TestApp, is_code: bool, slash: &str) {
         (Method::DELETE, one.clone()),
         (Method::POST, format!("/{ID}/restore{slash}")),
         (Method::DELETE, format!("/{ID}/permanent{slash}")),
+        // Not UTF-8.
+        (Method::GET, format!("/%FF{slash}")),
+        (Method::POST, format!("/%FF/restore{slash}")),
     ] {
         let reply = caller.send(method, &below, None).await;
         assert_eq!(reply.status, 404, "{below}");

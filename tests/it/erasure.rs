@@ -258,7 +258,7 @@ async fn an_owner_who_goes_on_writing_is_erased_in_the_end(app: TestApp) {
         async move {
             for round in 0..40 {
                 let created = alice
-                    .create(json!({ "refinedPrompt": format!("prompt {round}") }))
+                    .create(json!({ "refinedPrompt": format!("zephyrium {round}") }))
                     .await;
                 let change = "mutation($id: ID!) { updateImage(input: { id: $id, refinedPrompt: \"x\" }) { userErrors { code } } }";
                 alice.run(change, json!({ "id": created["id"] })).await;
@@ -271,7 +271,7 @@ async fn an_owner_who_goes_on_writing_is_erased_in_the_end(app: TestApp) {
     writer.await.expect("every write is answered");
     erase_all(&alice, "alice").await;
     assert!(!db_has(&app, "alice").await);
-    assert!(!db_has(&app, "prompt").await);
+    assert!(!db_has(&app, "zephyrium").await);
 }
 
 #[apply(each_database!)]
